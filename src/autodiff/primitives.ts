@@ -1,0 +1,18 @@
+/**
+ * @file The derivatives that ONNX has no operator for, as operators of the private domain "wildmark".
+ *
+ * Rules emit them, `runtime/lowering` replaces each by standard operators before anything runs: what a derivative is
+ * stays apart from how it is computed fast. All shapes are static, so each node carries the shapes its lowering needs.
+ *
+ * | operator       | inputs    | output | attributes                                                              |
+ * | -------------- | --------- | ------ | ----------------------------------------------------------------------- |
+ * | ConvGradInput  | dy, w     | dx     | x_shape, w_shape, y_shape, strides, pads (begins, ends), dilations, group |
+ * | ConvGradWeight | x, dy     | dw     | the same                                                                |
+ * | MaxPoolGrad    | x, y, dy  | dx     | x_shape, y_shape, kernel_shape, strides, pads, dilations                |
+ * | AveragePoolGrad| dy        | dx     | x_shape, y_shape, kernel_shape, strides, pads, dilations, count_include_pad |
+ *
+ * `ConvGradInput(dy, w)` is also the forward pass of ConvTranspose, whose own gradients are a Conv and a ConvGradWeight
+ * with the roles of input and output exchanged. Ties in MaxPoolGrad: the whole gradient goes to the first maximum in
+ * row-major order of the window, as ONNX's own `Indices` output has it.
+ */
+export const WILDMARK_DOMAIN = "wildmark";

@@ -1,0 +1,24 @@
+/** @file All gradient rules, one file an operator family. */
+
+import type { GradientRules } from "../rule.js";
+import { activationRules } from "./activation.js";
+
+export const gradientRules: GradientRules = { ...activationRules };
+
+/** Operators whose outputs carry no gradient: bookkeeping on shapes, comparisons, indices. */
+export const nonDifferentiable: ReadonlySet<string> = new Set([
+  "ArgMax",
+  "ArgMin",
+  "ConstantOfShape",
+  "Equal",
+  "Greater",
+  "GreaterOrEqual",
+  "Less",
+  "LessOrEqual",
+  "NonZero",
+  "Not",
+  "OneHot",
+  "Range",
+  "Shape",
+  "Size",
+]);
