@@ -1,0 +1,147 @@
+/**
+ * @file The result document: versioned JSON with everything needed to redraw and to redo an experiment.
+ *
+ * It is the only thing the report reads. Accuracies and retentions are shares in [0, 1]; times are seconds.
+ */
+
+import { z } from "zod";
+
+export const RESULT_FORMAT = "wildmark-result";
+export const RESULT_VERSION = 1;
+
+const share = z.number().min(0).max(1);
+
+/** One test of ownership: what an innocent model would do, and how likely that makes what was seen. */
+const testSchema = z.object({
+  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher"]),
+  title: z.string(),
+  nullHypothesis: z.string(),
+  /** One-sided p-value. */
+  pValue: z.number().min(0).max(1),
+  /** The counts that the p-value comes from, in words. */
+  detail: z.string(),
+});
+
+export const verdictSchema = z.object({
+  owned: z.boolean(),
+  /** Number of triggers in the key that were asked. */
+  n: z.int().positive(),
+  matches: z.int().min(0),
+  retention: share,
+  /** Clopper-Pearson interval of the retention. */
+  interval: z.tuple([share, share]),
+  confidence: share,
+  /** Significance level of the verdict. */
+  alpha: share,
+  tests: z.array(testSchema).min(1),
+  /** The most conservative test that applies; its p-value against alpha is the verdict. */
+  decidedBy: testSchema.shape.id,
+  pValue: z.number().min(0).max(1),
+});
+
+/** What a model answers: measured from outside, by whoever runs the method. */
+const measurementSchema = z.object({
+  /** Share of the untouched test set answered correctly. */
+  accuracy: share,
+  /** Share of the key's trained triggers answered with the key's labels. */
+  retention: share,
+  /** The same on triggers of the same kind that were never trained on; absent where the key holds none. */
+  heldOutRetention: share.optional(),
+});
+
+/** One epoch of training, embedding or removal. Epoch 0 is the model before it. */
+export const epochSchema = z.object({
+  epoch: z.int().min(0),
+  /** Mean of the objective over the epoch's steps; absent for epoch 0. */
+  loss: z.number().optional(),
+  learningRate: z.number().optional(),
+  seconds: z.number().min(0),
+  measured: measurementSchema.optional(),
+});
+
+/** One trigger as pictures: PNG data URIs, at the data set's own size. */
+const pictureSchema = z.object({
+  trigger: z.string(),
+  /** The image without the mark; absent for marks that start from no image (unrelated). */
+  original: z.string().optional(),
+  /** A randomly erased copy of the trigger, as the attacker's augmentation would draw it. */
+  erased: z.string(),
+  /** What the owner wants answered. */
+  label: z.int().min(0),
+  sourceLabel: z.int().min(0).optional(),
+});
+
+const markedSchema = z.object({
+  mark: z.string(),
+  title: z.string(),
+  seed: z.int(),
+  triggers: z.int().positive(),
+  heldOutTriggers: z.int().min(0),
+  modelSha256: z.string(),
+  keySha256: z.string(),
+  epochs: z.array(epochSchema),
+  measured: measurementSchema,
+  verdict: verdictSchema,
+  /** The same key tried on a model of the same seed that was trained without any mark. */
+  innocent: z.object({ measured: measurementSchema, verdict: verdictSchema }),
+  pictures: z.array(pictureSchema),
+});
+
+const removalSchema = z.object({
+  mark: z.string(),
+  seed: z.int(),
+  /** Registry id of the method. */
+  method: z.string(),
+  /** What figures and tables call it: "WILD-JS", "fine-tuning (FTAL)". */
+  title: z.string(),
+  /** True for the yardsticks (fine-tuning, random erasing alone, from scratch); false for what is under test. */
+  control: z.boolean(),
+  /** The method's options as run, defaults filled in. */
+  options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  /** From epoch 0, the marked model. */
+  epochs: z.array(epochSchema).min(1),
+  measured: measurementSchema,
+  verdict: verdictSchema,
+  seconds: z.number().min(0),
+  modelSha256: z.string(),
+});
+
+export const resultSchema = z.object({
+  format: z.literal(RESULT_FORMAT),
+  version: z.literal(RESULT_VERSION),
+  kind: z.literal("reproduce"),
+  title: z.string(),
+  /** The command that makes this document again. */
+  command: z.string(),
+  started: z.iso.datetime(),
+  finished: z.iso.datetime(),
+  /** Wall time of all cells, resumed parts included. */
+  seconds: z.number().min(0),
+  software: z.object({ wildmark: z.string(), onnxruntime: z.string(), node: z.string() }),
+  machine: z.object({ platform: z.string(), cpu: z.string(), device: z.string(), threads: z.int().positive() }),
+  data: z.object({
+    id: z.string(),
+    title: z.string(),
+    classes: z.int().positive(),
+    shape: z.tuple([z.int(), z.int(), z.int()]),
+    trainCount: z.int().positive(),
+    testCount: z.int().positive(),
+    sha256: z.string(),
+  }),
+  architecture: z.object({ id: z.string(), title: z.string(), parameters: z.int().positive() }),
+  /** What the attacker has: a share of the training set. */
+  attacker: z.object({ fraction: z.number().gt(0).max(1), images: z.int().positive() }),
+  seeds: z.array(z.int()).min(1),
+  marks: z.array(z.string()).min(1),
+  /** Everything else that the run depended on, defaults filled in. */
+  spec: z.record(z.string(), z.json()),
+  /** The model of each seed trained without any mark. */
+  unmarked: z.array(z.object({ seed: z.int(), accuracy: share, epochs: z.array(epochSchema), modelSha256: z.string() })),
+  marked: z.array(markedSchema).min(1),
+  removals: z.array(removalSchema),
+});
+
+export type Result = z.infer<typeof resultSchema>;
+export type Verdict = z.infer<typeof verdictSchema>;
+export type EpochRecord = z.infer<typeof epochSchema>;
+export type Measurement = z.infer<typeof measurementSchema>;
