@@ -112,8 +112,7 @@ export function graphBuilder(
     scalar: (value) =>
       share(`scalar ${Object.is(value, -0) ? "-0" : value}`, () => initializer("scalar", float32([], [value]))),
     ints: (values) => share(`ints ${values.join()}`, () => initializer("ints", int64([values.length], values))),
-    op: (opType, nodeInputs, attributes, opOptions) =>
-      ops(opType, nodeInputs, 1, attributes, opOptions)[0] as string,
+    op: (opType, nodeInputs, attributes, opOptions) => ops(opType, nodeInputs, 1, attributes, opOptions)[0] as string,
     ops,
     append(node) {
       for (const output of node.outputs) {

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { float32 } from "../core/tensor.js";
+import { graphBuilder } from "../onnx/builder.js";
+import { traceGraph } from "./trace.js";
+
+test("traces dims of every value and the constants that come from shapes", async () => {
+  const b = graphBuilder("g");
+  const x = b.input("x", "float32", ["n", 6]);
+  const shape = b.op("Shape", [x], {}, { name: "shape" });
+  const n = b.op("Slice", [shape, b.ints([0]), b.ints([1])], {}, { name: "n" });
+  const target = b.op("Concat", [n, b.ints([2, 3])], { axis: 0 }, { name: "target" });
+  const y = b.op("Reshape", [x, target], {}, { name: "y" });
+  b.output(b.op("Relu", [y], {}, { name: "z" }));
+  const trace = await traceGraph(b.build(), new Map([["x", float32([4, 6], new Float32Array(24))]]));
+  expect(trace.get("y")).toEqual({ type: "float32", dims: [4, 2, 3] });
+  expect(trace.get("target")?.constant?.data).toEqual(BigInt64Array.of(4n, 2n, 3n));
+  expect(trace.get("z")?.constant).toBeUndefined();
+});
