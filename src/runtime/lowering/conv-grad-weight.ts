@@ -1,0 +1,113 @@
+/**
+ * @file ConvGradWeight(x, dy): the gradient of a convolution to its kernel.
+ *
+ * dw[m, c, k] = Σ dy[n, m, o] · x[n, c, o·stride + k·dilation − begin] over all n and o. Read as a convolution: dy is the
+ * kernel, the batch is the channel that is summed over, strides become dilations and dilations strides.
+ */
+
+import { type ConvGeometry, convGeometry, leftover, readEnd, taps } from "../../autodiff/windows.js";
+import type { GraphBuilder } from "../../onnx/builder.js";
+import { cellsAt, paddedForWindows } from "./cells.js";
+import type { Lowering, LoweringFamily } from "./lowering.js";
+
+/** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
+const conv: Lowering = {
+  name: "conv",
+  supports: () => true,
+  append({ node, b, input }) {
+    const geometry = convGeometry(node);
+    const { xDims, wDims, axes, group } = geometry;
+    const [n = 1, c = 1, ...spatial] = xDims;
+    const swap = [1, 0, ...axes.map((_, i) => i + 2)];
+    const kernel = b.op("Transpose", [input(1)], { perm: swap });
+    let image: string;
+    if (group === 1) {
+      image = b.op("Transpose", [input(0)], { perm: swap });
+    } else {
+      const split = b.op("Reshape", [input(0), b.ints([n, group, c / group, ...spatial])]);
+      const turned = b.op("Transpose", [split], { perm: [2, 1, 0, ...axes.map((_, i) => i + 3)] });
+      image = b.op("Reshape", [turned, b.ints([c / group, group * n, ...spatial])]);
+    }
+    const { pads, overshoot } = fittedPads(geometry);
+    const dw = b.op("Conv", [image, kernel], {
+      pads,
+      strides: axes.map((axis) => axis.dilation),
+      dilations: axes.map((axis) => axis.stride),
+      group,
+    });
+    return b.op("Transpose", [overshoot ? cropped(b, dw, wDims.slice(2)) : dw], { perm: swap });
+  },
+};
+
+/** A `Conv` in one dimension more, x seen as one image of N channels and depth C: x is neither copied nor padded. */
+const convDeeper: Lowering = {
+  name: "conv-deeper",
+  supports(node) {
+    const { axes, group } = convGeometry(node);
+    return group === 1 && axes.length <= 2;
+  },
+  append({ node, b, input }) {
+    const geometry = convGeometry(node);
+    const { xDims, yDims, wDims, axes } = geometry;
+    const [n = 1, m = 1, ...windows] = yDims;
+    const image = b.op("Reshape", [input(0), b.ints([1, ...xDims])]);
+    const turned = b.op("Transpose", [input(1)], { perm: [1, 0, ...axes.map((_, i) => i + 2)] });
+    const kernel = b.op("Reshape", [turned, b.ints([m, n, 1, ...windows])]);
+    const { pads, overshoot } = fittedPads(geometry);
+    const dw = b.op("Conv", [image, kernel], {
+      pads: [0, ...pads.slice(0, axes.length), 0, ...pads.slice(axes.length)],
+      strides: [1, ...axes.map((axis) => axis.dilation)],
+      dilations: [1, ...axes.map((axis) => axis.stride)],
+    });
+    const [, ...kernelDims] = wDims;
+    return b.op("Reshape", [overshoot ? cropped(b, dw, kernelDims) : dw, b.ints(wDims)]);
+  },
+};
+
+/** The windows' cells side by side by `Slice` and `Concat`, then one matrix product over all images and windows. */
+const columns: Lowering = {
+  name: "columns",
+  supports: (_, device) => device === "cpu",
+  append({ node, b, input }) {
+    const { xDims, yDims, wDims, axes, group } = convGeometry(node);
+    const [n = 1, c = 1] = xDims;
+    const [, m = 1, ...windows] = yDims;
+    const padded = paddedForWindows(b, input(0), axes);
+    const sizes = axes.map((axis) => axis.begin + axis.input + readEnd(axis));
+    const split = b.op("Reshape", [padded, b.ints([n, group, c / group, ...sizes])]);
+    const channelsFirst = b.op("Transpose", [split], { perm: [1, 2, 0, ...axes.map((_, i) => i + 3)] });
+    const cells = taps(axes).map((tap) => {
+      const cell = cellsAt(b, channelsFirst, axes, tap);
+      return b.op("Reshape", [cell, b.ints([group, c / group, 1, -1])]);
+    });
+    const [only = ""] = cells;
+    const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
+    const positions = windows.reduce((product, size) => product * size, n);
+    const matrix = b.op("Reshape", [stacked, b.ints([group, (c / group) * cells.length, positions])]);
+    const turned = b.op("Transpose", [input(1)], { perm: [1, 0, ...axes.map((_, i) => i + 2)] });
+    const gradient = b.op("Reshape", [turned, b.ints([group, m / group, positions])]);
+    const product = b.op("FusedMatMul", [gradient, matrix], { transB: 1 }, { domain: "com.microsoft" });
+    return b.op("Reshape", [product, b.ints(wDims)]);
+  },
+};
+
+/**
+ * The forward padding, without the cells at the end that no window reaches; where those are no padding, the result
+ * overshoots the kernel and is cropped.
+ */
+function fittedPads({ axes }: ConvGeometry): { readonly pads: readonly number[]; readonly overshoot: boolean } {
+  const overshoot = axes.some((axis) => leftover(axis) - axis.end >= axis.dilation);
+  return { pads: [...axes.map((axis) => axis.begin), ...axes.map(readEnd)], overshoot };
+}
+
+/** The leading `sizes` cells of the last axes. */
+function cropped(b: GraphBuilder, value: string, sizes: readonly number[]): string {
+  const axes = sizes.map((_, i) => i - sizes.length);
+  return b.op("Slice", [value, b.ints(sizes.map(() => 0)), b.ints(sizes), b.ints(axes)]);
+}
+
+export const convGradWeight: LoweringFamily = {
+  operator: "ConvGradWeight",
+  lowerings: [conv, convDeeper, columns],
+  choose: () => conv.name,
+};

@@ -1,0 +1,40 @@
+/**
+ * @file What a lowering is: one way of computing a primitive of domain "wildmark" with standard operators.
+ *
+ * Each primitive has several, each with a name and all with the same result up to rounding; which is quickest depends on
+ * shape and machine. A family holds them with a static choice that is right everywhere and good on an ordinary CPU.
+ */
+
+import type { GraphBuilder } from "../../onnx/builder.js";
+import type { Node } from "../../onnx/graph.js";
+import type { Device } from "../session.js";
+
+export interface LoweringContext {
+  /** The primitive to be replaced. */
+  readonly node: Node;
+  /** Appends to the place where the primitive stood. */
+  readonly b: GraphBuilder;
+  /** Name of input i of the primitive. */
+  input(i: number): string;
+  /** The node of the graph that computes `value`, with what earlier lowerings made of it. */
+  producer(value: string): Node | undefined;
+  /** Puts `replacement`, which gives at least the same outputs, in the place of a `producer`. */
+  replace(node: Node, replacement: Node): void;
+}
+
+export interface Lowering {
+  /** Stable: tuning caches and messages use it. */
+  readonly name: string;
+  /** Whether this form can compute the node, on this device. */
+  supports(node: Node, device: Device): boolean;
+  /** Appends the nodes and returns the name of the value that the primitive gave. */
+  append(context: LoweringContext): string;
+}
+
+export interface LoweringFamily {
+  /** The primitive's operator name. */
+  readonly operator: string;
+  readonly lowerings: readonly Lowering[];
+  /** Name of the lowering to take when nothing was measured; one that supports the node. */
+  choose(node: Node, device: Device): string;
+}

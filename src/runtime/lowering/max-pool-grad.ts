@@ -1,0 +1,103 @@
+/**
+ * @file MaxPoolGrad(x, y, dy): each window's gradient goes to the cell that was its first maximum.
+ *
+ * ONNX Runtime's MaxPool can give the place of each maximum, flat over the whole tensor, beside the maxima: where y comes
+ * from a MaxPool of x, that node is asked for them, so that nothing is searched twice.
+ */
+
+import { disjoint, leftover, poolAttributes, poolGeometry, taps, transposeAttributes } from "../../autodiff/windows.js";
+import { elementCount, float32, int64 } from "../../core/tensor.js";
+import { intAttribute } from "../../onnx/graph.js";
+import { cellsAt, paddedForWindows } from "./cells.js";
+import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
+
+/** `MaxUnpool`, which overwrites: for windows that share no cell. */
+const unpool: Lowering = {
+  name: "unpool",
+  supports: (node, device) => device === "cpu" && disjoint(poolGeometry(node).axes),
+  append(context) {
+    const { node, b, input } = context;
+    const { xDims, axes } = poolGeometry(node);
+    return b.op("MaxUnpool", [input(2), indicesOf(context), b.ints(xDims)], {
+      kernel_shape: axes.map((axis) => axis.kernel),
+      strides: axes.map((axis) => axis.stride),
+    });
+  },
+};
+
+/** `ScatterElements` that adds, over the flat tensor: any windows. */
+const scatter: Lowering = {
+  name: "scatter",
+  supports: (_, device) => device === "cpu",
+  append(context) {
+    const { node, b, input } = context;
+    const { xDims } = poolGeometry(node);
+    const zeros = b.op("ConstantOfShape", [b.ints([elementCount(xDims)])], {
+      value: { kind: "tensor", value: float32([1], [0]) },
+    });
+    const places = b.op("Reshape", [indicesOf(context), b.ints([-1])]);
+    const gradient = b.op("Reshape", [input(2), b.ints([-1])]);
+    const flat = b.op("ScatterElements", [zeros, places, gradient], { axis: 0, reduction: "add" });
+    return b.op("Reshape", [flat, b.ints(xDims)]);
+  },
+};
+
+/**
+ * Without the places: the windows' cells side by side, the first maximum among them by `ArgMax`, and each cell back to
+ * its place by a `ConvTranspose` whose kernels are the unit vectors. Any windows, any device.
+ */
+const argMax: Lowering = {
+  name: "arg-max",
+  supports: () => true,
+  append({ node, b, input }) {
+    const { xDims, yDims, axes } = poolGeometry(node);
+    const [n = 1, c = 1, ...spatial] = xDims;
+    const [, , ...windows] = yDims;
+    const kernel = axes.map((axis) => axis.kernel);
+    const places = taps(axes);
+    const image = b.op("Reshape", [input(0), b.ints([n * c, 1, ...spatial])]);
+    const padded = paddedForWindows(b, image, axes, Number.NEGATIVE_INFINITY);
+    const cells = places.map((place) => cellsAt(b, padded, axes, place));
+    const stacked = b.op("Concat", cells, { axis: 1 });
+    const winner = b.op("ArgMax", [stacked], { axis: 1, keepdims: 1 });
+    const numbers = b.initializer("taps", int64([1, places.length, ...windows.map(() => 1)], places.keys()));
+    const gradient = b.op("Reshape", [input(2), b.ints([n * c, 1, ...windows])]);
+    const routed = b.op("Where", [b.op("Equal", [winner, numbers]), gradient, b.scalar(0)]);
+    const units = new Float32Array(places.length * places.length);
+    for (const i of places.keys()) units[i * places.length + i] = 1;
+    const kernels = b.initializer("units", float32([places.length, 1, ...kernel], units));
+    const dx = b.op("ConvTranspose", [routed, kernels], transposeAttributes(axes));
+    return b.op("Reshape", [dx, b.ints(xDims)]);
+  },
+};
+
+/** The flat place of each window's first maximum: a second output of the node that computed y, or of a MaxPool anew. */
+function indicesOf({ node, b, input, producer, replace }: LoweringContext): string {
+  const { axes } = poolGeometry(node);
+  const pool = producer(input(1));
+  if (pool?.opType === "MaxPool" && pool.inputs[0] === input(0) && intAttribute(pool, "storage_order", 0) === 0) {
+    const [y = "", existing = ""] = pool.outputs;
+    if (existing !== "") return existing;
+    const indices = b.unique(`${y}_indices`);
+    replace(pool, { ...pool, outputs: [y, indices] });
+    return indices;
+  }
+  const { kernel_shape = [], strides = [], pads = [], dilations = [] } = poolAttributes(poolGeometry(node));
+  const [, indices = ""] = b.ops("MaxPool", [input(0)], 2, {
+    kernel_shape,
+    strides,
+    pads,
+    dilations,
+    ceil_mode: axes.some((axis) => leftover(axis) < 0) ? 1 : 0,
+  });
+  return indices;
+}
+
+export const maxPoolGrad: LoweringFamily = {
+  operator: "MaxPoolGrad",
+  lowerings: [unpool, scatter, argMax],
+  choose(node, device) {
+    const fitting = [unpool, scatter, argMax].find((form) => form.supports(node, device));
+    return (fitting ?? argMax).name;
+  },
+};
