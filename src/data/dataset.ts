@@ -14,14 +14,18 @@ export interface ImageShape {
   readonly width: number;
 }
 
-/** Labelled 8-bit images, NCHW, row-major: pixel values 0..255. */
-export interface LabelledImages {
+/** 8-bit images without labels, NCHW, row-major: pixel values 0..255. */
+export interface Images {
   readonly shape: ImageShape;
-  /** Labels lie in 0 … classes − 1; at most 256. */
-  readonly classes: number;
   readonly count: number;
   /** `count · channels · height · width` pixels. */
   readonly images: Uint8Array;
+}
+
+/** Labelled 8-bit images. */
+export interface LabelledImages extends Images {
+  /** Labels lie in 0 … classes − 1; at most 256. */
+  readonly classes: number;
   /** `count` labels. */
   readonly labels: Uint8Array;
 }
@@ -136,4 +140,9 @@ export function hashImages(sets: readonly LabelledImages[]): string {
 
 function describe({ shape, classes }: LabelledImages): string {
   return `${shape.channels}x${shape.height}x${shape.width} in ${classes} classes`;
+}
+
+/** The same images, all with one label. */
+export function relabel(images: LabelledImages, label: number): LabelledImages {
+  return { ...images, labels: new Uint8Array(images.count).fill(label) };
 }
