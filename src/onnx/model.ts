@@ -1,0 +1,123 @@
+/**
+ * @file A model is the bytes of its file and a view of them.
+ *
+ * The bytes are the truth: writing a model back gives them unchanged, and new weights go in where the old ones were.
+ * The view (`Graph`) is what the rest of Wildmark computes with.
+ */
+
+import { createHash } from "node:crypto";
+import { fromBinary } from "@bufbuild/protobuf";
+import { WildmarkError } from "../core/errors.js";
+import { sameDims, type Tensor } from "../core/tensor.js";
+import { graphFromProto } from "./decode.js";
+import { externalTensors, type ReadExternal } from "./external.js";
+import type { Graph } from "./graph.js";
+import { type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
+import { recogniseFile } from "./recognise.js";
+import { storedTensors } from "./traverse.js";
+import { replaceMetadata, replaceTensors } from "./wire.js";
+
+export interface Model {
+  /** The whole file, as it was read; data that lay in other files has been drawn in. */
+  readonly bytes: Uint8Array;
+  readonly graph: Graph;
+  /** The file's own key-value pairs (`metadata_props`). */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Who wrote the file, and in which version of the format. */
+  readonly origin: ModelOrigin;
+}
+
+export interface ModelOrigin {
+  readonly irVersion: number;
+  /** Such as "pytorch 2.4.0"; empty where the file does not say. */
+  readonly producer: string;
+}
+
+/**
+ * Decodes an ONNX model. `bytes` is kept, not copied: do not write into it afterwards.
+ *
+ * @param where names the file in messages.
+ * @param external reads data that the model keeps in other files; without it such a model is refused.
+ * @throws WildmarkError `bad-file` for what is not ONNX, truncated, or lies about its sizes; `bad-model` for a graph that
+ * is missing, not whole, or holds no numbers.
+ */
+export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExternal): Model {
+  return inFile(where, () => {
+    let proto = parse(bytes);
+    const outside = externalTensors(proto, external);
+    const whole = outside.size === 0 ? bytes : replaceTensors(bytes, outside).bytes;
+    if (whole !== bytes) proto = parse(whole);
+    return {
+      bytes: whole,
+      graph: graphFromProto(proto),
+      metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
+      origin: { irVersion: Number(proto.irVersion), producer: `${proto.producerName} ${proto.producerVersion}`.trim() },
+    };
+  });
+}
+
+/** The bytes of the model's file. */
+export function encodeModel(model: Model): Uint8Array {
+  return model.bytes;
+}
+
+/**
+ * The same model with other weights. Only the data of these tensors changes; every other byte of the file stays.
+ *
+ * @param weights by the name of an initialiser or of a `Constant` node's output, each with the element type and the
+ * dimensions of the tensor it replaces.
+ */
+export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>): Model {
+  const stored = storedTensors(model.graph);
+  for (const [name, next] of weights) {
+    const old = stored.get(name);
+    if (old === undefined) throw new Error(`the model stores no tensor "${name}"`);
+    if (old.type !== next.type || !sameDims(old.dims, next.dims)) {
+      throw new Error(`"${name}" is ${old.type} [${old.dims}], its replacement ${next.type} [${next.dims}]`);
+    }
+  }
+  const { bytes, replaced } = replaceTensors(model.bytes, weights);
+  if (replaced.size !== weights.size) throw new Error("some weights were not found in the model's bytes");
+  return decodeModel(bytes, "the model");
+}
+
+/** The same model with these key-value pairs added to its metadata, or changed there. */
+export function withMetadata(model: Model, entries: ReadonlyMap<string, string>): Model {
+  const bytes = replaceMetadata(model.bytes, entries);
+  return { ...model, bytes, metadata: new Map([...model.metadata, ...entries]) };
+}
+
+/** SHA-256 of a model's bytes, in hexadecimal: what keys and results know a model by. */
+export function modelSha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function parse(bytes: Uint8Array): ModelProto {
+  if (bytes.byteLength === 0) throw new WildmarkError("bad-file", "The file is empty; expected an ONNX model.");
+  const other = recogniseFile(bytes);
+  let proto: ModelProto;
+  try {
+    proto = fromBinary(ModelProtoSchema, bytes);
+  } catch (cause) {
+    const message = other === undefined ? "No ONNX model, or a damaged one" : `${other.what}, not an ONNX model`;
+    throw new WildmarkError("bad-file", `${message}.`, { hint: other?.hint ?? DAMAGED, cause });
+  }
+  if (proto.graph === undefined && proto.opsetImport.length === 0) {
+    const message = other === undefined ? "No ONNX model" : `${other.what}, not an ONNX model`;
+    throw new WildmarkError("bad-file", `${message}.`, { hint: other?.hint ?? DAMAGED });
+  }
+  return proto;
+}
+
+const DAMAGED = "If it is an ONNX file, it may be truncated: compare its size with the original, or export it again.";
+
+/** Puts the file's name before the message of whatever goes wrong inside. */
+function inFile<T>(where: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof WildmarkError)) throw error;
+    const { code, message, hint, cause } = error;
+    throw new WildmarkError(code, `${where}: ${message}`, { ...(hint === undefined ? {} : { hint }), cause });
+  }
+}
