@@ -280,14 +280,14 @@ test("a tensor that claims more than it holds is refused by its name, and nothin
   expect(errorFrom(claim([1n << 60n, 1n << 60n])).message).toMatch(/impossible shape/);
 });
 
-test("a chain of a hundred thousand nodes, in reverse order, needs no deep stack", () => {
+test("a chain of twenty thousand nodes, in reverse order, needs no deep stack", () => {
   const bytes = modelBytes((proto) => {
-    const chain = Array.from({ length: 1e5 }, (_, i) =>
+    const chain = Array.from({ length: 2e4 }, (_, i) =>
       create(NodeProtoSchema, { opType: "Neg", input: [i === 0 ? "x" : `v${i}`], output: [`v${i + 1}`] }),
     );
     proto.graph?.node.push(...chain.reverse());
   });
-  expect(decodeModel(bytes, "m.onnx").graph.nodes).toHaveLength(1e5 + 4);
+  expect(decodeModel(bytes, "m.onnx").graph.nodes).toHaveLength(2e4 + 4);
 });
 
 test("int attributes beyond 2^53 mean 'to the end'", () => {

@@ -15,7 +15,7 @@ import type { Graph } from "./graph.js";
 import { type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
 import { recogniseFile } from "./recognise.js";
 import { storedTensors } from "./traverse.js";
-import { replaceMetadata, replaceTensors } from "./wire.js";
+import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
 
 export interface Model {
   /** The whole file, as it was read; data that lay in other files has been drawn in. */
@@ -98,6 +98,7 @@ function parse(bytes: Uint8Array): ModelProto {
   let proto: ModelProto;
   try {
     proto = fromBinary(ModelProtoSchema, bytes);
+    checkNesting(bytes);
   } catch (cause) {
     const message = other === undefined ? "No ONNX model, or a damaged one" : `${other.what}, not an ONNX model`;
     throw new WildmarkError("bad-file", `${message}.`, { hint: other?.hint ?? DAMAGED, cause });

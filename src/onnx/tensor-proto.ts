@@ -1,6 +1,6 @@
 /** @file Between a tensor and its `TensorProto`, raw or typed. ONNX stores raw data little-endian, as every machine Node runs on. */
 
-import { create, isFieldSet } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { WildmarkError } from "../core/errors.js";
 import { type ElementArrays, type ElementType, elementCount, type Tensor } from "../core/tensor.js";
 import {
@@ -97,9 +97,10 @@ export function tensorFromProto(proto: TensorProto, what: string): Tensor {
   }
   const dims = dimsOf(proto, what);
   const expected = elementCount(dims);
-  const raw = isFieldSet(proto, TensorProtoSchema.field.rawData);
+  const typed = typedLength(type, proto);
+  const raw = proto.rawData.byteLength > 0 || typed === 0;
   const size = ELEMENT_BYTES[type];
-  const found = raw ? proto.rawData.byteLength / size : typedLength(type, proto);
+  const found = raw ? proto.rawData.byteLength / size : typed;
   if (found !== expected) {
     const holds = raw ? `${proto.rawData.byteLength} bytes` : `${found} elements`;
     throw new WildmarkError(

@@ -6,7 +6,7 @@
  * tag and a value, and a nested message is a field that starts with its length. Field numbers are onnx.proto's.
  */
 
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { Tensor } from "../core/tensor.js";
 import {
@@ -29,6 +29,29 @@ interface Field {
   readonly bytes: Uint8Array;
   /** The value of a length-delimited field; undefined for numbers and groups. */
   readonly payload: Uint8Array | undefined;
+}
+
+/**
+ * Throws where a nested message claims to reach beyond the one it lies in. The decoder reads on and does not notice; this
+ * file's functions and ONNX Runtime do.
+ */
+export function checkNesting(message: Uint8Array, schema: DescMessage = ModelProtoSchema): void {
+  const nested = nestedMessages(schema);
+  for (const { number, payload } of fieldsOf(message)) {
+    const inner = nested.get(number);
+    if (inner !== undefined && payload !== undefined) checkNesting(payload, inner);
+  }
+}
+
+const nestedBySchema = new Map<DescMessage, ReadonlyMap<number, DescMessage>>();
+
+/** The fields of a message that are messages, by number; kept, because a file holds many messages of few kinds. */
+function nestedMessages(schema: DescMessage): ReadonlyMap<number, DescMessage> {
+  const known = nestedBySchema.get(schema);
+  if (known !== undefined) return known;
+  const nested = new Map(schema.fields.flatMap(({ number, message }) => (message ? [[number, message]] : [])));
+  nestedBySchema.set(schema, nested);
+  return nested;
 }
 
 /**
