@@ -1,0 +1,45 @@
+/** @file Feeds labelled images to training steps: shuffled, scaled to [0, 1], in as many views as the objective wants. */
+
+import type { RandomStream } from "../core/random.js";
+import type { Feed } from "../training/epochs.js";
+import { epochBatches, packImages, stepsPerEpoch } from "./batches.js";
+import { imageSize, type LabelledImages } from "./dataset.js";
+import type { View } from "./views.js";
+
+export interface ImageFeedOptions {
+  readonly batch: number;
+  /** One for each view of the objective, in its order. */
+  readonly views: readonly View[];
+  /** Its streams "shuffle" and "augment" are drawn from, by epoch and step. */
+  readonly random: RandomStream;
+}
+
+/** Every image at least once an epoch, in an order that depends on the epoch alone; labels as one-hot targets. */
+export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Feed {
+  const { views, random } = options;
+  const batch = Math.min(options.batch, images.count);
+  const clean = new Float32Array(batch * imageSize(images.shape));
+  let drawn: { readonly epoch: number; readonly batches: readonly Uint32Array[] } = { epoch: 0, batches: [] };
+
+  return {
+    stepsPerEpoch: stepsPerEpoch(images.count, batch),
+    batch,
+    classes: images.classes,
+    fill(epoch, step, target, targets) {
+      if (drawn.epoch !== epoch) {
+        drawn = { epoch, batches: [...epochBatches(images.count, batch, random.stream("shuffle").stream(epoch))] };
+      }
+      const chosen = drawn.batches[step] ?? new Uint32Array(0);
+      packImages(images, chosen, clean);
+      const augment = random.stream("augment").stream(epoch).stream(step);
+      views.forEach((view, i) => {
+        const rows = target.subarray(i * clean.length, (i + 1) * clean.length);
+        view(clean, rows, images.shape, batch, augment.stream(i));
+      });
+      targets.fill(0);
+      chosen.forEach((index, row) => {
+        targets[row * images.classes + (images.labels[index] ?? 0)] = 1;
+      });
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/** @file Views of a batch: what a training step sees of its images, as they are or randomly erased. */
+
+import type { z } from "zod";
+import type { RandomStream } from "../core/random.js";
+import type { ImageShape } from "./dataset.js";
+import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
+
+/**
+ * Writes one view of `count` images into `target`.
+ *
+ * @param clean the images, [count, C, H, W], values in [0, 1]
+ * @param target of the same size
+ */
+export type View = (
+  clean: Float32Array,
+  target: Float32Array,
+  shape: ImageShape,
+  count: number,
+  random: RandomStream,
+) => void;
+
+/** The images as they are. */
+export const cleanView: View = (clean, target) => target.set(clean);
+
+const published = randomErasingSchema.shape;
+
+/**
+ * Options of Random Erasing under names that stand beside other options (Zhong et al., AAAI 2020; their p is 0.5, WILD
+ * always needs an erased copy).
+ */
+export const erasingShape = {
+  eraseProbability: published.probability.default(alwaysErasing.probability),
+  eraseAreaMin: published.areaMin,
+  eraseAreaMax: published.areaMax,
+  eraseAspectMin: published.aspectMin,
+  eraseFill: published.fill,
+};
+
+export type ErasingOptions = z.infer<z.ZodObject<typeof erasingShape>>;
+
+/** A randomly erased copy: one rectangle an image. */
+export function erasedView(options: ErasingOptions): View {
+  const erasing = {
+    ...alwaysErasing,
+    probability: options.eraseProbability,
+    areaMin: options.eraseAreaMin,
+    areaMax: options.eraseAreaMax,
+    aspectMin: options.eraseAspectMin,
+    fill: options.eraseFill,
+  };
+  return (clean, target, shape, count, random) => eraseBatch(clean, target, shape, count, erasing, random);
+}

@@ -1,0 +1,55 @@
+/**
+ * @file LeNet-5 as it is trained today: ReLU and maximum pooling, in the widths of the Caffe reference network
+ * (20 and 50 filters of 5×5, 500 hidden units), which much of the watermarking literature calls LeNet-5. The sizes of
+ * LeCun et al. 1998 (6, 16, 120, 84) are `lenet5-classic`.
+ */
+
+import type { RandomStream } from "../core/random.js";
+import { graphBuilder } from "../onnx/builder.js";
+import type { Graph } from "../onnx/graph.js";
+import { conv2d, dense, type LayerContext, maxPool2, relu } from "./layers.js";
+import type { Architecture, ArchitectureInput } from "./registry.js";
+
+interface Widths {
+  readonly filters: readonly [number, number];
+  readonly padding: number;
+  readonly hidden: readonly number[];
+}
+
+export const lenet5: Architecture = {
+  id: "lenet5",
+  title: "LeNet-5 (20-50-500)",
+  smallest: 12,
+  build: (input, random) => build("lenet5", { filters: [20, 50], padding: 0, hidden: [500] }, input, random),
+};
+
+export const lenet5Classic: Architecture = {
+  id: "lenet5-classic",
+  title: "LeNet-5 (6-16-120-84)",
+  smallest: 12,
+  build: (input, random) => build("lenet5-classic", { filters: [6, 16], padding: 2, hidden: [120, 84] }, input, random),
+};
+
+function build(name: string, widths: Widths, input: ArchitectureInput, random: RandomStream): Graph {
+  const { channels, height, width } = input;
+  const b = graphBuilder(name);
+  const context: LayerContext = { b, random };
+  const [first, second] = widths.filters;
+  const after = (size: number): number => Math.floor((Math.floor((size + 2 * widths.padding - 4) / 2) - 4) / 2);
+
+  let x = b.input("image", "float32", ["batch", channels, height, width]);
+  x = conv2d(context, "conv1", x, { inputs: channels, outputs: first, kernel: 5, padding: widths.padding });
+  x = maxPool2(context, relu(context, x));
+  x = conv2d(context, "conv2", x, { inputs: first, outputs: second, kernel: 5 });
+  x = maxPool2(context, relu(context, x));
+  x = b.op("Flatten", [x], { axis: 1 });
+  let size = second * after(height) * after(width);
+  widths.hidden.forEach((hidden, i) => {
+    x = relu(context, dense(context, `fc${i + 1}`, x, size, hidden));
+    size = hidden;
+  });
+  x = dense(context, `fc${widths.hidden.length + 1}`, x, size, input.classes);
+  b.append({ name: "logits", opType: "Identity", domain: "", inputs: [x], outputs: ["logits"], attributes: {} });
+  b.output("logits", "float32", ["batch", input.classes]);
+  return b.build();
+}

@@ -1,0 +1,43 @@
+/**
+ * @file Fine-tuning in its four forms (Adi et al., USENIX Security 2018, section 5): the last layer or all layers, kept
+ * or re-initialised first.
+ */
+
+import { z } from "zod";
+import { cleanView } from "../data/views.js";
+import { findClassifier } from "../onnx/classifier.js";
+import { crossEntropyObjective } from "../training/objective.js";
+import type { RemovalMethod } from "./method.js";
+import { redrawn } from "./redraw.js";
+import { tune, tuningShape } from "./tuning.js";
+
+const options = z.strictObject({
+  variant: z
+    .enum(["ftll", "ftal", "rtll", "rtal"])
+    .default("ftal")
+    .describe(
+      "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll) or all layers (al)",
+    ),
+  ...tuningShape({ epochs: 15, learningRate: 0.05, schedule: "cosine" }),
+});
+
+export const fineTune: RemovalMethod<z.infer<typeof options>> = {
+  id: "fine-tune",
+  title: "Fine-tuning",
+  summary: "Goes on training with clean images: the last layer or all of them, the last one kept or re-initialised.",
+  paper: "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength. USENIX Security 2018",
+  needs: ["labelled"],
+  control: true,
+  options,
+  label: ({ variant }) => `Fine-tuning (${variant.toUpperCase()})`,
+  run(attack, chosen) {
+    const { lastLayer } = findClassifier(attack.model.graph);
+    const restart = chosen.variant === "rtll" || chosen.variant === "rtal";
+    const model = restart ? redrawn(attack.model, lastLayer, attack.random.stream("init")) : attack.model;
+    return tune({ ...attack, model }, chosen, {
+      objective: crossEntropyObjective(),
+      views: [cleanView],
+      train: chosen.variant === "ftll" || chosen.variant === "rtll" ? "last-layer" : "all",
+    });
+  },
+};

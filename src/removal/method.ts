@@ -1,0 +1,42 @@
+/**
+ * @file What a removal method is: a record, run from the attacker's side only.
+ *
+ * The attacker has the marked model's weights and some images, and knows nothing of the key, the mark's kind or the test
+ * set. This room imports neither `watermarks/` nor `ownership/` (a test enforces it), and a method never sees how well it
+ * does: whoever runs it measures accuracy and retention from outside, on the model that each epoch yields.
+ */
+
+import type { z } from "zod";
+import type { RandomStream } from "../core/random.js";
+import type { LabelledImages } from "../data/dataset.js";
+import type { Model } from "../onnx/model.js";
+import type { TrainedEpoch, TrainingOptions } from "../training/epochs.js";
+
+/** Everything the attacker has. */
+export interface Attack extends TrainingOptions {
+  readonly model: Model;
+  /** Correctly labelled images from the training distribution: 10 % of the training set in the paper. */
+  readonly subset: LabelledImages;
+  readonly random: RandomStream;
+}
+
+/** A flat record of options, so that flags, documents and tables follow from it. */
+export type MethodOptions = Readonly<Record<string, string | number | boolean>>;
+
+export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
+  readonly id: string;
+  readonly title: string;
+  /** One sentence on what it does. */
+  readonly summary: string;
+  /** Where it is published. */
+  readonly paper: string;
+  /** What kinds of data it needs besides the model. */
+  readonly needs: readonly ("labelled" | "unlabelled")[];
+  /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
+  readonly control: boolean;
+  /** Options with defaults and descriptions; `{}` is always valid. */
+  readonly options: z.ZodObject & z.ZodType<Options>;
+  /** What a figure calls a run with these options: "WILD-JS", "fine-tuning (FTAL)". */
+  readonly label: (options: Options) => string;
+  readonly run: (attack: Attack, options: Options) => AsyncIterable<TrainedEpoch>;
+}

@@ -1,0 +1,62 @@
+/** @file The removal methods: adding one is one file and one line here. */
+
+import type { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
+import { chooseOptions } from "../core/options.js";
+import type { TrainedEpoch } from "../training/epochs.js";
+import { fineTune } from "./fine-tune.js";
+import type { Attack, MethodOptions, RemovalMethod } from "./method.js";
+import { randomErasing } from "./random-erasing.js";
+import { scratch } from "./scratch.js";
+import { wild } from "./wild.js";
+
+/** A method whose options have been checked: ready to run. */
+export interface ChosenMethod {
+  readonly id: string;
+  readonly label: string;
+  readonly control: boolean;
+  /** As run, defaults filled in. */
+  readonly options: MethodOptions;
+  readonly run: (attack: Attack) => AsyncIterable<TrainedEpoch>;
+}
+
+/** A method as others list and choose it. */
+export interface RegisteredMethod extends Omit<RemovalMethod, "options" | "label" | "run"> {
+  readonly options: z.ZodObject;
+  /** @throws WildmarkError `usage` naming each option that is wrong. */
+  readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMethod;
+}
+
+export const removalMethods: readonly RegisteredMethod[] = [
+  register(wild),
+  register(fineTune),
+  register(randomErasing),
+  register(scratch),
+];
+
+/** @throws WildmarkError `usage` naming the methods there are. */
+export function findMethod(id: string): RegisteredMethod {
+  const found = removalMethods.find((method) => method.id === id);
+  if (found !== undefined) return found;
+  throw new WildmarkError("usage", `No removal method "${id}".`, {
+    hint: `Choose one of: ${removalMethods.map((method) => method.id).join(", ")}.`,
+  });
+}
+
+function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod {
+  const { options, label, run, ...described } = method;
+  return {
+    ...described,
+    options,
+    choose(given = {}) {
+      const chosen = chooseOptions(options, given, method.id);
+      return {
+        id: method.id,
+        label: label(chosen),
+        control: method.control,
+        options: chosen,
+        run: (attack) => run(attack, chosen),
+      };
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * @file A fresh model of the same graph, trained on the attacker's images alone: the control that shows what the marked
+ * weights are worth. A removal that ends below it would have done better without them.
+ */
+
+import { z } from "zod";
+import { cleanView } from "../data/views.js";
+import { findClassifier } from "../onnx/classifier.js";
+import { crossEntropyObjective } from "../training/objective.js";
+import type { RemovalMethod } from "./method.js";
+import { redrawn } from "./redraw.js";
+import { tune, tuningShape } from "./tuning.js";
+
+const options = z.strictObject(tuningShape({ epochs: 20, learningRate: 0.05, schedule: "one-cycle" }));
+
+export const scratch: RemovalMethod<z.infer<typeof options>> = {
+  id: "scratch",
+  title: "From scratch",
+  summary: "Forgets the marked weights and trains a fresh model of the same graph on the attacker's images.",
+  paper: "a control of our own",
+  needs: ["labelled"],
+  control: true,
+  options,
+  label: () => "From scratch",
+  run(attack, chosen) {
+    const { trainable } = findClassifier(attack.model.graph);
+    const model = redrawn(attack.model, trainable, attack.random.stream("init"));
+    return tune({ ...attack, model }, chosen, {
+      objective: crossEntropyObjective(),
+      views: [cleanView],
+    });
+  },
+};

@@ -1,0 +1,40 @@
+/**
+ * @file Batch normalisation while training: batch statistics in the forward pass, running statistics as state.
+ *
+ * `train` rewrites each inference-mode BatchNormalization to training mode, whose second and third outputs are the new
+ * running mean and variance; `frozen` leaves the graph as it is (the statistics of the given model are kept, the scale
+ * and shift still train).
+ */
+
+import type { Graph } from "../onnx/graph.js";
+
+export type BatchNormMode = "train" | "frozen";
+
+/** A running statistic: an initialiser of the model, and the value that replaces it after a step. */
+export interface RunningStatistic {
+  readonly initializer: string;
+  readonly updated: string;
+}
+
+export function batchNormForTraining(
+  graph: Graph,
+  mode: BatchNormMode,
+): { readonly graph: Graph; readonly statistics: readonly RunningStatistic[] } {
+  if (mode === "frozen") return { graph, statistics: [] };
+  const statistics: RunningStatistic[] = [];
+  const nodes = graph.nodes.map((node) => {
+    const [, , , mean = "", variance = ""] = node.inputs;
+    const [output = ""] = node.outputs;
+    if (node.opType !== "BatchNormalization" || !graph.initializers.has(mean) || !graph.initializers.has(variance)) {
+      return node;
+    }
+    const updated = [`${output}/running_mean`, `${output}/running_var`] as const;
+    statistics.push({ initializer: mean, updated: updated[0] }, { initializer: variance, updated: updated[1] });
+    return {
+      ...node,
+      outputs: [output, ...updated],
+      attributes: { ...node.attributes, training_mode: { kind: "int", value: 1 } as const },
+    };
+  });
+  return { graph: { ...graph, nodes }, statistics };
+}

@@ -1,0 +1,141 @@
+/**
+ * @file The training loop: compiles a step, feeds it, and yields one record an epoch.
+ *
+ * It is an async generator, so that whoever runs it measures between epochs, stops when it likes, and sees results as
+ * they come. Nothing here knows what the images are or why the model is trained.
+ */
+
+import { performance } from "node:perf_hooks";
+import { WildmarkError } from "../core/errors.js";
+import { type Progress, silent } from "../core/progress.js";
+import { canonicalGraph } from "../onnx/canonical.js";
+import { type Classifier, findClassifier } from "../onnx/classifier.js";
+import { type Model, withWeights } from "../onnx/model.js";
+import type { RuntimeOptions } from "../runtime/session.js";
+import type { BatchNormMode } from "./batch-norm.js";
+import type { Objective } from "./objective.js";
+import type { Optimizer } from "./optimizer.js";
+import { type Schedule, scheduleFactor } from "./schedule.js";
+import { compileStep } from "./step.js";
+
+/** What a step is fed. A pure function of epoch and step, so that order and timing of the calls change nothing. */
+export interface Feed {
+  readonly stepsPerEpoch: number;
+  /** Images in a batch. */
+  readonly batch: number;
+  readonly classes: number;
+  /**
+   * Fills one step's input.
+   *
+   * @param epoch counted from 1
+   * @param step counted from 0 within the epoch
+   * @param images [views · batch, …], pixel values in [0, 1]
+   * @param targets [batch, classes], each row a distribution
+   */
+  fill(epoch: number, step: number, images: Float32Array, targets: Float32Array): void;
+}
+
+export interface TrainingPlan {
+  readonly objective: Objective;
+  readonly optimizer: Optimizer;
+  /** The schedule's peak. */
+  readonly learningRate: number;
+  readonly schedule: Schedule;
+  readonly epochs: number;
+  /** All trainable weights, or only those of the layer that makes the logits. */
+  readonly train: "all" | "last-layer";
+  readonly batchNorm: BatchNormMode;
+  /** Another feature tensor than the one `findClassifier` names. */
+  readonly features?: string;
+}
+
+export interface TrainingOptions {
+  readonly runtime?: RuntimeOptions;
+  readonly progress?: Progress;
+  /** What the progress bar calls the work. */
+  readonly what?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainedEpoch {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Mean of the objective over the epoch's steps, each before its update. */
+  readonly loss: number;
+  /** The rate of the epoch's last step. */
+  readonly learningRate: number;
+  /** Time spent training in this epoch, measuring excluded. */
+  readonly seconds: number;
+  /** The model as it is now; the given model with other weights. */
+  model(): Model;
+}
+
+/**
+ * Trains `model` on `feed`.
+ *
+ * @throws WildmarkError `numeric` when the objective stops being finite, `interrupted` when the signal fires.
+ */
+export async function* trainEpochs(
+  model: Model,
+  plan: TrainingPlan,
+  feed: Feed,
+  options: TrainingOptions = {},
+): AsyncGenerator<TrainedEpoch, void, undefined> {
+  const { progress = silent, what = "training", signal } = options;
+  const graph = canonicalGraph(model.graph);
+  const found = findClassifier(graph);
+  const classifier: Classifier = plan.features === undefined ? found : { ...found, features: plan.features };
+  const step = await compileStep(
+    {
+      graph,
+      classifier,
+      classes: feed.classes,
+      batch: feed.batch,
+      objective: plan.objective,
+      optimizer: plan.optimizer,
+      trainable: plan.train === "all" ? classifier.trainable : classifier.lastLayer,
+      batchNorm: plan.batchNorm,
+    },
+    options.runtime,
+  );
+  const total = plan.epochs * feed.stepsPerEpoch;
+  try {
+    for (let epoch = 1; epoch <= plan.epochs; epoch++) {
+      const start = performance.now();
+      let sum = 0;
+      let learningRate = plan.learningRate;
+      for (let i = 0; i < feed.stepsPerEpoch; i++) {
+        throwIfAborted(signal);
+        const done = (epoch - 1) * feed.stepsPerEpoch + i;
+        learningRate = plan.learningRate * scheduleFactor(plan.schedule, done, feed.stepsPerEpoch, plan.epochs);
+        feed.fill(epoch, i, step.images, step.targets);
+        const loss = await step.run(learningRate);
+        if (!Number.isFinite(loss)) throw diverged(loss, epoch, i, learningRate);
+        sum += loss;
+        progress.update(what, done + 1, total);
+      }
+      yield {
+        epoch,
+        loss: sum / feed.stepsPerEpoch,
+        learningRate,
+        seconds: (performance.now() - start) / 1000,
+        model: () => withWeights(model, step.weights()),
+      };
+    }
+  } finally {
+    await step.release();
+  }
+}
+
+/** Throws `interrupted` once the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new WildmarkError("interrupted", "Stopped.");
+}
+
+function diverged(loss: number, epoch: number, step: number, learningRate: number): WildmarkError {
+  return new WildmarkError(
+    "numeric",
+    `Training diverged: the objective became ${loss} in step ${step + 1} of epoch ${epoch} at learning rate ${learningRate.toPrecision(3)}.`,
+    { hint: "Lower the learning rate." },
+  );
+}

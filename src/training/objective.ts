@@ -1,0 +1,59 @@
+/**
+ * @file Objectives: the scalar that a training step lowers, written as a forward graph.
+ *
+ * An objective appends nodes to the model's own graph; `autodiff` differentiates the whole, so no objective writes a
+ * gradient. A batch is `batch` images with one row of target probabilities each; an objective may look at several
+ * **views** of every image (WILD: clean and erased). The model sees the views stacked, all of view 0 first.
+ */
+
+import type { GraphBuilder } from "../onnx/builder.js";
+
+export interface ObjectiveContext {
+  readonly b: GraphBuilder;
+  /** Images in a batch; the model sees `views · batch` rows. */
+  readonly batch: number;
+  /** [views · batch, classes]: scores before any softmax. */
+  readonly logits: string;
+  /** [views · batch, …]: the feature tensor, by default the input of the last dense layer. */
+  readonly features: string;
+  /** [batch, classes]: target probabilities, one-hot for hard labels. */
+  readonly targets: string;
+}
+
+export interface Objective {
+  readonly views: number;
+  readonly build: (context: ObjectiveContext) => BuiltObjective;
+}
+
+export interface BuiltObjective {
+  /** Name of the scalar to lower. */
+  readonly loss: string;
+  /** Values through which no gradient flows back. */
+  readonly stopAt?: readonly string[];
+}
+
+/** Mean cross-entropy of one view against the targets: the ordinary objective of a classifier. */
+export function crossEntropyObjective(): Objective {
+  return { views: 1, build: ({ b, logits, targets }) => ({ loss: meanCrossEntropy(b, logits, targets) }) };
+}
+
+/**
+ * −mean over rows of Σ targets · log softmax(logits).
+ *
+ * @param logits [rows, classes]
+ * @param targets [rows, classes], rows summing to 1
+ */
+export function meanCrossEntropy(b: GraphBuilder, logits: string, targets: string): string {
+  return meanNegatedDot(b, targets, b.op("LogSoftmax", [logits], { axis: -1 }));
+}
+
+/** −mean over rows of Σ p · logQ, both [rows, n]. */
+export function meanNegatedDot(b: GraphBuilder, p: string, logQ: string): string {
+  const perRow = b.op("ReduceSum", [b.op("Mul", [p, logQ]), b.ints([-1])], { keepdims: 0 });
+  return b.op("Neg", [b.op("ReduceMean", [perRow], { keepdims: 0 })]);
+}
+
+/** Rows `from` to `to` (exclusive) along the first axis: one view of a stacked batch. */
+export function rows(b: GraphBuilder, value: string, from: number, to: number): string {
+  return b.op("Slice", [value, b.ints([from]), b.ints([to]), b.ints([0])]);
+}

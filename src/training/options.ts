@@ -1,0 +1,52 @@
+/** @file The options of ordinary training with SGD, which training, embedding and most removal methods share. */
+
+import { z } from "zod";
+import type { TrainingPlan } from "./epochs.js";
+import type { Objective } from "./objective.js";
+import { optimizerSchema } from "./optimizer.js";
+import { parseSchedule, scheduleText } from "./schedule.js";
+
+/** Zod shape to spread into an options schema, with defaults of one's own. */
+export function sgdShape(defaults: {
+  readonly epochs: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly schedule: string;
+}) {
+  return {
+    epochs: z.int().min(1).max(100_000).default(defaults.epochs).describe("passes over the images"),
+    batch: z.int().min(1).max(65_536).default(defaults.batch).describe("images a step"),
+    learningRate: z.number().positive().default(defaults.learningRate).describe("peak learning rate"),
+    schedule: scheduleText
+      .default(defaults.schedule)
+      .describe("constant, cosine, one-cycle, step:EVERY:FACTOR or exponential:FACTOR"),
+    momentum: z.number().min(0).lt(1).default(0.9).describe("momentum"),
+    nesterov: z.boolean().default(false).describe("Nesterov's form of momentum"),
+    weightDecay: z.number().min(0).default(5e-4).describe("weight decay, added to the gradient"),
+    batchNorm: z
+      .enum(["train", "frozen"])
+      .default("train")
+      .describe("batch normalisation: statistics of the batch, or those of the given model"),
+  };
+}
+
+export type SgdOptions = z.infer<z.ZodObject<ReturnType<typeof sgdShape>>>;
+
+/** The plan that the options mean. */
+export function sgdPlan(
+  options: SgdOptions,
+  objective: Objective,
+  more: Partial<Pick<TrainingPlan, "train" | "features">> = {},
+): TrainingPlan {
+  const { momentum, nesterov, weightDecay } = options;
+  return {
+    objective,
+    optimizer: optimizerSchema.parse({ kind: "sgd", momentum, nesterov, weightDecay }),
+    learningRate: options.learningRate,
+    schedule: parseSchedule(options.schedule),
+    epochs: options.epochs,
+    train: "all",
+    batchNorm: options.batchNorm,
+    ...more,
+  };
+}

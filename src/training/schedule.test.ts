@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { parseSchedule, type Schedule, scheduleFactor, scheduleText } from "./schedule.js";
+
+const factors = (schedule: Schedule, steps: readonly number[]): number[] =>
+  steps.map((step) => scheduleFactor(schedule, step, 10, 4));
+
+test("constant, step and exponential change at epoch boundaries only", () => {
+  expect(factors(parseSchedule("constant"), [0, 39])).toEqual([1, 1]);
+  expect(factors(parseSchedule("step:2:0.1"), [0, 19, 20, 39])).toEqual([1, 1, 0.1, 0.1]);
+  expect(factors(parseSchedule("exponential:0.5"), [0, 9, 10, 20, 39])).toEqual([1, 1, 0.5, 0.25, 0.125]);
+});
+
+test("cosine falls from 1 to its floor", () => {
+  const [first, middle, last] = factors({ kind: "cosine", floor: 0.2 }, [0, 20, 40]);
+  expect(first).toBe(1);
+  expect(middle).toBeCloseTo(0.6, 12);
+  expect(last).toBeCloseTo(0.2, 12);
+});
+
+test("one-cycle warms up linearly, peaks at 1 and ends at 0", () => {
+  const cycle: Schedule = { kind: "one-cycle", warmup: 0.25, start: 0.04 };
+  const [first, half, peak, end] = factors(cycle, [0, 5, 10, 40]);
+  expect(first).toBeCloseTo(0.04, 12);
+  expect(half).toBeCloseTo(0.52, 12);
+  expect(peak).toBeCloseTo(1, 12);
+  expect(end).toBeCloseTo(0, 12);
+});
+
+test("text that is no schedule is refused", () => {
+  for (const text of ["linear", "step", "step:1", "exponential", "cosine:1", ""]) {
+    expect(scheduleText.safeParse(text).success, text).toBe(false);
+  }
+});

@@ -1,0 +1,67 @@
+/**
+ * @file Embeds a trigger set into a model: a few triggers join every batch of clean images (Zhang et al. 2018; Adi et al.
+ * 2018, section 4: 2 triggers a batch), while training from scratch or while continuing a given model.
+ */
+
+import { z } from "zod";
+import { permutation, type RandomStream } from "../core/random.js";
+import { packImages } from "../data/batches.js";
+import { imageSize, type LabelledImages } from "../data/dataset.js";
+import { imageFeed } from "../data/feed.js";
+import { cleanView } from "../data/views.js";
+import type { Model } from "../onnx/model.js";
+import { type Feed, type TrainedEpoch, type TrainingOptions, trainEpochs } from "../training/epochs.js";
+import { crossEntropyObjective } from "../training/objective.js";
+import { sgdPlan, sgdShape } from "../training/options.js";
+
+const triggersPerBatch = z.int().min(1).default(4).describe("triggers that join every batch");
+
+/** From a freshly drawn model. */
+export const embedFromScratchOptions = z.strictObject({
+  triggersPerBatch,
+  ...sgdShape({ epochs: 8, batch: 128, learningRate: 0.05, schedule: "one-cycle" }),
+});
+
+/** By going on with a trained model: fewer epochs at a smaller rate. */
+export const embedContinuingOptions = z.strictObject({
+  triggersPerBatch,
+  ...sgdShape({ epochs: 3, batch: 128, learningRate: 0.01, schedule: "cosine" }),
+});
+
+export type EmbedOptions = z.infer<typeof embedFromScratchOptions>;
+
+export interface Embedding extends TrainingOptions {
+  /** A fresh model, or one to mark. */
+  readonly model: Model;
+  readonly train: LabelledImages;
+  readonly triggers: LabelledImages;
+  readonly random: RandomStream;
+}
+
+/** Yields the model after each epoch; the last one is the marked model. */
+export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterable<TrainedEpoch> {
+  const { model, train, triggers, random } = embedding;
+  const clean = imageFeed(train, { batch: options.batch, views: [cleanView], random });
+  const feed = withTriggers(clean, triggers, options.triggersPerBatch, random.stream("triggers"));
+  return trainEpochs(model, sgdPlan(options, crossEntropyObjective()), feed, embedding);
+}
+
+/** Replaces the last `perBatch` images of each batch by triggers, going round all of them in random order. */
+function withTriggers(feed: Feed, triggers: LabelledImages, perBatch: number, random: RandomStream): Feed {
+  const size = imageSize(triggers.shape);
+  const count = Math.min(perBatch, feed.batch);
+  const firstRow = feed.batch - count;
+  return {
+    ...feed,
+    fill(epoch, step, images, targets) {
+      feed.fill(epoch, step, images, targets);
+      const round = permutation(triggers.count, random.stream(epoch));
+      const chosen = Array.from({ length: count }, (_, i) => round[(step * count + i) % triggers.count] ?? 0);
+      packImages(triggers, chosen, images.subarray(firstRow * size));
+      targets.fill(0, firstRow * feed.classes);
+      chosen.forEach((index, i) => {
+        targets[(firstRow + i) * feed.classes + (triggers.labels[index] ?? 0)] = 1;
+      });
+    },
+  };
+}

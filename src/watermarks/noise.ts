@@ -1,0 +1,42 @@
+/** @file Noise-based mark: Gaussian noise on images of one class (Zhang et al., AsiaCCS 2018). */
+
+import { z } from "zod";
+import type { RandomStream } from "../core/random.js";
+import { imageSize } from "../data/dataset.js";
+import type { MarkScheme } from "./scheme.js";
+import { type Stamp, stampedShape, stampedTriggers } from "./stamped.js";
+
+const options = z.strictObject({
+  ...stampedShape,
+  sigma: z.number().gt(0).max(1).default(0.3).describe("standard deviation, in units of the pixel range"),
+  pattern: z.enum(["fixed", "fresh"]).default("fixed").describe("one secret pattern, or fresh noise for every image"),
+});
+
+export const noise: MarkScheme<z.infer<typeof options>> = {
+  id: "noise",
+  title: "noise",
+  summary: "Images of one class with a secret pattern of Gaussian noise, answered as another class.",
+  paper:
+    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
+  needsUnrelated: false,
+  options,
+  make(owner, chosen) {
+    const random = owner.random.stream("noise");
+    const size = imageSize(owner.train.shape);
+    const shared = pattern(size, chosen.sigma, random.stream("pattern"));
+    const stamp: Stamp = (pixels, index) =>
+      add(pixels, chosen.pattern === "fixed" ? shared : pattern(size, chosen.sigma, random.stream(index)));
+    return stampedTriggers(owner, chosen, stamp);
+  },
+};
+
+function pattern(size: number, sigma: number, random: RandomStream): Float64Array {
+  return Float64Array.from({ length: size }, () => random.normal() * sigma * 255);
+}
+
+/** Adds and clamps to the pixel range, rounding to the nearest level. */
+function add(pixels: Uint8Array, values: Float64Array): void {
+  values.forEach((value, i) => {
+    pixels[i] = Math.min(255, Math.max(0, Math.round((pixels[i] ?? 0) + value)));
+  });
+}

@@ -1,0 +1,49 @@
+/** @file The kinds of marks: adding one is one file and one line here. */
+
+import type { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
+import { chooseOptions } from "../core/options.js";
+import { content } from "./content.js";
+import { noise } from "./noise.js";
+import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
+import { unrelated } from "./unrelated.js";
+
+/** A mark whose options have been checked: ready to make triggers. */
+export interface ChosenMark {
+  readonly id: string;
+  readonly title: string;
+  readonly needsUnrelated: boolean;
+  /** Defaults filled in. */
+  readonly options: MarkOptions;
+  readonly make: (owner: OwnerData) => TriggerSet;
+}
+
+/** A mark as others list and choose it. */
+export interface RegisteredMark extends Omit<MarkScheme, "options" | "make"> {
+  readonly options: z.ZodObject;
+  /** @throws WildmarkError `usage` naming each option that is wrong. */
+  readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMark;
+}
+
+export const markSchemes: readonly RegisteredMark[] = [register(content), register(noise), register(unrelated)];
+
+/** @throws WildmarkError `usage` naming the marks there are. */
+export function findMark(id: string): RegisteredMark {
+  const found = markSchemes.find((scheme) => scheme.id === id);
+  if (found !== undefined) return found;
+  throw new WildmarkError("usage", `No mark "${id}".`, {
+    hint: `Choose one of: ${markSchemes.map((scheme) => scheme.id).join(", ")}.`,
+  });
+}
+
+function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark {
+  const { options, make, ...described } = scheme;
+  return {
+    ...described,
+    options,
+    choose(given = {}) {
+      const chosen = chooseOptions(options, given, scheme.id);
+      return { ...described, options: chosen, make: (owner) => make(owner, chosen) };
+    },
+  };
+}

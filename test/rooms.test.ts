@@ -1,0 +1,94 @@
+/**
+ * @file The table of rooms, enforced: a room imports only from rooms above it, and removal/ never reaches a key.
+ *
+ * The wall between attacker and owner is what makes the results mean something; it must not erode.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, posix, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const source = fileURLToPath(new URL("../src", import.meta.url));
+
+/** Ground floor first. */
+const rooms = [
+  "core",
+  "onnx",
+  "autodiff",
+  "runtime",
+  "training",
+  "models",
+  "data",
+  "watermarks",
+  "ownership",
+  "removal",
+  "experiments",
+  "report",
+  "cli",
+];
+
+/** Rooms that must not be imported although they stand above. */
+const forbidden: Readonly<Record<string, readonly string[]>> = { removal: ["watermarks", "ownership"] };
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((file) => file.split(sep).join("/"))
+    .filter((file) => file.endsWith(".ts"));
+}
+
+/** Every relative import, static or dynamic, as paths within src. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(source, file), "utf8");
+  return [...text.matchAll(/(?:from\s+|import\s*\(\s*|import\s+)["'](\.[^"']+)["']/g)].map(([, target = ""]) => ({
+    from: file,
+    to: posix.normalize(posix.join(dirname(file), target)),
+  }));
+}
+
+const roomOf = (file: string): string => (file.includes("/") ? (file.split("/")[0] ?? "") : "");
+
+/** Tests and their helpers may look anywhere; the package's face (src/index.ts) gathers all rooms. */
+const isChecked = (file: string): boolean =>
+  !file.endsWith(".test.ts") && !file.includes("/testing/") && roomOf(file) !== "";
+
+const files = filesOf(source).filter(isChecked);
+const imports = files.flatMap(importsOf);
+
+test("every file lies in a known room", () => {
+  expect(files.length).toBeGreaterThan(50);
+  expect([...new Set(files.map(roomOf))].filter((room) => !rooms.includes(room))).toEqual([]);
+});
+
+test("a room imports only from itself and the rooms above it", () => {
+  const wrong = imports.filter(({ from, to }) => rooms.indexOf(roomOf(to)) > rooms.indexOf(roomOf(from)));
+  expect(wrong).toEqual([]);
+});
+
+test("no file imports the package's face or a test helper", () => {
+  expect(imports.filter(({ to }) => roomOf(to) === "" || to.includes("/testing/"))).toEqual([]);
+});
+
+test("the attacker reaches no key and no trigger, directly or by way of other rooms", () => {
+  for (const [room, hidden] of Object.entries(forbidden)) {
+    const start = files.filter((file) => roomOf(file) === room);
+    expect(start.length).toBeGreaterThan(0);
+    const reached = new Set(start);
+    for (const file of reached) {
+      for (const { to } of imports.filter((each) => each.from === file)) reached.add(to.replace(/\.js$/, ".ts"));
+    }
+    expect([...reached].filter((file) => hidden.includes(roomOf(file)))).toEqual([]);
+    // The walk follows imports for real: it gets from removal/ down to the data room's dataset.
+    expect(reached).toContain("data/dataset.ts");
+  }
+});
+
+test("imports resolve to files of this tree", () => {
+  const known = new Set(filesOf(source));
+  expect(imports.map(({ to }) => to.replace(/\.js$/, ".ts")).filter((to) => !known.has(to))).toEqual([]);
+});
