@@ -76,7 +76,7 @@ test("weights are found through views and in Constant nodes, with a bias added a
     logits: "y",
     features: "flat",
     trainable: ["stored", "bias"],
-    lastLayer: ["bias", "stored"],
+    lastLayer: ["stored", "bias"],
   });
 });
 

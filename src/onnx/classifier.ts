@@ -5,7 +5,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import type { Dim, Graph, Node, ValueInfo } from "./graph.js";
-import { findParameters, weightsOf } from "./parameters.js";
+import { findParameters, storedInputs } from "./parameters.js";
 import { isOperator, producersOf, valuesFrom } from "./traverse.js";
 
 export interface Classifier {
@@ -44,7 +44,8 @@ export function findClassifier(graph: Graph): Classifier {
   const { trainable, statistics } = findParameters(graph, logits);
   if (trainable.length === 0) throw withoutWeights(graph);
   const { features, layers, note } = featuresOf(graph, logits, input.name, producers);
-  const lastLayer = [...new Set(layers.flatMap((node) => weightsOf(graph, node, trainable)))];
+  const ofLayers = new Set(layers.flatMap((node) => storedInputs(graph, node)));
+  const lastLayer = trainable.filter((name) => ofLayers.has(name));
   const classes = typeof output.dims?.[1] === "number" ? output.dims[1] : undefined;
   return { input, output: output.name, logits, classes, features, note, trainable, lastLayer, statistics };
 }

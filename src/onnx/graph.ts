@@ -74,8 +74,12 @@ export function intsAttribute(node: Node, name: string): readonly number[] | und
   return attribute?.kind === "ints" ? attribute.value : undefined;
 }
 
+/** "Relu", or "com.microsoft.Gelu" outside the standard domain. */
+export function operatorName(node: Node): string {
+  return node.domain === "" ? node.opType : `${node.domain}.${node.opType}`;
+}
+
 /** How messages call a node: its operator, and its name or first output. */
 export function describeNode(node: Node): string {
-  const operator = node.domain === "" ? node.opType : `${node.domain}.${node.opType}`;
-  return `${operator} node "${node.name || (node.outputs[0] ?? "?")}"`;
+  return `${operatorName(node)} node "${node.name || (node.outputs[0] ?? "?")}"`;
 }

@@ -76,11 +76,10 @@ export function findParameters(graph: Graph, value: string): Parameters {
   return { trainable: movable, statistics: [...statistics] };
 }
 
-/** The trainable tensors that `node` takes, directly or through views. */
-export function weightsOf(graph: Graph, node: Node, trainable: readonly string[]): string[] {
+/** The stored float32 tensors that `node` takes, directly or through views. */
+export function storedInputs(graph: Graph, node: Node): string[] {
   const leafOf = weightLeaves(graph);
-  const names = node.inputs.flatMap((input) => leafOf.get(input)?.name ?? []);
-  return names.filter((name) => trainable.includes(name));
+  return node.inputs.flatMap((input) => leafOf.get(input)?.name ?? []);
 }
 
 interface Leaf {
