@@ -33,6 +33,7 @@ li { margin: .25rem 0; }
 .card p { margin: .15rem 0; font-size: .9rem; color: var(--faint); }
 .card strong { color: var(--ink); font-weight: 600; }
 .survives { border-top-color: var(--good); } .survives .answer { color: var(--good); }
+.unsound { border-top-color: var(--warn-line); }
 .falls, .sometimes { border-top-color: var(--bad); } .falls .answer, .sometimes .answer { color: var(--bad); }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 1.6rem 0 1.2rem;
   border-block: 1px solid var(--line); }

@@ -81,6 +81,8 @@ describe("remarks", () => {
     }));
     const warnings = remarks({ ...sample, marked }).filter((r) => r.kind === "warning");
     expect(warnings[0]?.text).toMatch(/^9 of 9 keys .*prove nothing/);
+    expect(fates({ ...sample, marked })).toEqual(["unsound", "unsound", "unsound"]);
+    expect(finding({ ...sample, marked })).toMatch(/shown on unmarked models too/);
     expect(remarks(sample).filter((r) => r.kind === "warning")).toEqual([]);
   });
 

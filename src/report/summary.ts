@@ -26,8 +26,11 @@ import { spread } from "./spread.js";
  * - `survives`: every run still shows it.
  * - `untested`: no method under test was run on it.
  * - `never-shown`: the marked models themselves did not show it, so nothing was there to remove.
+ * - `unsound`: a model without any mark shows it too, so showing it means nothing.
  */
-export type Fate = "falls" | "sometimes" | "survives" | "untested" | "never-shown";
+export type Fate = (typeof FATES)[number];
+
+const FATES = ["falls", "sometimes", "survives", "untested", "never-shown", "unsound"] as const;
 
 /** The most effective attack on a mark, on average over its runs. */
 export interface Attack {
@@ -81,6 +84,7 @@ function stronger(a: Attack, b: Attack): boolean {
 }
 
 function fateOf(mark: MarkGroup, attacks: readonly Attack[]): Fate {
+  if (mark.marked.some((m) => m.innocent.verdict.owned)) return "unsound";
   if (!mark.marked.some((m) => m.verdict.owned)) return "never-shown";
   const fair = attacks.filter((attack) => attack.of > 0);
   if (fair.length === 0) return "untested";
@@ -91,7 +95,7 @@ function fateOf(mark: MarkGroup, attacks: readonly Attack[]): Fate {
 /** The finding in one sentence. */
 export function finding(result: Result): string {
   const marks = summarise(result);
-  const clauses = (["falls", "sometimes", "survives", "untested", "never-shown"] as const).flatMap((fate) => {
+  const clauses = FATES.flatMap((fate) => {
     const same = marks.filter((mark) => mark.fate === fate);
     return same.length === 0 ? [] : [clause(fate, same)];
   });
@@ -128,6 +132,8 @@ function clause(fate: Fate, marks: readonly MarkSummary[]): string {
       return `no method under test was run against ${subject}`;
     case "never-shown":
       return `${subject} could not be shown even before removal, so nothing can be concluded about ${many ? "them" : "it"}`;
+    case "unsound":
+      return `${subject} ${many ? "are" : "is"} shown on unmarked models too, so nothing can be concluded about ${many ? "them" : "it"}`;
   }
 }
 
@@ -228,6 +234,8 @@ export function answer(fate: Fate): string {
       return "Not tested";
     case "never-shown":
       return "Never shown";
+    case "unsound":
+      return "Cannot tell";
   }
 }
 
