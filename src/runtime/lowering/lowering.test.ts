@@ -172,11 +172,25 @@ test("a MaxPool that has to give the places of its maxima stays one node", () =>
   const geometry = poolOf([axis(4, 2, 2), axis(4, 2, 2)], 1, 1);
   const y = b.op("MaxPool", ["x"], { kernel_shape: [2, 2], strides: [2, 2] }, { name: "y" });
   b.output(b.op("MaxPoolGrad", ["x", y, "dy"], poolAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dx" }));
-  const lowered = lowerPrimitives(b.build());
+  const lowered = lowerPrimitives(b.build(), { choose: () => "unpool" });
   expect(lowered.nodes.map((node) => [node.opType, node.outputs])).toEqual([
     ["MaxPool", ["y", "y_indices"]],
     ["MaxUnpool", ["dx"]],
   ]);
+});
+
+test("the static choice runs on any device, and a caller's undefined means the static choice", () => {
+  const geometry = poolOf([axis(5, 3, 2), axis(5, 3, 2)], 1, 1);
+  const b = graphBuilder("test");
+  b.input("x", "float32", geometry.xDims);
+  b.input("dy", "float32", geometry.yDims);
+  const y = b.op("MaxPool", ["x"], { kernel_shape: [3, 3], strides: [2, 2] });
+  b.output(b.op("MaxPoolGrad", ["x", y, "dy"], poolAttributes(geometry), { domain: WILDMARK_DOMAIN }));
+  const types = (graph: Graph): string[] => graph.nodes.map((node) => node.opType);
+  expect(types(lowerPrimitives(b.build()))).toContain("ScatterElements");
+  const onGpu = lowerPrimitives(b.build(), { device: "webgpu", choose: () => undefined });
+  expect(types(onGpu)).toContain("ArgMax");
+  expect(onGpu.nodes[0]?.outputs).toHaveLength(1);
 });
 
 test("an unknown lowering is named beside those there are", () => {
