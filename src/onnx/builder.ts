@@ -36,7 +36,7 @@ export interface GraphBuilder {
   op(opType: string, inputs: readonly string[], attributes?: Attributes, options?: OpOptions): string;
   /** Appends a node with `count` outputs and returns their names. */
   ops(opType: string, inputs: readonly string[], count: number, attributes?: Attributes, options?: OpOptions): string[];
-  /** Appends an existing node as it is; its output names must be free. */
+  /** Appends an existing node as it is, without its name if that is taken; its output names must be free. */
   append(node: Node): void;
   /** Declares `name` an output of the graph, under its own name. */
   output(name: string, type?: ElementType, dims?: readonly Dim[]): void;
@@ -64,8 +64,10 @@ export function graphBuilder(
   const taken = new Set<string>([
     ...inputs.map((value) => value.name),
     ...initializers.keys(),
-    ...nodes.flatMap((node) => node.outputs),
+    ...nodes.flatMap((node) => [node.name, ...node.outputs]),
   ]);
+  // ONNX Runtime refuses two nodes of one name, so a new node is called neither like a value nor like a node.
+  const nodeNames = new Set(nodes.map((node) => node.name));
   const shared = new Map<string, string>();
   const counters = new Map<string, number>();
 
@@ -90,6 +92,7 @@ export function graphBuilder(
   const ops: GraphBuilder["ops"] = (opType, nodeInputs, count, attributes = {}, { domain = "", name: base } = {}) => {
     if (domain !== "" && !opsets.has(domain)) opsets.set(domain, 1);
     const names = Array.from({ length: count }, () => unique(base ?? opType));
+    nodeNames.add(names[0] ?? opType);
     nodes.push({
       name: names[0] ?? opType,
       opType,
@@ -121,7 +124,9 @@ export function graphBuilder(
         taken.add(output);
       }
       if (node.domain !== "" && !opsets.has(node.domain)) opsets.set(node.domain, 1);
-      nodes.push(node);
+      nodes.push(nodeNames.has(node.name) ? { ...node, name: "" } : node);
+      nodeNames.add(node.name);
+      taken.add(node.name);
     },
     output(outputName, type = "float32", dims) {
       outputs.push({ name: outputName, type, dims });
