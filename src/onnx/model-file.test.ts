@@ -8,7 +8,7 @@ import { float32, type Tensor } from "../core/tensor.js";
 import { graphBuilder } from "./builder.js";
 import { encodeGraph } from "./encode.js";
 import { decodeModel, type Model, withWeights } from "./model.js";
-import { readModelFile } from "./model-file.js";
+import { readModelFile, writeModelFile } from "./model-file.js";
 import { TensorProto_DataLocation as DataLocation, ModelProtoSchema } from "./onnx_pb.js";
 import { storedTensors } from "./traverse.js";
 
@@ -126,8 +126,18 @@ test("data that is missing, too short or described wrongly is refused, naming te
 });
 
 test("a model file that is missing or a folder is refused", async () => {
-  expect((await errorOf(readModelFile(join(folder, "none.onnx")))).message).toMatch(
-    /none\.onnx: there is no such file/,
-  );
-  expect((await errorOf(readModelFile(folder))).message).toMatch(/is not a file/);
+  const missing = await errorOf(readModelFile(join(folder, "none.onnx")));
+  expect([missing.code, missing.message]).toEqual(["bad-file", expect.stringMatching(/none\.onnx: .* no such file/)]);
+  expect((await errorOf(readModelFile(folder))).code).toBe("bad-file");
+});
+
+test("a written model reads back as the same bytes, and overwrites nothing unless forced", async () => {
+  writeFileSync(path, externalModel({}));
+  writeFileSync(join(folder, "m.data"), DATA);
+  const model = await readModelFile(path);
+  const copy = join(folder, "..", "copy.onnx");
+  await writeModelFile(copy, model);
+  expect((await readModelFile(copy)).bytes).toEqual(model.bytes);
+  expect((await errorOf(writeModelFile(copy, model))).code).toBe("cannot-write");
+  await writeModelFile(copy, model, { force: true });
 });

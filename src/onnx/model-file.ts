@@ -1,11 +1,11 @@
 /** @file Model files on disk: read with the data that lies beside them, written whole or not at all. */
 
 import { closeSync, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve, sep, win32 } from "node:path";
 import { WildmarkError } from "../core/errors.js";
+import { readFileBounded, writeFileAtomic } from "../core/files.js";
 import { LARGEST_MODEL, type ReadExternal } from "./external.js";
-import { decodeModel, type Model } from "./model.js";
+import { decodeModel, encodeModel, type Model } from "./model.js";
 
 /**
  * Reads and decodes a model, with its external data.
@@ -13,18 +13,28 @@ import { decodeModel, type Model } from "./model.js";
  * @throws WildmarkError `bad-file` where the file is missing, no file, or 2 GiB and more; and as `decodeModel` does.
  */
 export async function readModelFile(path: string): Promise<Model> {
-  let bytes: Uint8Array;
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) throw new WildmarkError("bad-file", `${path} is not a file; expected an ONNX model.`);
-    if (found.size > LARGEST_MODEL) {
-      throw new WildmarkError("bad-file", `${path} has ${found.size} bytes; an ONNX file has less than 2 GiB.`);
-    }
-    bytes = await readFile(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
+  const bytes = await readFileBounded(path, { what: "an ONNX model", maxBytes: LARGEST_MODEL });
   return decodeModel(bytes, path, fileModelReader(path));
+}
+
+/**
+ * Writes a model as one file, whole or not at all; data that was external is inside it.
+ *
+ * @throws WildmarkError `cannot-write` where the file exists and `force` is not set, or cannot be written.
+ */
+export async function writeModelFile(
+  path: string,
+  model: Model,
+  options: { readonly force?: boolean } = {},
+): Promise<void> {
+  const bytes = encodeModel(model);
+  if (bytes.byteLength > LARGEST_MODEL) {
+    throw new WildmarkError(
+      "cannot-write",
+      `${path}: the model has ${bytes.byteLength} bytes; ONNX files have < 2 GiB.`,
+    );
+  }
+  await writeFileAtomic(path, bytes, options);
 }
 
 /**
