@@ -1,0 +1,98 @@
+/**
+ * @file The owner's key: the secret triggers with their labels, and what a fair test of ownership needs beside them.
+ *
+ * A key is plain data here and one safetensors file on disk. It holds no time stamp: the same seed gives the same bytes,
+ * so that the hash of a key, published before a dispute, commits its owner to it.
+ */
+
+import { createHash } from "node:crypto";
+import { readFileBounded, writeFileAtomic } from "../core/files.js";
+import type { ImageShape } from "../data/dataset.js";
+import { bytesToKey, keyToBytes } from "./key-format.js";
+
+/** Images without labels: NCHW, row-major, pixel values 0..255. */
+export interface KeyImages {
+  readonly images: Uint8Array;
+  readonly count: number;
+}
+
+/** Images with the label that the marked model was taught to answer. */
+export interface KeyTriggers extends KeyImages {
+  readonly labels: Uint8Array;
+}
+
+/** Images that a marked and an innocent model should treat alike: the control of the test. */
+export interface KeyPlacebos extends KeyImages {
+  /** True when placebo i is trigger i without its mark; false when they are other images of the same kind. */
+  readonly paired: boolean;
+}
+
+/** A value of one of a mark's options. */
+export type KeyOption = string | number | boolean;
+
+export interface Key {
+  /** Registry id of the mark: "content", "noise", "unrelated". */
+  readonly scheme: string;
+  readonly seed: number;
+  /** Classes of the model, 2 … 256. */
+  readonly classes: number;
+  readonly shape: ImageShape;
+  readonly triggers: KeyTriggers;
+  /** Triggers of the same kind that were never trained on. */
+  readonly heldOut: KeyTriggers | undefined;
+  readonly placebos: KeyPlacebos | undefined;
+  /** True class of the image that each trigger was made from; absent where there is none (unrelated images). */
+  readonly sourceLabels: Uint8Array | undefined;
+  /** The mark's options as used. */
+  readonly options: Readonly<Record<string, KeyOption>>;
+  /** Hex SHA-256 of the marked model file that the key was made for. */
+  readonly modelSha256: string;
+  /** The Wildmark version that made it: "wildmark 0.1.0". */
+  readonly createdBy: string;
+}
+
+/** Far above any real key (10,000 colour images of 224×224 are 1.4 GiB); stops a wrong path from filling the memory. */
+const MAX_KEY_BYTES = 2 ** 31;
+
+/**
+ * The bytes of a key file; equal keys give equal bytes.
+ *
+ * @throws WildmarkError `bad-key` when the key contradicts itself: nothing is written that could not be read.
+ */
+export function encodeKey(key: Key): Uint8Array {
+  return keyToBytes(key);
+}
+
+/**
+ * Reads the bytes of a key file.
+ *
+ * @param where the file's name, for messages.
+ * @throws WildmarkError `bad-file` when it is no sound safetensors file, `bad-key` when it is one but no sound key.
+ */
+export function decodeKey(bytes: Uint8Array, where: string): Key {
+  return bytesToKey(bytes, where);
+}
+
+/** Hex SHA-256 of the key's file: of a key in hand, the file that `writeKey` would write. */
+export function keySha256(key: Key): string {
+  return createHash("sha256").update(keyToBytes(key)).digest("hex");
+}
+
+/**
+ * Writes a key file that only its owner can read (mode 0600), whole or not at all.
+ *
+ * @param options.force replace an existing file; false by default, because a lost key cannot be had again.
+ * @throws WildmarkError `cannot-write`, `bad-key`.
+ */
+export async function writeKey(path: string, key: Key, options: { readonly force?: boolean } = {}): Promise<void> {
+  await writeFileAtomic(path, keyToBytes(key), { force: options.force ?? false, mode: 0o600 });
+}
+
+/**
+ * Reads a key file.
+ *
+ * @throws WildmarkError `bad-file`, `bad-key`.
+ */
+export async function readKey(path: string): Promise<Key> {
+  return bytesToKey(await readFileBounded(path, { what: "a key", maxBytes: MAX_KEY_BYTES }), path);
+}
