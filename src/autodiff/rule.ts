@@ -5,7 +5,7 @@
  * no operator for a derivative; how a primitive is computed fast is the business of `runtime/lowering`.
  */
 
-import type { Tensor } from "../core/tensor.js";
+import type { ElementType, Tensor } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Node } from "../onnx/graph.js";
 
@@ -25,8 +25,12 @@ export interface GradientContext {
   needs(i: number): boolean;
   /** Static dimensions of a value of the forward graph. */
   dims(value: string): readonly number[];
+  /** Element type of a value of the forward graph. */
+  type(value: string): ElementType;
   /** The constant value of input i (axes, pads, shape), which the operator needs to be static; throws when it is not. */
   constant(i: number): Tensor;
+  /** The same, but undefined where input i is left out or depends on what is fed or trained. */
+  fixed(i: number): Tensor | undefined;
 }
 
 /** One gradient name an input, undefined where none is needed or none flows. */

@@ -2,8 +2,14 @@
 
 import type { GradientRules } from "../rule.js";
 import { activationRules } from "./activation.js";
+import { arithmeticRules } from "./arithmetic.js";
+import { reductionRules } from "./reduction.js";
 
-export const gradientRules: GradientRules = { ...activationRules };
+export const gradientRules: GradientRules = {
+  ...activationRules,
+  ...arithmeticRules,
+  ...reductionRules,
+};
 
 /** Operators whose outputs carry no gradient: bookkeeping on shapes, comparisons, indices. */
 export const nonDifferentiable: ReadonlySet<string> = new Set([
