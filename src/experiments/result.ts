@@ -5,39 +5,12 @@
  */
 
 import { z } from "zod";
+import { verdictSchema } from "../ownership/verdict.js";
 
 export const RESULT_FORMAT = "wildmark-result";
 export const RESULT_VERSION = 1;
 
 const share = z.number().min(0).max(1);
-
-/** One test of ownership: what an innocent model would do, and how likely that makes what was seen. */
-const testSchema = z.object({
-  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher"]),
-  title: z.string(),
-  nullHypothesis: z.string(),
-  /** One-sided p-value. */
-  pValue: z.number().min(0).max(1),
-  /** The counts that the p-value comes from, in words. */
-  detail: z.string(),
-});
-
-export const verdictSchema = z.object({
-  owned: z.boolean(),
-  /** Number of triggers in the key that were asked. */
-  n: z.int().positive(),
-  matches: z.int().min(0),
-  retention: share,
-  /** Clopper-Pearson interval of the retention. */
-  interval: z.tuple([share, share]),
-  confidence: share,
-  /** Significance level of the verdict. */
-  alpha: share,
-  tests: z.array(testSchema).min(1),
-  /** The most conservative test that applies; its p-value against alpha is the verdict. */
-  decidedBy: testSchema.shape.id,
-  pValue: z.number().min(0).max(1),
-});
 
 /** What a model answers: measured from outside, by whoever runs the method. */
 const measurementSchema = z.object({
@@ -142,6 +115,6 @@ export const resultSchema = z.object({
 });
 
 export type Result = z.infer<typeof resultSchema>;
-export type Verdict = z.infer<typeof verdictSchema>;
+export type { Verdict } from "../ownership/verdict.js";
 export type EpochRecord = z.infer<typeof epochSchema>;
 export type Measurement = z.infer<typeof measurementSchema>;

@@ -1,0 +1,33 @@
+/**
+ * @file Whether a key's labels can have been drawn at random.
+ *
+ * The binomial test needs it, and a key's own word is not enough, because its owner wrote it. So the labels themselves
+ * are looked at: a single class for all, or one class too often, is treated as chosen.
+ */
+
+import { binomialTail } from "../core/statistics.js";
+
+/**
+ * Below this probability an excess of one label is not put down to chance. Small, because an honest key that falls below
+ * it by bad luck could then only be used with placebos.
+ */
+const PLAUSIBLE = 1e-3;
+
+export interface LabelDesign {
+  readonly random: boolean;
+  /** The labels in words, to put into a sentence. */
+  readonly text: string;
+}
+
+/** @param labels of the triggers, each below `classes`. */
+export function labelDesign(labels: Uint8Array, classes: number): LabelDesign {
+  const counts = new Uint32Array(classes);
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  const most = Math.max(...counts);
+  const favourite = counts.indexOf(most);
+  if (most === labels.length) return { random: false, text: `all triggers carry the same label, class ${favourite}` };
+  // Bonferroni over the classes bounds the chance that any of them reaches this count.
+  const random = classes * binomialTail(most, labels.length, 1 / classes) >= PLAUSIBLE;
+  const text = `${most} of ${labels.length} triggers carry the same label, class ${favourite}`;
+  return { random, text };
+}

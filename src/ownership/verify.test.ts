@@ -1,0 +1,246 @@
+/**
+ * @file Verdicts: the published thresholds, the numbers against SciPy's, and simulated innocents that must go free.
+ */
+
+import { describe, expect, test } from "vitest";
+import { WildmarkError } from "../core/errors.js";
+import { randomStream } from "../core/random.js";
+import type { Key } from "./key.js";
+import { describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
+import { type Answers, verifyAnswers } from "./verify.js";
+
+const CLASSES = 10;
+const TARGET = 6;
+
+/** A key with these labels; its images are blank, because no model is run. */
+function keyOf(labels: Uint8Array, placebos?: { readonly count: number; readonly paired: boolean }): Key {
+  const count = labels.length;
+  return {
+    scheme: "test",
+    seed: 1,
+    classes: CLASSES,
+    shape: { channels: 1, height: 1, width: 1 },
+    triggers: { images: new Uint8Array(count), labels, count },
+    heldOut: undefined,
+    placebos: placebos && { images: new Uint8Array(placebos.count), ...placebos },
+    sourceLabels: undefined,
+    options: {},
+    modelSha256: "0".repeat(64),
+    createdBy: "test",
+  };
+}
+
+const fixedLabels = (n: number): Uint8Array => new Uint8Array(n).fill(TARGET);
+/** Every class equally often: as random as labels can look. */
+const evenLabels = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => i % CLASSES);
+/** The first `matches` labels answered rightly, the others with the next class. */
+const matching = (labels: Uint8Array, matches: number): Uint8Array =>
+  labels.map((label, i) => (i < matches ? label : (label + 1) % CLASSES));
+
+describe("the exact binomial test", () => {
+  const labels = evenLabels(100);
+  const at = (matches: number, alpha: number) =>
+    verifyAnswers(keyOf(labels), { triggers: matching(labels, matches) }, { alpha });
+
+  test.each([
+    [0.05, 16],
+    [1e-3, 21],
+    [1e-6, 28],
+  ])("at n = 100, K = 10 and alpha %d needs %d matches", (alpha, least) => {
+    expect(at(least - 1, alpha).owned).toBe(false);
+    expect(at(least, alpha).owned).toBe(true);
+  });
+
+  test("has SciPy's p-value, retention and interval", () => {
+    const verdict = at(20, 0.05);
+    // scipy.stats.binom.sf(19, 100, 0.1); scipy.stats.binomtest(20, 100).proportion_ci(0.95, "exact")
+    expect(verdict.pValue).toBeCloseTo(0.0019785608657712, 14);
+    expect(verdict.interval[0]).toBeCloseTo(0.1266555521, 8);
+    expect(verdict.interval[1]).toBeCloseTo(0.2918426891, 8);
+    expect(verdict).toMatchObject({ n: 100, matches: 20, retention: 0.2, decidedBy: "binomial", alpha: 0.05 });
+    expect(verdictSchema.parse(verdict)).toEqual(verdict);
+  });
+});
+
+describe("the placebo control", () => {
+  test("on pairs is McNemar's test, and the larger p-value decides", () => {
+    const labels = fixedLabels(100);
+    const key = keyOf(labels, { count: 100, paired: true });
+    const verdict = verifyAnswers(key, {
+      triggers: matching(labels, 90),
+      placebos: labels.map((label, i) => (i < 80 || i >= 95 ? label : 0)),
+    });
+    // 10 pairs on the trigger only, 5 on the placebo only: scipy.stats.binomtest(10, 15, 0.5, "greater").pvalue
+    expect(verdict.decidedBy).toBe("placebo-mcnemar");
+    expect(verdict.pValue).toBeCloseTo(0.15087890625, 12);
+    expect(verdict.owned).toBe(false);
+    expect(verdict.tests.map((each) => each.id)).toEqual(["binomial", "placebo-mcnemar"]);
+    expect(verdict.tests[1]?.detail).toContain(
+      "10 answered with the key's label on the trigger only, 5 on the placebo only",
+    );
+    expect(verdict.tests[0]?.nullHypothesis).toContain("this test alone proves nothing");
+  });
+
+  test("without pairs is Fisher's test, also with fewer placebos than triggers", () => {
+    const labels = fixedLabels(20);
+    const key = keyOf(labels, { count: 10, paired: false });
+    const verdict = verifyAnswers(key, { triggers: matching(labels, 12), placebos: matching(fixedLabels(10), 4) });
+    // scipy.stats.fisher_exact([[12, 8], [4, 6]], "greater")[1]
+    expect(verdict.decidedBy).toBe("placebo-fisher");
+    expect(verdict.pValue).toBeCloseTo(0.2589705147426, 12);
+  });
+
+  test("leaves the binomial to decide where that is the weaker evidence", () => {
+    const labels = evenLabels(100);
+    const key = keyOf(labels, { count: 100, paired: true });
+    const verdict = verifyAnswers(key, { triggers: matching(labels, 12), placebos: matching(labels, 0) });
+    expect(verdict.tests[1]?.pValue).toBeLessThan(0.001);
+    expect(verdict).toMatchObject({ decidedBy: "binomial", owned: false });
+  });
+
+  test("does not hide a marked model, whatever the kind of key", () => {
+    for (const labels of [fixedLabels(100), evenLabels(100)]) {
+      for (const paired of [true, false]) {
+        const verdict = verifyAnswers(keyOf(labels, { count: 100, paired }), {
+          triggers: matching(labels, 97),
+          placebos: matching(labels, 5),
+        });
+        expect(verdict.owned).toBe(true);
+        expect(verdict.pValue).toBeLessThan(1e-20);
+      }
+    }
+  });
+});
+
+describe("innocent models", () => {
+  const RUNS = 2000;
+  /** Three standard errors above alpha: a sound test exceeds this in fewer than 2 of 1,000 such simulations. */
+  const bound = (alpha: number): number => alpha + 3 * Math.sqrt((alpha * (1 - alpha)) / RUNS);
+
+  type Innocent = (draw: ReturnType<typeof randomStream>) => number;
+  const uniform: Innocent = (draw) => draw.below(CLASSES);
+  const biased: Innocent = (draw) => (draw.uniform() < 0.6 ? TARGET : draw.below(CLASSES));
+  const constant: Innocent = () => TARGET;
+
+  function falseClaims(
+    kind: "paired" | "unpaired" | "none",
+    random: boolean,
+    innocent: Innocent,
+    alpha: number,
+  ): number {
+    const draw = randomStream(11, kind, String(random), innocent.name);
+    let claims = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const labels = random ? fixedLabels(60).map(() => draw.below(CLASSES)) : fixedLabels(60);
+      const key = keyOf(labels, kind === "none" ? undefined : { count: 60, paired: kind === "paired" });
+      const triggers = fixedLabels(60).map(() => innocent(draw));
+      const placebos = fixedLabels(60).map(() => innocent(draw));
+      const answers: Answers = kind === "none" ? { triggers } : { triggers, placebos };
+      if (verifyAnswers(key, answers, { alpha }).owned) claims++;
+    }
+    return claims / RUNS;
+  }
+
+  for (const innocent of [uniform, biased, constant]) {
+    for (const kind of ["paired", "unpaired", "none"] as const) {
+      for (const random of [true, false]) {
+        test(`${innocent.name}, ${random ? "random" : "fixed"} labels, placebos: ${kind}`, () => {
+          expect(falseClaims(kind, random, innocent, 0.05)).toBeLessThanOrEqual(bound(0.05));
+        });
+      }
+    }
+  }
+
+  test("a model of one class is never owned by a key of one label, whatever the placebos", () => {
+    const labels = fixedLabels(100);
+    for (const placebos of [undefined, { count: 100, paired: true }, { count: 30, paired: false }]) {
+      const answers = { triggers: labels, ...(placebos && { placebos: fixedLabels(placebos.count) }) };
+      const verdict = verifyAnswers(keyOf(labels, placebos), answers);
+      expect(verdict).toMatchObject({ owned: false, pValue: 1, matches: 100, retention: 1 });
+    }
+  });
+
+  test("the simulation can fail: without the control the biased model would be owned", () => {
+    const labels = fixedLabels(60);
+    const draw = randomStream(1);
+    const verdict = verifyAnswers(keyOf(labels, { count: 60, paired: false }), {
+      triggers: labels.map(() => biased(draw)),
+      placebos: labels.map(() => biased(draw)),
+    });
+    expect(verdict.tests[0]?.pValue).toBeLessThan(1e-12);
+    expect(verdict.owned).toBe(false);
+  });
+});
+
+describe("labels that do not look random", () => {
+  test("need placebos, and the verdict says why", () => {
+    const labels = fixedLabels(100);
+    const verdict = verifyAnswers(keyOf(labels), { triggers: labels });
+    expect(verdict.owned).toBe(false);
+    expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label, class 6");
+    expect(verdict.tests[0]?.nullHypothesis).toContain("without placebo answers");
+  });
+
+  test("are noticed when one class only dominates", () => {
+    const labels = Uint8Array.from({ length: 100 }, (_, i) => (i < 70 ? TARGET : i % CLASSES));
+    expect(verifyAnswers(keyOf(labels), { triggers: labels }).owned).toBe(false);
+  });
+
+  test("truly random ones are almost never mistaken for chosen ones", () => {
+    const draw = randomStream(5);
+    for (let run = 0; run < 300; run++) {
+      const labels = fixedLabels(100).map(() => draw.below(CLASSES));
+      expect(verifyAnswers(keyOf(labels), { triggers: labels }).owned).toBe(true);
+    }
+  });
+});
+
+describe("answers that do not fit the key", () => {
+  const labels = evenLabels(10);
+  const refused = (key: Key, answers: Answers, options?: { alpha?: number; confidence?: number }): string => {
+    try {
+      verifyAnswers(key, answers, options);
+    } catch (error) {
+      if (error instanceof WildmarkError) return `${error.code}: ${error.message}`;
+      throw error;
+    }
+    throw new Error("the answers were accepted");
+  };
+
+  test("are refused with what was expected and found", () => {
+    expect(refused(keyOf(labels), { triggers: labels.slice(1) })).toContain(
+      "bad-key: the key holds 10 triggers, but 9",
+    );
+    expect(refused(keyOf(labels), { triggers: labels, placebos: labels })).toContain("no placebos");
+    expect(refused(keyOf(labels), { triggers: labels.map(() => 10) })).toContain("with class 10");
+    const paired = keyOf(labels, { count: 10, paired: true });
+    expect(refused(paired, { triggers: labels, placebos: labels.slice(1) })).toContain("10 placebos, but 9");
+    expect(refused(keyOf(labels), { triggers: labels }, { alpha: 0 })).toContain("usage: alpha");
+    expect(refused(keyOf(labels), { triggers: labels }, { confidence: 1 })).toContain("usage: confidence");
+  });
+});
+
+test("a verdict reads as plain lines", () => {
+  const labels = fixedLabels(100);
+  const key = keyOf(labels, { count: 100, paired: true });
+  const verdict = verifyAnswers(key, { triggers: matching(labels, 97), placebos: matching(labels, 2) });
+  expect(describeVerdict(verdict)).toMatchInlineSnapshot(`
+    [
+      "Ownership is shown: p = 2.5e-29, at most the significance level 0.05; decided by: placebo control, exact McNemar test",
+      "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval 91.5 % to 99.4 %",
+      "exact binomial test: p = 1.2e-92",
+      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, 1 time in 10. Limit: all triggers carry the same label, class 6, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the placebo control guards against it.",
+      "  Seen: 97 of 100 triggers answered with the key's label, 10 expected by luck",
+      "placebo control, exact McNemar test: p = 2.5e-29",
+      "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and the same image without the mark, either is as likely as the other to be the only one answered with the key's label.",
+      "  Seen: of 100 pairs, 95 answered with the key's label on the trigger only, 0 on the placebo only, 5 on both or neither",
+    ]
+  `);
+});
+
+test("p-values are never printed as zero", () => {
+  expect(formatPValue(0)).toBe("p < 1e-300");
+  expect(formatPValue(1e-200)).toBe("p = 1.0e-200");
+  expect(formatPValue(0.0399)).toBe("p = 0.0399");
+  expect(formatPValue(1)).toBe("p = 1");
+});
