@@ -7,17 +7,23 @@
 import { type Tensor, toNumbers } from "../../core/tensor.js";
 import { describeNode, type Graph, type Node } from "../../onnx/graph.js";
 import { operatorName } from "../differentiate.js";
+import { convolutionKernels } from "./reference/convolution.js";
 import { elementwiseKernels } from "./reference/elementwise.js";
 import type { KernelContext, Kernels, RefTensor } from "./reference/kernel.js";
 import { linearKernels } from "./reference/linear.js";
+import { normalizationKernels } from "./reference/normalization.js";
+import { poolingKernels } from "./reference/pooling.js";
 import { reductionKernels } from "./reference/reduction.js";
 import { shapeKernels } from "./reference/shape.js";
 
 export type { RefTensor } from "./reference/kernel.js";
 
 export const kernels: Kernels = {
+  ...convolutionKernels,
   ...elementwiseKernels,
   ...linearKernels,
+  ...normalizationKernels,
+  ...poolingKernels,
   ...reductionKernels,
   ...shapeKernels,
 };

@@ -5,7 +5,27 @@
  */
 
 import { elementCount } from "../../../core/tensor.js";
+import { intAttribute, intsAttribute, type Node, stringAttribute } from "../../../onnx/graph.js";
 import { type ConvGeometry, taps, type WindowAxis, type WindowGeometry } from "../../windows.js";
+
+/** How many windows of a Conv or pooling node fit on each axis, by the definitions in the ONNX operator documentation. */
+export function windowCounts(node: Node, sizes: readonly number[], kernel: readonly number[]): number[] {
+  const strides = intsAttribute(node, "strides") ?? [];
+  const dilations = intsAttribute(node, "dilations") ?? [];
+  const pads = intsAttribute(node, "pads") ?? [];
+  const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
+  const ceil = intAttribute(node, "ceil_mode", 0) === 1;
+  return sizes.map((size, i) => {
+    const stride = strides[i] ?? 1;
+    if (autoPad.startsWith("SAME")) return Math.ceil(size / stride);
+    const begin = pads[i] ?? 0;
+    const extent = ((kernel[i] ?? 1) - 1) * (dilations[i] ?? 1) + 1;
+    const steps = (begin + size + (pads[i + kernel.length] ?? 0) - extent) / stride;
+    const count = (ceil ? Math.ceil(steps) : Math.floor(steps)) + 1;
+    // A window that would start behind the input is none.
+    return ceil && (count - 1) * stride >= begin + size ? count - 1 : count;
+  });
+}
 
 /** Calls `visit(window, tap, cell)`, all row-major flat, for each cell inside the input that each window reads. */
 export function forEachCell(
