@@ -9,7 +9,10 @@ import { WildmarkError } from "../core/errors.js";
 import { permutation, randomStream, shuffle } from "../core/random.js";
 
 /**
- * The indices of `round(fraction · labels.length)` images, every class within one image of its proportional share.
+ * The indices of `round(fraction · labels.length)` images, every class represented in proportion.
+ *
+ * Among N images in K classes, a class of n gets its share up to ½ + ½·K·n/N images: one, where classes are of equal
+ * size. Its first image comes at half of the fraction that would entitle it to one, so that rare classes are not lost.
  *
  * For the same labels and seed, a smaller fraction gives the first indices of a larger one. Classes alternate in the
  * order returned; shuffle it before training.
