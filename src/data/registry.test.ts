@@ -1,0 +1,218 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WildmarkError } from "../core/errors.js";
+import { mnistFiles } from "./checksums.js";
+import { encodeIdx } from "./idx.js";
+import { defaultCacheDir } from "./places.js";
+import { datasets, findUnrelated, imageSets, loadDataset, loadImages } from "./registry.js";
+
+let root = "";
+let env: Record<string, string> = {};
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "wildmark-data-"));
+  env = { XDG_CACHE_HOME: join(root, "cache") };
+});
+
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const images = (count: number, value: number) =>
+  encodeIdx({ dims: [count, 28, 28], data: new Uint8Array(count * 784).fill(value) });
+const labels = (...values: number[]) => encodeIdx({ dims: [values.length], data: Uint8Array.from(values) });
+
+/** Writes a toy MNIST of three training and two test images, all of whose pixels are `value`. */
+async function writeToy(folder: string, value: number, changes: Record<string, Uint8Array | undefined> = {}) {
+  const files: Record<string, Uint8Array | undefined> = {
+    "train-images-idx3-ubyte.gz": gzipSync(images(3, value)),
+    "train-labels-idx1-ubyte.gz": gzipSync(labels(1, 2, 9)),
+    "t10k-images-idx3-ubyte.gz": gzipSync(images(2, value)),
+    "t10k-labels-idx1-ubyte.gz": gzipSync(labels(0, 5)),
+    ...changes,
+  };
+  await mkdir(folder, { recursive: true });
+  for (const [name, bytes] of Object.entries(files)) if (bytes) await writeFile(join(folder, name), bytes);
+}
+
+async function failure(promise: Promise<unknown>): Promise<WildmarkError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof WildmarkError)) throw new Error(`expected a WildmarkError, got ${error}`);
+  return error;
+}
+
+describe("loadDataset, from files", () => {
+  it("reads a folder, says that its files are not the published ones, and hashes what it read", async () => {
+    await writeToy(join(root, "mnist"), 7);
+    const data = await loadDataset("mnist", { dataDir: root, env });
+    expect([data.train.count, data.test.count, data.train.classes]).toEqual([3, 2, 10]);
+    expect([...data.train.labels]).toEqual([1, 2, 9]);
+    expect(data.train.images.every((pixel) => pixel === 7)).toBe(true);
+    expect(data.warnings.length).toBe(4);
+    expect(data.warnings[0]).toMatch(/train-images-idx3-ubyte\.gz is not the published .* expected 440fcabf/);
+  });
+
+  it("reads unpacked files, and files in the data folder itself", async () => {
+    await writeToy(root, 7, { "train-images-idx3-ubyte.gz": undefined, "train-images-idx3-ubyte": images(3, 8) });
+    const data = await loadDataset("mnist", { dataDir: root, env });
+    expect(data.train.images[0]).toBe(8);
+    expect(data.test.images[0]).toBe(7);
+  });
+
+  it("goes by content, not by name: gzip without .gz, plain with it", async () => {
+    await writeToy(root, 7, {
+      "t10k-labels-idx1-ubyte.gz": labels(3, 4),
+      "t10k-images-idx3-ubyte.gz": undefined,
+      "t10k-images-idx3-ubyte": gzipSync(images(2, 1)),
+    });
+    const data = await loadDataset("mnist", { dataDir: root, env });
+    expect([...data.test.labels, data.test.images[0]]).toEqual([3, 4, 1]);
+  });
+
+  it("prefers the folder named, then WILDMARK_DATA, and skips an incomplete one", async () => {
+    const [named, other] = [join(root, "named"), join(root, "other")];
+    await writeToy(join(other, "mnist"), 2);
+    await writeToy(join(named, "mnist"), 1, { "t10k-labels-idx1-ubyte.gz": undefined });
+    const options = { dataDir: named, env: { ...env, WILDMARK_DATA: other } };
+    expect((await loadDataset("mnist", options)).train.images[0]).toBe(2);
+    await writeToy(join(named, "mnist"), 1);
+    expect((await loadDataset("mnist", options)).train.images[0]).toBe(1);
+  });
+
+  it("takes nothing doubtful from the cache", async () => {
+    await writeToy(join(defaultCacheDir(env), "mnist"), 3);
+    const error = await failure(loadDataset("mnist", { env }));
+    expect([error.code, error.hint]).toEqual(["bad-file", "fetch it again: wildmark data fetch mnist"]);
+  });
+
+  it("says where it looked, what is lacking and what to do", async () => {
+    await writeToy(join(root, "mnist"), 1, { "t10k-labels-idx1-ubyte.gz": undefined });
+    const error = await failure(loadDataset("mnist", { dataDir: root, env }));
+    expect(error.code).toBe("bad-file");
+    expect(error.message).toContain(`${join(root, "mnist")} (which lacks t10k-labels-idx1-ubyte.gz)`);
+    expect(error.message).toContain(join(root, "cache", "wildmark", "mnist"));
+    expect(error.hint).toMatch(/run wildmark data fetch mnist, .*--data-dir/);
+  });
+
+  it("takes the first images of each split", async () => {
+    await writeToy(root, 7);
+    const whole = await loadDataset("mnist", { dataDir: root, env });
+    const data = await loadDataset("mnist", { dataDir: root, env, limits: { train: 2, test: 99 } });
+    expect([data.train.count, data.test.count]).toEqual([2, 2]);
+    expect([...data.train.labels]).toEqual([1, 2]);
+    expect(data.sha256).not.toBe(whole.sha256);
+  });
+
+  it.each<[string, Record<string, Uint8Array>, string, RegExp]>([
+    ["a label out of range", { "train-labels-idx1-ubyte.gz": labels(1, 2, 10) }, "bad-data", /label 2 is 10/],
+    ["missing labels", { "train-labels-idx1-ubyte.gz": labels(1) }, "bad-data", /expected 3 labels, found 1/],
+    ["no images", { "train-images-idx3-ubyte.gz": images(0, 0) }, "bad-data", /holds no images/],
+    ["images for labels", { "train-labels-idx1-ubyte.gz": images(3, 1) }, "bad-file", /expected labels/],
+    ["a cut file", { "t10k-images-idx3-ubyte.gz": images(2, 1).subarray(0, 99) }, "bad-file", /found 99/],
+    [
+      "splits of different size",
+      { "t10k-images-idx3-ubyte.gz": encodeIdx({ dims: [2, 2, 2], data: new Uint8Array(8) }) },
+      "bad-data",
+      /1x28x28 in 10 classes, the test images 1x2x2/,
+    ],
+  ])("refuses %s", async (_, changes, code, message) => {
+    await writeToy(root, 1, changes);
+    const error = await failure(loadDataset("mnist", { dataDir: root, env }));
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+  });
+
+  it.each([0, -1, 1.5])("refuses %s images", async (train) => {
+    expect((await failure(loadDataset("digits", { limits: { train } }))).code).toBe("usage");
+  });
+
+  it("names the sets there are when asked for another", async () => {
+    const error = await failure(loadDataset("minst"));
+    expect([error.code, error.message, error.hint]).toEqual([
+      "usage",
+      'there is no data set "minst"',
+      "known: digits, mnist",
+    ]);
+  });
+});
+
+describe("loadDataset, built in", () => {
+  it("draws digits of the wanted size, by seed", async () => {
+    const limits = { train: 20, test: 10 };
+    const one = await loadDataset("digits", { seed: 1, limits });
+    expect([one.train.count, one.test.count, one.warnings.length]).toEqual([20, 10, 0]);
+    expect((await loadDataset("digits", { seed: 1, limits })).sha256).toBe(one.sha256);
+    expect((await loadDataset("digits", { seed: 2, limits })).sha256).not.toBe(one.sha256);
+  });
+});
+
+describe("image sets", () => {
+  it("every data set has one that is unrelated", () => {
+    const known = imageSets.map(({ id }) => id);
+    for (const { unrelated } of datasets) expect(known).toContain(unrelated);
+  });
+
+  it("KMNIST is absent without an error, and never mistaken for MNIST's file of the same name", async () => {
+    await writeToy(root, 7);
+    expect(await findUnrelated("mnist", { dataDir: root, env })).toBeUndefined();
+    const error = await failure(loadImages("kmnist-test", { dataDir: root, env }));
+    expect(error.hint).toBe("put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that with --data-dir");
+  });
+
+  it("KMNIST is read from its folder", async () => {
+    await mkdir(join(root, "kmnist"));
+    await writeFile(join(root, "kmnist", "t10k-images-idx3-ubyte.gz"), gzipSync(images(4, 5)));
+    const found = await findUnrelated("mnist", { dataDir: root, env });
+    expect([found?.id, found?.count, found?.warnings.length]).toEqual(["kmnist-test", 4, 1]);
+  });
+
+  it("shapes are always there", async () => {
+    expect((await findUnrelated("digits"))?.id).toBe("shapes");
+    const [one, again, other] = await Promise.all([1, 1, 2].map((seed) => loadImages("shapes", { seed })));
+    const bytes = (set: typeof one): Buffer => Buffer.from(set?.images ?? []);
+    expect(one?.count).toBe(2000);
+    expect(bytes(again).equals(bytes(one))).toBe(true);
+    expect(bytes(other).equals(bytes(one))).toBe(false);
+  });
+});
+
+describe("defaultCacheDir", () => {
+  it.each([
+    [{ XDG_CACHE_HOME: "/x" }, "/x/wildmark"],
+    [{ XDG_CACHE_HOME: "relative", HOME: "/home/a" }, "/home/a/.cache/wildmark"],
+    [{ HOME: "/home/a" }, "/home/a/.cache/wildmark"],
+  ])("of %o is %s", (environment, expected) => {
+    expect(defaultCacheDir(environment)).toBe(expected);
+  });
+});
+
+describe.skipIf(!existsSync(join(process.env.WILDMARK_DATA ?? "/nowhere", "mnist")))(
+  "real MNIST in WILDMARK_DATA",
+  () => {
+    it("is what was published, without a warning", async () => {
+      const data = await loadDataset("mnist");
+      expect(data.warnings).toEqual([]);
+      expect([data.train.count, data.test.count]).toEqual([60_000, 10_000]);
+      expect([...data.train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+      // The mean that every MNIST tutorial normalises with.
+      const sum = data.train.images.reduce((total, pixel) => total + pixel, 0);
+      expect(sum / data.train.images.length / 255).toBeCloseTo(0.1307, 4);
+    });
+
+    it("has an unrelated companion of 10,000 images, if KMNIST is there", async () => {
+      const found = await findUnrelated("mnist");
+      if (found !== undefined) expect([found.count, found.warnings]).toEqual([10_000, []]);
+    });
+  },
+);
+
+it("checksums are hex SHA-256 of distinct files", () => {
+  const sums = mnistFiles.flatMap((file) => [file.sha256, file.contentsSha256]);
+  expect(sums.every((sum) => /^[0-9a-f]{64}$/.test(sum))).toBe(true);
+  expect(new Set(sums).size).toBe(8);
+});
