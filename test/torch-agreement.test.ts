@@ -61,7 +61,7 @@ test("20 steps of LeNet-5 give PyTorch's losses to 1e-4", async () => {
     [`${name}.weight`, drawn(dims, fanIn)] as const,
     [`${name}.bias`, drawn(dims.slice(0, 1), fanIn)] as const,
   ]);
-  const fresh = newModel(findArchitecture("lenet5"), { channels: 1, height: 28, width: 28, classes: 10 }, 0);
+  const fresh = newModel(findArchitecture("lenet-caffe"), { channels: 1, height: 28, width: 28, classes: 10 }, 0);
   const { graph } = withWeights(fresh, new Map(weights));
   const classifier = findClassifier(graph);
   const step = await compileStep({

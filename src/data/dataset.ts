@@ -51,17 +51,20 @@ export function imageSize(shape: ImageShape): number {
  * @throws WildmarkError `bad-data` when an index lies outside the set.
  */
 export function select(images: LabelledImages, indices: ArrayLike<number>): LabelledImages {
+  const labels = Uint8Array.from({ length: indices.length }, (_, i) => images.labels[indices[i] ?? -1] ?? 0);
+  return { ...selectImages(images, indices), classes: images.classes, labels };
+}
+
+/** The same of images without labels. */
+export function selectImages(images: Images, indices: ArrayLike<number>): Images {
   const size = imageSize(images.shape);
   const pixels = new Uint8Array(indices.length * size);
-  const labels = new Uint8Array(indices.length);
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i] ?? -1;
-    const label = images.labels[index];
-    if (label === undefined) throw outside(index, images.count);
-    labels[i] = label;
+    if (!(index >= 0 && index < images.count && Number.isInteger(index))) throw outside(index, images.count);
     pixels.set(images.images.subarray(index * size, (index + 1) * size), i * size);
   }
-  return { shape: images.shape, classes: images.classes, count: indices.length, images: pixels, labels };
+  return { shape: images.shape, count: indices.length, images: pixels };
 }
 
 /** The error for an index that is no image of a set of `count`. */

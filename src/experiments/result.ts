@@ -44,7 +44,15 @@ const pictureSchema = z.object({
   sourceLabel: z.int().min(0).optional(),
 });
 
-const markedSchema = z.object({
+/** The model of one seed trained without any mark: the innocent suspect. */
+export const unmarkedSchema = z.object({
+  seed: z.int(),
+  accuracy: share,
+  epochs: z.array(epochSchema),
+  modelSha256: z.string(),
+});
+
+export const markedSchema = z.object({
   mark: z.string(),
   title: z.string(),
   seed: z.int(),
@@ -60,7 +68,7 @@ const markedSchema = z.object({
   pictures: z.array(pictureSchema),
 });
 
-const removalSchema = z.object({
+export const removalSchema = z.object({
   mark: z.string(),
   seed: z.int(),
   /** Registry id of the method. */
@@ -109,7 +117,9 @@ export const resultSchema = z.object({
   /** Everything else that the run depended on, defaults filled in. */
   spec: z.record(z.string(), z.json()),
   /** The model of each seed trained without any mark. */
-  unmarked: z.array(z.object({ seed: z.int(), accuracy: share, epochs: z.array(epochSchema), modelSha256: z.string() })),
+  unmarked: z.array(
+    z.object({ seed: z.int(), accuracy: share, epochs: z.array(epochSchema), modelSha256: z.string() }),
+  ),
   marked: z.array(markedSchema).min(1),
   removals: z.array(removalSchema),
 });

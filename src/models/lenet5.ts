@@ -1,7 +1,7 @@
 /**
- * @file LeNet-5 as it is trained today: ReLU and maximum pooling, in the widths of the Caffe reference network
- * (20 and 50 filters of 5×5, 500 hidden units), which much of the watermarking literature calls LeNet-5. The sizes of
- * LeCun et al. 1998 (6, 16, 120, 84) are `lenet5-classic`.
+ * @file LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998) as it is trained today: ReLU and maximum pooling, every map of the
+ * second convolution seeing all of the first. `lenet-caffe` has the widths of Caffe's reference network, which much of
+ * the watermarking literature calls LeNet-5 too.
  */
 
 import type { RandomStream } from "../core/random.js";
@@ -18,16 +18,16 @@ interface Widths {
 
 export const lenet5: Architecture = {
   id: "lenet5",
-  title: "LeNet-5 (20-50-500)",
-  smallest: 12,
-  build: (input, random) => build("lenet5", { filters: [20, 50], padding: 0, hidden: [500] }, input, random),
-};
-
-export const lenet5Classic: Architecture = {
-  id: "lenet5-classic",
   title: "LeNet-5 (6-16-120-84)",
   smallest: 12,
-  build: (input, random) => build("lenet5-classic", { filters: [6, 16], padding: 2, hidden: [120, 84] }, input, random),
+  build: (input, random) => build("lenet5", { filters: [6, 16], padding: 2, hidden: [120, 84] }, input, random),
+};
+
+export const lenetCaffe: Architecture = {
+  id: "lenet-caffe",
+  title: "LeNet (20-50-500)",
+  smallest: 16,
+  build: (input, random) => build("lenet-caffe", { filters: [20, 50], padding: 0, hidden: [500] }, input, random),
 };
 
 function build(name: string, widths: Widths, input: ArchitectureInput, random: RandomStream): Graph {

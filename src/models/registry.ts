@@ -5,7 +5,7 @@ import { type RandomStream, randomStream } from "../core/random.js";
 import { encodeGraph } from "../onnx/encode.js";
 import type { Graph } from "../onnx/graph.js";
 import { decodeModel, type Model } from "../onnx/model.js";
-import { lenet5, lenet5Classic } from "./lenet5.js";
+import { lenet5, lenetCaffe } from "./lenet5.js";
 
 export interface ArchitectureInput {
   readonly channels: number;
@@ -23,7 +23,7 @@ export interface Architecture {
   readonly build: (input: ArchitectureInput, random: RandomStream) => Graph;
 }
 
-export const architectures: readonly Architecture[] = [lenet5, lenet5Classic];
+export const architectures: readonly Architecture[] = [lenet5, lenetCaffe];
 
 /** @throws WildmarkError `usage` naming the architectures there are. */
 export function findArchitecture(id: string): Architecture {

@@ -6,14 +6,14 @@
 
 import type { z } from "zod";
 import type { RandomStream } from "../core/random.js";
-import type { LabelledImages } from "../data/dataset.js";
+import type { Images, LabelledImages } from "../data/dataset.js";
 
 /** What triggers are made from. */
 export interface OwnerData {
   /** The owner's training set. */
   readonly train: LabelledImages;
   /** Images of another domain in the same shape, for marks that need them. */
-  readonly unrelated?: LabelledImages;
+  readonly unrelated?: Images;
   readonly random: RandomStream;
 }
 

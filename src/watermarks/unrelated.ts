@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation } from "../core/random.js";
-import { type LabelledImages, select } from "../data/dataset.js";
+import { type LabelledImages, selectImages } from "../data/dataset.js";
 import type { MarkScheme } from "./scheme.js";
 import { stampedShape } from "./stamped.js";
 
@@ -38,7 +38,7 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
     const order = permutation(pool.count, random.stream("sources"));
     const draw = random.stream("labels");
     const labelled = (from: number, to: number): LabelledImages => {
-      const images = select(pool, order.subarray(from, to));
+      const images = selectImages(pool, order.subarray(from, to));
       const label = (): number => (chosen.labels === "random" ? draw.below(train.classes) : chosen.target);
       return { ...images, classes: train.classes, labels: Uint8Array.from({ length: images.count }, label) };
     };

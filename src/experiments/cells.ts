@@ -1,0 +1,180 @@
+/**
+ * @file The cells of an experiment: train without a mark, train with one, remove it. Each is a pure function of its spec.
+ */
+
+import { readFile } from "node:fs/promises";
+import type { z } from "zod";
+import { randomStream } from "../core/random.js";
+import { WILDMARK_VERSION } from "../core/version.js";
+import type { Dataset, Images } from "../data/dataset.js";
+import type { Architecture } from "../models/registry.js";
+import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
+import { decodeKey, encodeKey } from "../ownership/key.js";
+import { verifyModel } from "../ownership/verify-model.js";
+import type { ChosenMethod } from "../removal/registry.js";
+import { runtimeVersion } from "../runtime/session.js";
+import type { EmbedOptions } from "../watermarks/embed.js";
+import type { ChosenMark } from "../watermarks/registry.js";
+import { markModel } from "./mark-model.js";
+import { measure, yardstickOf } from "./measure.js";
+import { triggerPictures } from "./pictures.js";
+import { removeMark } from "./remove-mark.js";
+import { markedSchema, removalSchema, unmarkedSchema } from "./result.js";
+import type { RunOptions } from "./run-options.js";
+import { type Cell, sha256 } from "./store.js";
+import { trainModel } from "./train-model.js";
+
+/** What all cells of one experiment share. */
+export interface Setting {
+  readonly dataset: Dataset;
+  /** Images of another domain, for marks that need them. */
+  readonly unrelated: Images | undefined;
+  readonly architecture: Architecture;
+  readonly training: EmbedOptions;
+  /** The attacker's share of the training set. */
+  readonly fraction: number;
+}
+
+/** Names of a cell's files. */
+const MODEL = "onnx";
+const KEY = "key.safetensors";
+
+type Paths = Readonly<Record<string, string>>;
+
+export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): Cell<z.infer<typeof unmarkedSchema>> {
+  const { dataset, architecture } = setting;
+  const { triggersPerBatch: _, ...options } = setting.training;
+  return {
+    name: `unmarked-seed${seed}`,
+    spec: { ...commonSpec(setting, seed), training: options },
+    schema: unmarkedSchema,
+    async compute() {
+      const trained = await trainModel({ dataset, architecture, seed, options }, run);
+      const bytes = encodeModel(trained.model);
+      const { accuracy, epochs } = trained;
+      return {
+        result: { seed, accuracy, epochs: [...epochs], modelSha256: sha256(bytes) },
+        files: { [MODEL]: { bytes } },
+      };
+    },
+  };
+}
+
+/** @param unmarked files of the model of the same seed without a mark: the innocent suspect. */
+export function markedCell(
+  setting: Setting,
+  mark: ChosenMark,
+  seed: number,
+  unmarked: Paths,
+  run: RunOptions,
+): Cell<z.infer<typeof markedSchema>> {
+  const { dataset, architecture, training, unrelated } = setting;
+  return {
+    name: `marked-${mark.id}-seed${seed}`,
+    spec: { ...commonSpec(setting, seed), ...markedSpec(setting, mark) },
+    schema: markedSchema,
+    async compute() {
+      const marking = { dataset, mark, start: { architecture }, options: training, seed };
+      const { model, key, measured, verdict, epochs } = await markModel(
+        unrelated === undefined ? marking : { ...marking, unrelated },
+        run,
+      );
+      const innocent = await loadModel(unmarked);
+      const bytes = encodeModel(model);
+      const keyBytes = encodeKey(key);
+      return {
+        result: {
+          mark: mark.id,
+          title: mark.title,
+          seed,
+          triggers: key.triggers.count,
+          heldOutTriggers: key.heldOut?.count ?? 0,
+          modelSha256: sha256(bytes),
+          keySha256: sha256(keyBytes),
+          epochs: [...epochs],
+          measured,
+          verdict,
+          innocent: {
+            measured: await measure(innocent, yardstickOf(key, dataset.test), run.runtime),
+            verdict: await verifyModel(innocent, key, run),
+          },
+          pictures: triggerPictures(key, randomStream(seed, "pictures", mark.id)),
+        },
+        files: { [MODEL]: { bytes }, [KEY]: { bytes: keyBytes, mode: 0o600 } },
+      };
+    },
+  };
+}
+
+/** @param marked files of the marked model and its key, as `markedCell` left them. */
+export function removalCell(
+  setting: Setting,
+  mark: ChosenMark,
+  method: ChosenMethod,
+  seed: number,
+  marked: Paths,
+  run: RunOptions,
+): Cell<z.infer<typeof removalSchema>> {
+  const { dataset, fraction } = setting;
+  return {
+    name: `removed-${mark.id}-${slug(method.label)}-seed${seed}`,
+    spec: {
+      ...commonSpec(setting, seed),
+      ...markedSpec(setting, mark),
+      fraction,
+      removal: { method: method.id, options: { ...method.options } },
+    },
+    schema: removalSchema,
+    async compute() {
+      const model = await loadModel(marked);
+      const keyPath = pathOf(marked, KEY);
+      const key = decodeKey(await readFile(keyPath), keyPath);
+      const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
+      if (cleaned.mark === undefined) throw new Error("a removal that was given a key measured no mark");
+      const bytes = encodeModel(cleaned.model);
+      return {
+        result: {
+          mark: mark.id,
+          seed,
+          method: method.id,
+          title: method.label,
+          control: method.control,
+          options: { ...method.options },
+          epochs: [...cleaned.epochs],
+          measured: cleaned.mark.after,
+          verdict: cleaned.mark.verdict,
+          seconds: cleaned.seconds,
+          modelSha256: sha256(bytes),
+        },
+        files: { [MODEL]: { bytes } },
+      };
+    },
+  };
+}
+
+function commonSpec({ dataset, architecture }: Setting, seed: number) {
+  const versions = { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() };
+  return { versions, dataset: dataset.sha256, architecture: architecture.id, seed };
+}
+
+function markedSpec({ training }: Setting, { id, options }: ChosenMark) {
+  return { training, mark: { id, options: { ...options } } };
+}
+
+async function loadModel(paths: Paths): Promise<Model> {
+  const path = pathOf(paths, MODEL);
+  return decodeModel(await readFile(path), path);
+}
+
+function pathOf(paths: Paths, name: string): string {
+  const path = paths[name];
+  if (path === undefined) throw new Error(`the cell left no file "${name}"`);
+  return path;
+}
+
+function slug(label: string): string {
+  return label
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+}

@@ -1,0 +1,37 @@
+/** @file A few triggers as pictures: the trigger, the image it was made from, and an erased copy as an attacker draws it. */
+
+import type { RandomStream } from "../core/random.js";
+import { packImages, unpackImages } from "../data/batches.js";
+import { type ImageShape, imageSize } from "../data/dataset.js";
+import { alwaysErasing, eraseBatch } from "../data/erasing.js";
+import { pngDataUri } from "../data/png.js";
+import type { Key } from "../ownership/key.js";
+import { triggersOf } from "../ownership/key-images.js";
+import type { Result } from "./result.js";
+
+type Picture = Result["marked"][number]["pictures"][number];
+
+/** The first `count` triggers of a key. */
+export function triggerPictures(key: Key, random: RandomStream, count = 6): Picture[] {
+  const triggers = triggersOf(key);
+  const { shape } = key;
+  const originals = key.placebos?.paired ? key.placebos : undefined;
+  return Array.from({ length: Math.min(count, triggers.count) }, (_, i) => {
+    const erased = new Float32Array(imageSize(shape));
+    packImages(triggers, [i], erased);
+    eraseBatch(erased, erased, shape, 1, alwaysErasing, random);
+    const sourceLabel = key.sourceLabels?.[i];
+    return {
+      trigger: picture(triggers.images, shape, i),
+      erased: pngDataUri(unpackImages(erased), shape),
+      label: triggers.labels[i] ?? 0,
+      ...(originals === undefined ? {} : { original: picture(originals.images, shape, i) }),
+      ...(sourceLabel === undefined ? {} : { sourceLabel }),
+    };
+  });
+}
+
+function picture(images: Uint8Array, shape: ImageShape, i: number): string {
+  const size = imageSize(shape);
+  return pngDataUri(images.subarray(i * size, (i + 1) * size), shape);
+}

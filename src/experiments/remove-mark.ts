@@ -1,0 +1,103 @@
+/**
+ * @file Attacks one marked model, as someone with its weights and a share of the data would.
+ *
+ * The method sees the model and the share. With a key, every epoch is measured from outside, and the outcome verified.
+ */
+
+import { randomStream } from "../core/random.js";
+import { accuracy } from "../data/answers.js";
+import { type Dataset, select } from "../data/dataset.js";
+import { nestedSubset } from "../data/subset.js";
+import type { Model } from "../onnx/model.js";
+import type { Key } from "../ownership/key.js";
+import { verifyModel } from "../ownership/verify-model.js";
+import type { ChosenMethod } from "../removal/registry.js";
+import { measure, runEpochs, yardstickOf } from "./measure.js";
+import type { EpochRecord, Measurement, Verdict } from "./result.js";
+import { loopOptions, type RunOptions } from "./run-options.js";
+
+export interface Removal {
+  readonly model: Model;
+  readonly dataset: Dataset;
+  readonly method: ChosenMethod;
+  /** The attacker's share of the training set, in (0, 1]. */
+  readonly fraction: number;
+  /** Draws the share, and all else that is random. */
+  readonly seed: number;
+  /** The owner's key, to see what becomes of the mark; the method never does. */
+  readonly key?: Key;
+}
+
+export interface CleanedModel {
+  readonly model: Model;
+  /** The attacker's images. */
+  readonly images: number;
+  readonly accuracyBefore: number;
+  readonly accuracyAfter: number;
+  /** From epoch 0, the given model; measured where there is a key. */
+  readonly epochs: readonly EpochRecord[];
+  /** Time spent training. */
+  readonly seconds: number;
+}
+
+/** What became of the mark, for whoever holds the key. */
+export interface CleanedMark {
+  readonly before: Measurement;
+  readonly after: Measurement;
+  readonly verdict: Verdict;
+}
+
+/**
+ * The attacker's images, as indices into the training set.
+ *
+ * @throws WildmarkError `usage` for a fraction outside (0, 1], `bad-data` where it leaves a class empty.
+ */
+export function attackerSubset({
+  dataset,
+  fraction,
+  seed,
+}: Pick<Removal, "dataset" | "fraction" | "seed">): Uint32Array {
+  return nestedSubset(dataset.train.labels, dataset.train.classes, fraction, seed);
+}
+
+/**
+ * Runs the method and measures around it.
+ *
+ * @throws WildmarkError as `attackerSubset` and `trainEpochs` do.
+ */
+export function removeMark(
+  removal: Removal & { readonly key: Key },
+  run?: RunOptions,
+): Promise<CleanedModel & { readonly mark: CleanedMark }>;
+export function removeMark(removal: Removal, run?: RunOptions): Promise<CleanedModel & { readonly mark?: CleanedMark }>;
+export async function removeMark(
+  removal: Removal,
+  run: RunOptions = {},
+): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
+  const { model, dataset, method, seed, key } = removal;
+  const { runtime } = run;
+  const subset = select(dataset.train, attackerSubset(removal));
+  const epochs = method.run({
+    model,
+    subset,
+    random: randomStream(seed, "attack", method.label),
+    ...loopOptions(run, `remove with ${method.label}`),
+  });
+  const look = async (current: Model): Promise<Measurement | undefined> =>
+    key === undefined ? undefined : measure(current, yardstickOf(key, dataset.test), runtime);
+  const cleaned = await runEpochs(model, epochs, look, run.onEpoch);
+
+  const before = cleaned.epochs[0]?.measured;
+  const after = cleaned.epochs.at(-1)?.measured;
+  const outcome = {
+    model: cleaned.model,
+    images: subset.count,
+    accuracyBefore: before?.accuracy ?? (await accuracy(model, dataset.test, runtime)),
+    accuracyAfter: after?.accuracy ?? (await accuracy(cleaned.model, dataset.test, runtime)),
+    epochs: cleaned.epochs,
+    seconds: cleaned.seconds,
+  };
+  if (key === undefined || before === undefined || after === undefined) return outcome;
+  const verdict = await verifyModel(cleaned.model, key, runtime === undefined ? {} : { runtime });
+  return { ...outcome, mark: { before, after, verdict } };
+}

@@ -1,0 +1,105 @@
+/**
+ * @file Where cells keep their results, so that stopped work goes on where it stopped.
+ *
+ * A cell is a pure function of its spec. Its result is written once, atomically, under a name that contains the hash of
+ * that spec, together with the files it made; it counts as finished when the result and all of its files are there and
+ * the files' hashes are right. Killing the process at any moment loses at most the cell in flight.
+ */
+
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeFileAtomic } from "../core/files.js";
+
+/** A cell before it is computed. */
+export interface Cell<Result> {
+  /** What the cell's file is called, for people: "removal-content-wild-js-seed0". */
+  readonly name: string;
+  /** Everything that the result depends on. */
+  readonly spec: z.core.util.JSONType;
+  readonly schema: z.ZodType<Result>;
+  readonly compute: () => Promise<ComputedCell<Result>>;
+}
+
+export interface ComputedCell<Result> {
+  readonly result: Result;
+  /** Files beside the result, by name: models and keys. */
+  readonly files: Readonly<Record<string, StoredFile>>;
+}
+
+export interface StoredFile {
+  readonly bytes: Uint8Array;
+  /** Permission bits; 0600 for keys. */
+  readonly mode?: number;
+}
+
+export interface FinishedCell<Result> {
+  readonly result: Result;
+  /** Paths of the cell's files, by name. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** False when it was found finished. */
+  readonly computed: boolean;
+}
+
+const finishedSchema = z.object({
+  spec: z.json(),
+  result: z.json(),
+  files: z.record(z.string(), z.object({ file: z.string(), sha256: z.string() })),
+});
+
+/** The cell's result: read where it is finished, computed and written where it is not. */
+export async function finishCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
+  const stem = `${cell.name}-${sha256(JSON.stringify(cell.spec)).slice(0, 12)}`;
+  const path = join(folder, `${stem}.json`);
+  const found = await readFinished(folder, path, cell.schema);
+  if (found !== undefined) return { ...found, computed: false };
+
+  const { result, files } = await cell.compute();
+  await mkdir(folder, { recursive: true });
+  const written: Record<string, { file: string; sha256: string }> = {};
+  for (const [name, { bytes, mode }] of Object.entries(files)) {
+    const file = `${stem}.${name}`;
+    await writeFileAtomic(join(folder, file), bytes, { force: true, ...(mode === undefined ? {} : { mode }) });
+    written[name] = { file, sha256: sha256(bytes) };
+  }
+  const document = { spec: cell.spec, result, files: written };
+  // The result goes last: once it is there, the cell is finished.
+  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`), { force: true });
+  return { result, paths: pathsOf(folder, written), computed: true };
+}
+
+/** A finished cell, or undefined where anything is missing, damaged or of another version. */
+async function readFinished<Result>(
+  folder: string,
+  path: string,
+  schema: z.ZodType<Result>,
+): Promise<Omit<FinishedCell<Result>, "computed"> | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const document = finishedSchema.safeParse(parseJson(text));
+  if (!document.success) return undefined;
+  const { files } = document.data;
+  for (const { file, sha256: expected } of Object.values(files)) {
+    const bytes = await readFile(join(folder, file)).catch(() => undefined);
+    if (bytes === undefined || sha256(bytes) !== expected) return undefined;
+  }
+  const result = schema.safeParse(document.data.result);
+  return result.success ? { result: result.data, paths: pathsOf(folder, files) } : undefined;
+}
+
+function pathsOf(folder: string, files: Readonly<Record<string, { file: string }>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([name, { file }]) => [name, join(folder, file)]));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}

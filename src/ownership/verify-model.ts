@@ -1,0 +1,53 @@
+/** @file Asks a suspect model a key's questions: the triggers, and the placebos that its answers are compared with. */
+
+import { WildmarkError } from "../core/errors.js";
+import { answers } from "../data/answers.js";
+import { findClassifier } from "../onnx/classifier.js";
+import type { Model } from "../onnx/model.js";
+import type { RuntimeOptions } from "../runtime/session.js";
+import type { Key, KeyImages } from "./key.js";
+import type { Verdict } from "./verdict.js";
+import { type VerifyOptions, verifyAnswers } from "./verify.js";
+
+export interface VerifyModelOptions extends VerifyOptions {
+  readonly runtime?: RuntimeOptions;
+}
+
+/** @throws WildmarkError `bad-key` when the model takes other images or answers other classes than the key's. */
+export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
+  checkFits(model, key);
+  const ask = ({ images, count }: KeyImages): Promise<Uint8Array> =>
+    answers(
+      model,
+      { shape: key.shape, classes: key.classes, count, images, labels: new Uint8Array(count) },
+      options.runtime,
+    );
+  return verifyAnswers(
+    key,
+    {
+      triggers: await ask(key.triggers),
+      ...(key.placebos === undefined ? {} : { placebos: await ask(key.placebos) }),
+    },
+    options,
+  );
+}
+
+/** Whether a key's questions can be put to a model: same image shape, same number of classes. */
+function checkFits(model: Model, key: Key): void {
+  const { input, classes } = findClassifier(model.graph);
+  const { channels, height, width } = key.shape;
+  const expected = [channels, height, width];
+  const found = (input.dims ?? []).slice(1);
+  if (found.length !== 3 || found.some((dim, axis) => typeof dim === "number" && dim !== expected[axis])) {
+    throw new WildmarkError(
+      "bad-key",
+      `The key holds images of ${expected.join("×")}; the model takes [${found.map((dim) => dim ?? "?").join(", ")}].`,
+      { hint: "The key was made for another kind of model." },
+    );
+  }
+  if (classes !== undefined && classes !== key.classes) {
+    throw new WildmarkError("bad-key", `The key is for ${key.classes} classes; the model answers ${classes}.`, {
+      hint: "The key was made for another kind of model.",
+    });
+  }
+}
