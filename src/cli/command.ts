@@ -1,0 +1,115 @@
+/**
+ * @file What a command is: a record of what it takes, and a function from that to an outcome.
+ *
+ * A command never writes to the terminal. It returns its outcome once, as a document and as text, and whoever called it
+ * prints the one that was asked for, so that `--json` means the same everywhere.
+ */
+
+import type { z } from "zod";
+import type { Progress } from "../core/progress.js";
+import type { RuntimeOptions } from "../runtime/session.js";
+import { type GivenFlags, readFlags } from "./flags.js";
+
+/** A word on the command line that is no flag: MODEL.onnx. */
+export interface Argument {
+  readonly name: string;
+  readonly description: string;
+  readonly optional?: boolean;
+}
+
+/** Flags that follow from another record than the command's: those of a removal method or of a mark. */
+export interface ExtraFlags {
+  /** Heading in the help: "Options of WILD". */
+  readonly heading: string;
+  readonly schema: z.ZodObject;
+}
+
+/** What every command is called with. */
+export interface Call<Flags> {
+  /** One for each argument of the command; undefined where an optional one was left out. */
+  readonly args: readonly (string | undefined)[];
+  readonly flags: Flags;
+  /**
+   * The flags of another schema, one of the command's `extras`.
+   *
+   * @throws WildmarkError `usage` naming each that is wrong.
+   */
+  readonly read: <Schema extends z.ZodObject>(schema: Schema) => z.infer<Schema>;
+  readonly seed: number;
+  readonly runtime: RuntimeOptions;
+  /** Whether what exists may be overwritten. */
+  readonly force: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** The command line as it was typed, for documents that say how to do it again. */
+  readonly typed: string;
+}
+
+export interface Outcome {
+  /** What `--json` prints. */
+  readonly document: unknown;
+  /** What people read. */
+  readonly text: string;
+}
+
+/** Which of the common flags mean something to a command; the others are accepted and left out of the help. */
+export interface CommonFlags {
+  /** `--seed` */
+  readonly random?: boolean;
+  /** `--threads` and `--device` */
+  readonly computes?: boolean;
+  /** `--force` */
+  readonly writes?: boolean;
+}
+
+interface CommandRecord<Flags extends z.ZodObject> {
+  /** "remove", "data fetch" */
+  readonly name: string;
+  /** What messages call it where its flags depend on one of them: "remove --method wild". */
+  readonly fullName?: string;
+  readonly description: string;
+  readonly arguments?: readonly Argument[];
+  readonly flags: Flags;
+  readonly extras?: readonly ExtraFlags[];
+  /** Whether the same command goes on where it was stopped. */
+  readonly resumes?: boolean;
+  readonly common?: CommonFlags;
+  /** What the progress counts: "bytes" for downloads, else steps. */
+  readonly unit?: "steps" | "bytes";
+  /** Each a command line, and what it does. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+  run(call: Call<z.infer<Flags>>): Promise<Outcome>;
+}
+
+/** A command with the type of its flags closed over. */
+export interface Command extends Omit<CommandRecord<z.ZodObject>, "run"> {
+  readonly fullName: string;
+  /** Checks what was given and runs. */
+  readonly run: (given: GivenFlags, call: Omit<Call<never>, "flags" | "read">) => Promise<Outcome>;
+}
+
+/** What a file in `commands/` exports: the command, given the words that follow its name (its flags may depend on them). */
+export type CommandFile = (words: readonly string[]) => Command;
+
+export function defineCommand<Flags extends z.ZodObject>(record: CommandRecord<Flags>): Command {
+  const { run, ...described } = record;
+  const fullName = record.fullName ?? record.name;
+  return {
+    ...described,
+    fullName,
+    run: async (given, call) =>
+      run({
+        ...call,
+        flags: readFlags(record.flags, given, fullName),
+        read: (schema) => readFlags(schema, given, fullName),
+      }),
+  };
+}
+
+/** The value of a flag among unparsed words: what a command looks at to know which other flags it has. */
+export function wordAfter(words: readonly string[], flag: string): string | undefined {
+  const inline = words.find((word) => word.startsWith(`${flag}=`));
+  if (inline !== undefined) return inline.slice(flag.length + 1);
+  const at = words.indexOf(flag);
+  return at < 0 ? undefined : words[at + 1];
+}

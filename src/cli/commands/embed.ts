@@ -1,0 +1,123 @@
+/** @file wildmark embed: a mark into a model, and the key that proves it. */
+
+import { z } from "zod";
+import { writeFileAtomic } from "../../core/files.js";
+import { requireFit } from "../../experiments/fit.js";
+import { type MarkedModel, markModel } from "../../experiments/mark-model.js";
+import { findArchitecture } from "../../models/registry.js";
+import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { readModelFile } from "../../onnx/model-file.js";
+import { keySha256, writeKey } from "../../ownership/key.js";
+import { describeVerdict } from "../../ownership/verdict.js";
+import { embedContinuingOptions, embedFromScratchOptions } from "../../watermarks/embed.js";
+import { findMark, markSchemes } from "../../watermarks/registry.js";
+import { type CommandFile, defineCommand, wordAfter } from "../command.js";
+import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
+import { noteEpochs } from "../epochs.js";
+import { percent, table } from "../output.js";
+import { requireWritable } from "../outputs.js";
+
+const DEFAULT_SCHEME = "content";
+
+const flags = z.object({
+  scheme: z
+    .string()
+    .default(DEFAULT_SCHEME)
+    .meta({ description: `kind of mark: ${markSchemes.map(({ id }) => id).join(", ")}`, placeholder: "MARK" }),
+  ...dataFlags,
+  arch: z.string().default("lenet5").meta({ description: "architecture where no model is given", placeholder: "NAME" }),
+  out: z.string().meta({ description: "where the marked model goes", placeholder: "FILE" }),
+  key: z.string().meta({ description: "where the key goes; keep it secret and safe", placeholder: "FILE" }),
+});
+
+export const command: CommandFile = (words) => {
+  const scheme = findMark(wordAfter(words, "--scheme") ?? DEFAULT_SCHEME);
+  // A given model comes first on the command line; it wants fewer epochs at a smaller rate than a fresh one.
+  const continues = words[0] !== undefined && !words[0].startsWith("-");
+  return defineCommand({
+    name: "embed",
+    fullName: `embed --scheme ${scheme.id}`,
+    description:
+      "Marks a model: makes secret triggers from your data, trains them in, and writes the marked model and its key. " +
+      "With MODEL.onnx that model goes on training; without, a fresh one is trained.",
+    arguments: [{ name: "MODEL.onnx", description: "a trained model to mark", optional: true }],
+    flags,
+    extras: [
+      { heading: `Triggers of the ${scheme.id} mark`, schema: scheme.options },
+      continues
+        ? { heading: "Training (going on)", schema: embedContinuingOptions }
+        : { heading: "Training (from scratch; a given model has other defaults)", schema: embedFromScratchOptions },
+    ],
+    common: { random: true, computes: true, writes: true },
+    examples: [
+      ["wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors", "from scratch"],
+      ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],
+      ["wildmark embed --scheme unrelated --help", "the options of another mark"],
+    ],
+    async run({ args: [path], flags: { arch, out, key: keyPath, ...chosen }, read, ...call }) {
+      const { seed, force, progress } = call;
+      const mark = scheme.choose(read(scheme.options));
+      const options = read(path === undefined ? embedFromScratchOptions : embedContinuingOptions);
+      const architecture = findArchitecture(arch);
+      await requireWritable(out, force, [...(path === undefined ? [] : [path]), keyPath]);
+      await requireWritable(keyPath, force, path === undefined ? [] : [path]);
+      const given = path === undefined ? undefined : await readModelFile(path);
+      const dataset = await loadChosen(chosen, progress);
+      const { shape, classes } = dataset.train;
+      if (given !== undefined) {
+        requireFit(given, path ?? "", { what: `the images of ${dataset.id}`, shape, classes });
+      }
+      const marked = await markModel(
+        {
+          dataset,
+          ...(mark.needsUnrelated ? { unrelated: await loadUnrelated(chosen, progress) } : {}),
+          mark,
+          start: given === undefined ? { architecture } : { model: given },
+          options,
+          seed,
+        },
+        { ...call, onEpoch: noteEpochs(progress) },
+      );
+      const bytes = encodeModel(marked.model);
+      // The key goes first: a marked model without its key would be worth nothing.
+      await writeKey(keyPath, marked.key, { force });
+      await writeFileAtomic(out, bytes, { force });
+      return {
+        document: {
+          command: "embed",
+          model: path === undefined ? null : { path },
+          out: { path: out, sha256: modelSha256(bytes) },
+          key: { path: keyPath, sha256: keySha256(marked.key) },
+          dataset: { id: dataset.id, sha256: dataset.sha256 },
+          scheme: mark.id,
+          options: mark.options,
+          training: options,
+          seed,
+          accuracyBefore: marked.accuracyBefore ?? null,
+          measured: marked.measured,
+          verdict: marked.verdict,
+          epochs: marked.epochs,
+        },
+        text: [
+          inWords(marked),
+          `Model: ${out}\nKey:   ${keyPath} (secret: whoever has it can find and remove the mark)`,
+        ].join("\n\n"),
+      };
+    },
+  });
+};
+
+function inWords({ accuracyBefore, measured, verdict }: MarkedModel): string {
+  const [sentence] = describeVerdict(verdict);
+  return [
+    `${sentence}.`,
+    table([
+      ...(accuracyBefore === undefined ? [] : [["accuracy before", percent(accuracyBefore, 2)]]),
+      [accuracyBefore === undefined ? "accuracy" : "accuracy after", percent(measured.accuracy, 2)],
+      ["retention", percent(measured.retention, 2)],
+      ...(measured.heldOutRetention === undefined
+        ? []
+        : [["held-out retention", percent(measured.heldOutRetention, 2)]]),
+    ]),
+  ].join("\n\n");
+}

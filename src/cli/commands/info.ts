@@ -1,0 +1,67 @@
+/** @file wildmark info: what a model is, and what Wildmark sees in it. */
+
+import { z } from "zod";
+import { describeDims } from "../../onnx/classifier.js";
+import { describeModel, type ModelDescription } from "../../onnx/describe.js";
+import type { ValueInfo } from "../../onnx/graph.js";
+import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { readModelFile } from "../../onnx/model-file.js";
+import { type CommandFile, defineCommand } from "../command.js";
+import { count, indented, table } from "../output.js";
+
+export const command: CommandFile = () =>
+  defineCommand({
+    name: "info",
+    description:
+      "Shows a model's inputs, outputs, operators and parameters, which of them training would change, and the feature " +
+      "tensor that WILD would use.",
+    arguments: [{ name: "MODEL.onnx", description: "any ONNX model" }],
+    flags: z.object({}),
+    examples: [
+      ["wildmark info model.onnx", ""],
+      ["wildmark info model.onnx --json", "everything, each weight with its shape"],
+    ],
+    async run({ args: [path = ""] }) {
+      const model = await readModelFile(path);
+      const bytes = encodeModel(model);
+      const description = describeModel(model);
+      const file = { path, bytes: bytes.length, sha256: modelSha256(bytes) };
+      return { document: { command: "info", file, ...description }, text: inWords(file, description) };
+    },
+  });
+
+function inWords(file: { readonly path: string; readonly bytes: number }, model: ModelDescription): string {
+  const { origin, opsets, classifier } = model;
+  const opsetWords = Object.entries(opsets).map(
+    ([domain, version]) => `${domain === "" ? "ai.onnx" : domain} ${version}`,
+  );
+  const facts = [
+    ["file", `${file.path}, ${count(file.bytes)} bytes`],
+    ["made by", `${origin.producer || "unknown"}, IR version ${origin.irVersion}, opset ${opsetWords.join(", ")}`],
+    ...model.inputs.map((value) => ["input", valueWords(value)]),
+    ...model.outputs.map((value) => ["output", valueWords(value)]),
+    ["layout", model.layout ?? "unknown"],
+    ["parameters", `${count(model.parameters)}, of which training would change ${count(model.trainableParameters)}`],
+    ["operators", model.operators.map(({ operator, count: n }) => `${n} ${operator}`).join(", ")],
+    ...Object.entries(model.metadata).map(([key, value]) => ["metadata", `${key} = ${value}`]),
+  ];
+  const seen =
+    classifier === undefined
+      ? [["no classifier", model.problem ?? "for an unknown reason"]]
+      : [
+          ["classes", String(classifier.classes ?? "not said in the file")],
+          ["logits", classifier.logits],
+          ["features", `${classifier.features}${classifier.note === undefined ? "" : ` (${classifier.note})`}`],
+          ["last layer", classifier.lastLayer.join(", ") || "none"],
+        ];
+  const weights = model.trainable.map(({ name, dims }) => [name, `[${dims.join(",")}]`]);
+  return [
+    table(facts),
+    `What Wildmark sees in it:\n${indented(table(seen))}`,
+    ...(weights.length === 0 ? [] : [`Trainable:\n${indented(table(weights))}`]),
+  ].join("\n\n");
+}
+
+function valueWords({ name, type, dims }: ValueInfo): string {
+  return `${name}: ${type ?? "no tensor of numbers"} ${describeDims(dims)}`;
+}

@@ -1,0 +1,122 @@
+/** @file wildmark remove: an attack on one marked model, measured from outside. */
+
+import { z } from "zod";
+import { writeFileAtomic } from "../../core/files.js";
+import { requireFit } from "../../experiments/fit.js";
+import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "../../experiments/remove-mark.js";
+import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { readModelFile } from "../../onnx/model-file.js";
+import { readKey } from "../../ownership/key.js";
+import { describeVerdict } from "../../ownership/verdict.js";
+import { findMethod, removalMethods } from "../../removal/registry.js";
+import { type CommandFile, defineCommand, wordAfter } from "../command.js";
+import { dataFlags, loadChosen } from "../data.js";
+import { noteEpochs } from "../epochs.js";
+import { percent, points, table } from "../output.js";
+import { requireWritable } from "../outputs.js";
+
+const DEFAULT_METHOD = "wild";
+
+const flags = z.object({
+  method: z
+    .string()
+    .default(DEFAULT_METHOD)
+    .meta({ description: `how to remove: ${removalMethods.map(({ id }) => id).join(", ")}`, placeholder: "METHOD" }),
+  ...dataFlags,
+  fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
+  out: z.string().meta({ description: "where the cleaned model goes", placeholder: "FILE" }),
+  key: z.string().optional().meta({
+    description: "the owner's key: measures retention each epoch; the method never sees it",
+    placeholder: "FILE",
+  }),
+});
+
+export const command: CommandFile = (words) => {
+  const method = findMethod(wordAfter(words, "--method") ?? DEFAULT_METHOD);
+  return defineCommand({
+    name: "remove",
+    fullName: `remove --method ${method.id}`,
+    description:
+      "Audits a mark: attacks a marked model as someone would who has its weights and a share of the training data, and " +
+      "measures what is left. For models that you own or have permission to test.",
+    arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
+    flags,
+    extras: [{ heading: `Options of ${method.id}`, schema: method.options }],
+    common: { random: true, computes: true, writes: true },
+    examples: [
+      ["wildmark remove marked.onnx --dataset digits --out cleaned.onnx --key mark.safetensors", "WILD on 10 %"],
+      ["wildmark remove marked.onnx --metric ce --dataset mnist --fraction 0.01 --out cleaned.onnx", "1 % of MNIST"],
+      ["wildmark remove --method fine-tune --help", "the options of another method"],
+    ],
+    async run({ args: [path = ""], flags: { out, key: keyPath, fraction, ...chosen }, read, ...call }) {
+      const { seed, force, progress } = call;
+      const picked = method.choose(read(method.options));
+      await requireWritable(out, force, [path, ...(keyPath === undefined ? [] : [keyPath])]);
+      const model = await readModelFile(path);
+      const key = keyPath === undefined ? undefined : await readKey(keyPath);
+      if (key !== undefined) {
+        requireFit(model, path, {
+          what: `the key ${keyPath}`,
+          shape: key.shape,
+          classes: key.classes,
+          code: "bad-key",
+        });
+      }
+      const dataset = await loadChosen(chosen, progress);
+      const { shape, classes } = dataset.train;
+      requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
+      attackerSubset({ dataset, fraction, seed });
+      const removal = { model, dataset, method: picked, fraction, seed };
+      const run = { ...call, onEpoch: noteEpochs(progress) };
+      const cleaned = await removeMark(key === undefined ? removal : { ...removal, key }, run);
+      const bytes = encodeModel(cleaned.model);
+      await writeFileAtomic(out, bytes, { force });
+      const { mark, epochs, seconds, images, accuracyBefore, accuracyAfter } = cleaned;
+      return {
+        document: {
+          command: "remove",
+          model: { path, sha256: modelSha256(encodeModel(model)) },
+          out: { path: out, sha256: modelSha256(bytes) },
+          dataset: { id: dataset.id, sha256: dataset.sha256 },
+          method: picked.id,
+          label: picked.label,
+          options: picked.options,
+          fraction,
+          images,
+          seed,
+          accuracyBefore,
+          accuracyAfter,
+          mark: mark ?? null,
+          epochs,
+          seconds,
+        },
+        text: [inWords(cleaned, picked.label), `Model: ${out}`].join("\n\n"),
+      };
+    },
+  });
+};
+
+function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
+  const { accuracyBefore, accuracyAfter, images, mark } = cleaned;
+  const accuracy = [
+    "accuracy",
+    percent(accuracyBefore, 2),
+    percent(accuracyAfter, 2),
+    points(accuracyAfter - accuracyBefore),
+  ];
+  const header = ["", "before", "after", "points"];
+  const what = `${label} with ${images} labelled images`;
+  if (mark === undefined) {
+    return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${table([accuracy], header)}`;
+  }
+  const { before, after, verdict } = mark;
+  const row = (name: string, from: number, to: number) => [name, percent(from, 2), percent(to, 2), points(to - from)];
+  const rows = [
+    accuracy,
+    row("retention", before.retention, after.retention),
+    ...(before.heldOutRetention === undefined || after.heldOutRetention === undefined
+      ? []
+      : [row("held-out retention", before.heldOutRetention, after.heldOutRetention)]),
+  ];
+  return `After ${what}: ${describeVerdict(verdict)[0]}.\n\n${table(rows, header)}`;
+}

@@ -1,0 +1,76 @@
+/** @file wildmark reproduce: the paper's experiment on a data set. */
+
+import { z } from "zod";
+import { paperSpec } from "../../experiments/paper.js";
+import { findArchitecture } from "../../models/registry.js";
+import { findMark, markSchemes } from "../../watermarks/registry.js";
+import { type CommandFile, defineCommand } from "../command.js";
+import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
+import { runExperiment } from "../experiment.js";
+
+const marks = markSchemes.map(({ id }) => id);
+
+const flags = z.object({
+  ...dataFlags,
+  watermarks: z.array(z.string()).default(marks).meta({ description: "marks to attack", placeholder: "LIST" }),
+  metrics: z
+    .array(z.enum(["ce", "js"]))
+    .min(1)
+    .default(["ce", "js"])
+    .describe("WILD's distances"),
+  controls: z.boolean().default(true).describe("leave out fine-tuning, random erasing alone and training from scratch"),
+  fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
+  epochs: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "epochs of every removal (default: each method's own)", placeholder: "N" }),
+  trainingEpochs: z.int().min(1).optional().meta({ description: "epochs of training and embedding", placeholder: "N" }),
+  arch: z.string().default("lenet5").meta({ description: "architecture", placeholder: "NAME" }),
+  seeds: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .meta({ description: "repetitions: seeds --seed, --seed + 1, …", placeholder: "N" }),
+  out: z
+    .string()
+    .optional()
+    .meta({ description: "folder for everything (default: wildmark-<dataset>)", placeholder: "DIR" }),
+});
+
+export const command: CommandFile = () =>
+  defineCommand({
+    name: "reproduce",
+    description:
+      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with controls, measures, tests " +
+      "ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
+    flags,
+    resumes: true,
+    common: { random: true, computes: true, writes: true },
+    examples: [
+      ["wildmark reproduce --dataset digits", "built in, nothing to download"],
+      ["wildmark data fetch mnist && wildmark reproduce --dataset mnist --seeds 5", "the paper's, with intervals"],
+      ["wildmark reproduce --dataset digits --watermarks noise --metrics js --no-controls", "one mark, one metric"],
+    ],
+    async run(call) {
+      const { flags: chosen, progress, seed } = call;
+      const { epochs, trainingEpochs, watermarks, metrics, controls, fraction } = chosen;
+      const architecture = findArchitecture(chosen.arch);
+      const needsUnrelated = watermarks.some((id) => findMark(id).needsUnrelated);
+      const dataset = await loadChosen(chosen, progress);
+      const spec = paperSpec({
+        dataset,
+        ...(needsUnrelated ? { unrelated: await loadUnrelated(chosen, progress) } : {}),
+        architecture,
+        marks: watermarks,
+        metrics,
+        controls,
+        fraction,
+        ...(epochs === undefined ? {} : { epochs }),
+        ...(trainingEpochs === undefined ? {} : { trainingEpochs }),
+        seeds: Array.from({ length: chosen.seeds }, (_, i) => seed + i),
+      });
+      return runExperiment("reproduce", spec, chosen.out ?? `wildmark-${dataset.id}`, call);
+    },
+  });

@@ -1,0 +1,58 @@
+/** @file wildmark train: a classifier without a mark. */
+
+import { z } from "zod";
+import { writeFileAtomic } from "../../core/files.js";
+import { WILDMARK_VERSION } from "../../core/version.js";
+import { trainModel, trainOptions } from "../../experiments/train-model.js";
+import { findArchitecture } from "../../models/registry.js";
+import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { type CommandFile, defineCommand } from "../command.js";
+import { dataFlags, loadChosen } from "../data.js";
+import { noteEpochs } from "../epochs.js";
+import { percent } from "../output.js";
+import { requireWritable } from "../outputs.js";
+
+const flags = z.object({
+  ...dataFlags,
+  arch: z.string().default("lenet5").meta({ description: "architecture", placeholder: "NAME" }),
+  out: z.string().meta({ description: "where the model goes", placeholder: "FILE" }),
+  ...trainOptions.shape,
+});
+
+export const command: CommandFile = () =>
+  defineCommand({
+    name: "train",
+    description: "Trains a classifier without a mark and writes it as ONNX: the innocent model, or one to mark later.",
+    flags,
+    common: { random: true, computes: true, writes: true },
+    examples: [
+      ["wildmark train --dataset digits --out model.onnx", "LeNet-5 on the built-in digits"],
+      ["wildmark train --dataset mnist --arch lenet-caffe --epochs 4 --out small.onnx", ""],
+    ],
+    async run({ flags: { dataset: id, dataDir, limit, testLimit, arch, out, ...options }, seed, force, ...call }) {
+      const architecture = findArchitecture(arch);
+      await requireWritable(out, force);
+      const dataset = await loadChosen({ dataset: id, dataDir, limit, testLimit }, call.progress);
+      const { model, accuracy, epochs } = await trainModel(
+        { dataset, architecture, seed, options },
+        { ...call, onEpoch: noteEpochs(call.progress) },
+      );
+      const bytes = encodeModel(model);
+      await writeFileAtomic(out, bytes, { force });
+      return {
+        document: {
+          command: "train",
+          wildmark: WILDMARK_VERSION,
+          out,
+          modelSha256: modelSha256(bytes),
+          dataset: { id, sha256: dataset.sha256 },
+          architecture: arch,
+          seed,
+          options,
+          accuracy,
+          epochs,
+        },
+        text: `Accuracy ${percent(accuracy, 2)} on ${dataset.test.count} test images of ${dataset.title}.\nModel: ${out}`,
+      };
+    },
+  });

@@ -1,0 +1,90 @@
+/** @file An experiment in its folder: run or taken up again, then written down as result.json and report.html. */
+
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { WildmarkError } from "../core/errors.js";
+import { writeError, writeFileAtomic } from "../core/files.js";
+import { isResultOf, readResult } from "../experiments/finished.js";
+import { attackerSubset } from "../experiments/remove-mark.js";
+import { type ReproduceSpec, reproduce } from "../experiments/reproduce.js";
+import type { Result } from "../experiments/result.js";
+import { renderReport } from "../report/report.js";
+import { answer, type MarkSummary, summarise } from "../report/summary.js";
+import type { Call, Outcome } from "./command.js";
+import { percent, points, table } from "./output.js";
+import { requireWritable } from "./outputs.js";
+
+/**
+ * Runs what is not finished of the experiment and writes its result and report into `out`.
+ *
+ * @throws WildmarkError `cannot-write` when `out` holds another experiment's result (without force).
+ */
+export async function runExperiment(
+  name: string,
+  spec: ReproduceSpec,
+  out: string,
+  call: Call<unknown>,
+): Promise<Outcome> {
+  const { force, progress, typed } = call;
+  const { dataset, fraction } = spec;
+  for (const seed of spec.seeds) attackerSubset({ dataset, fraction, seed });
+  await requireFolder(out);
+  const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
+  const earlier = await earlierResult(paths, spec, force);
+  if (earlier !== undefined) progress.note(`${out} holds this result already; only the report is drawn again`);
+  const result = earlier ?? (await reproduce(spec, { ...call, out, command: typed }));
+
+  if (earlier === undefined) {
+    await writeFileAtomic(paths.result, Buffer.from(`${JSON.stringify(result, undefined, 1)}\n`), { force: true });
+  }
+  await writeFileAtomic(paths.report, Buffer.from(renderReport(result)), { force: true });
+  const marks = summarise(result);
+  return {
+    document: { command: name, out, ...paths, computed: earlier === undefined, seconds: result.seconds, marks },
+    text: `${findings(marks, result)}\n\nReport: ${paths.report}\nResult: ${paths.result}`,
+  };
+}
+
+/** The result in `out` when it is this experiment's; undefined where there is none, or it may be replaced. */
+async function earlierResult(
+  paths: { readonly result: string; readonly report: string },
+  spec: ReproduceSpec,
+  force: boolean,
+): Promise<Result | undefined> {
+  if (await exists(paths.result)) {
+    const found = await readResult(paths.result).catch((error) => (force ? undefined : Promise.reject(error)));
+    if (found !== undefined && isResultOf(found, spec)) return found;
+    if (force) return undefined;
+    throw new WildmarkError("cannot-write", `${paths.result} is the result of another experiment.`, {
+      hint: "Choose another folder with --out, or pass --force to replace it.",
+    });
+  }
+  if (!force && (await exists(paths.report))) await requireWritable(paths.report, false);
+  return undefined;
+}
+
+/** One line for each mark: does it survive, and what did the strongest attack leave? */
+function findings(marks: readonly MarkSummary[], { attacker }: Result): string {
+  const rows = marks.map(({ id, fate, retentionBefore, strongest }) => [
+    `${id} mark`,
+    `survives: ${answer(fate).toLowerCase()}`,
+    strongest === undefined
+      ? "not attacked"
+      : `${strongest.title} leaves ${percent(strongest.retention)} of ${percent(retentionBefore)} retention, ` +
+        `accuracy ${points(-strongest.drop)} points`,
+  ]);
+  return `With ${percent(attacker.fraction)} of the training data (${attacker.images} images):\n${table(rows)}`;
+}
+
+async function requireFolder(out: string): Promise<void> {
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw writeError(out, error);
+  }
+  await requireWritable(join(out, "probe"), true);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,79 @@
+/** @file Gives a loaded command its flags on the command line, and runs it with what was typed. */
+
+import { type Command as CommanderCommand, Option } from "commander";
+import { WildmarkError } from "../core/errors.js";
+import { silent } from "../core/progress.js";
+import type { Command, CommonFlags } from "./command.js";
+import { commonFlags } from "./common.js";
+import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
+import { interruptible } from "./interrupt.js";
+import { terminalProgress } from "./progress.js";
+
+const COMMON_HEADING = "Common options:";
+
+/** Adds the command's arguments, flags, description and examples to its place in the program. */
+export function describeCommand(place: CommanderCommand, command: Command): void {
+  place.description(command.description);
+  for (const { name, description, optional } of command.arguments ?? []) {
+    place.argument(optional ? `[${name}]` : `<${name}>`, description);
+  }
+  for (const option of optionsOf(command.flags)) place.addOption(option);
+  for (const { schema, heading } of command.extras ?? []) {
+    for (const option of optionsOf(schema, `${heading}:`)) place.addOption(option);
+  }
+  for (const option of optionsOf(commonFlags, COMMON_HEADING)) {
+    place.addOption(hasEffect(option.attributeName(), command.common ?? {}) ? option : option.hideHelp());
+  }
+  place.addHelpOption(new Option("-h, --help", "show this help").helpGroup(COMMON_HEADING));
+  const examples = command.examples.map(([line, meaning]) => `  ${line}${meaning === "" ? "" : `  # ${meaning}`}`);
+  place.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+}
+
+/** Runs the command and prints its outcome. */
+export async function perform(command: Command, place: CommanderCommand, typed: string): Promise<void> {
+  const given = givenFlags(place);
+  const common = readFlags(commonFlags, given, command.fullName);
+  const progress = common.quiet
+    ? { ...silent, end: () => {} }
+    : terminalProgress({ output: process.stderr, unit: command.unit });
+  const outcome = await interruptible((signal) =>
+    command.run(given, {
+      args: place.processedArgs,
+      seed: common.seed,
+      runtime: { device: common.device, ...(common.threads === undefined ? {} : { threads: common.threads }) },
+      force: common.force,
+      progress,
+      signal,
+      typed,
+    }),
+  )
+    .catch((error) => Promise.reject(withWayOn(error, command, typed)))
+    .finally(() => progress.end());
+  process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : outcome.text}\n`);
+}
+
+/** What was stopped says how to go on. */
+function withWayOn(error: unknown, { resumes }: Command, typed: string): unknown {
+  if (!(error instanceof WildmarkError) || error.code !== "interrupted" || !resumes) return error;
+  return new WildmarkError(error.code, error.message, { hint: `To go on where it stopped: ${typed}`, cause: error });
+}
+
+/** Only what stands on the command line: defaults are the schemas' business. */
+function givenFlags(place: CommanderCommand): GivenFlags {
+  const given = Object.entries(place.opts<Record<string, string | boolean>>());
+  return Object.fromEntries(given.filter(([key]) => place.getOptionValueSource(key) === "cli"));
+}
+
+function hasEffect(flag: string, common: CommonFlags): boolean {
+  switch (flag) {
+    case "seed":
+      return common.random === true;
+    case "threads":
+    case "device":
+      return common.computes === true;
+    case "force":
+      return common.writes === true;
+    default:
+      return true;
+  }
+}
