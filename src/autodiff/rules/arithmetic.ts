@@ -1,6 +1,7 @@
 /** @file Gradients of arithmetic, element by element with NumPy's broadcasting. */
 
 import { elementCount, float32, sameDims, toNumbers } from "../../core/tensor.js";
+import { dataTypeOf } from "../../onnx/tensor-proto.js";
 import type { GradientContext, GradientRules } from "../rule.js";
 import { sumTo } from "./broadcast.js";
 
@@ -133,8 +134,5 @@ function floatExponent({ b, input, type, fixed }: GradientContext): string {
   if (type(input(1)) === "float32") return input(1);
   const constant = fixed(1);
   if (constant !== undefined) return b.initializer("exponent", float32(constant.dims, toNumbers(constant)));
-  return b.op("Cast", [input(1)], { to: FLOAT });
+  return b.op("Cast", [input(1)], { to: dataTypeOf("float32") });
 }
-
-/** ONNX's data type number of float32. */
-const FLOAT = 1;

@@ -4,27 +4,37 @@ import type { GradientRules } from "../rule.js";
 import { activationRules } from "./activation.js";
 import { arithmeticRules } from "./arithmetic.js";
 import { convolutionRules } from "./convolution.js";
+import { dropoutRules } from "./dropout.js";
+import { linearRules } from "./linear.js";
 import { normalizationRules } from "./normalization.js";
+import { piecesRules } from "./pieces.js";
 import { poolingRules } from "./pooling.js";
 import { reductionRules } from "./reduction.js";
+import { shapeRules } from "./shape.js";
 import { softmaxRules } from "./softmax.js";
 
 export const gradientRules: GradientRules = {
   ...activationRules,
   ...arithmeticRules,
   ...convolutionRules,
+  ...dropoutRules,
+  ...linearRules,
   ...normalizationRules,
+  ...piecesRules,
   ...poolingRules,
   ...reductionRules,
+  ...shapeRules,
   ...softmaxRules,
 };
 
-/** Operators whose outputs carry no gradient: bookkeeping on shapes, comparisons, indices. */
+/** Operators whose outputs carry no gradient: bookkeeping on shapes, comparisons, indices, step functions. */
 export const nonDifferentiable: ReadonlySet<string> = new Set([
   "ArgMax",
   "ArgMin",
+  "Ceil",
   "ConstantOfShape",
   "Equal",
+  "Floor",
   "Greater",
   "GreaterOrEqual",
   "Less",
@@ -33,6 +43,8 @@ export const nonDifferentiable: ReadonlySet<string> = new Set([
   "Not",
   "OneHot",
   "Range",
+  "Round",
   "Shape",
+  "Sign",
   "Size",
 ]);

@@ -2,6 +2,7 @@
 
 import { elementCount, sameDims, toNumbers } from "../../core/tensor.js";
 import { intAttribute } from "../../onnx/graph.js";
+import { dataTypeOf } from "../../onnx/tensor-proto.js";
 import type { GradientContext, GradientRule, GradientRules } from "../rule.js";
 import { reshapeTo } from "./broadcast.js";
 
@@ -87,10 +88,7 @@ function alignsAsItIs(from: readonly number[], to: readonly number[], kept: read
 /** Elements that tie for the extreme value share the gradient, so that its sum stays what it was. */
 function extremum({ b, dy, input }: GradientContext, { aligned, axes, count, y }: Reduction): string {
   if (count === 1) return aligned(dy);
-  const hits = b.op("Cast", [b.op("Equal", [input(0), aligned(y)])], { to: FLOAT });
+  const hits = b.op("Cast", [b.op("Equal", [input(0), aligned(y)])], { to: dataTypeOf("float32") });
   const ties = b.op("ReduceSum", [hits, b.ints(axes)], { keepdims: 1 });
   return b.op("Mul", [hits, b.op("Div", [aligned(dy), ties])]);
 }
-
-/** ONNX's data type number of float32. */
-const FLOAT = 1;

@@ -2,11 +2,27 @@
  * @file All gradient checks by operator. A rule needs at least two; add a family's file to `cases/` and a line here.
  */
 
+import { activationCases } from "./cases/activation.js";
 import { arithmeticCases } from "./cases/arithmetic.js";
+import { convolutionCases } from "./cases/convolution.js";
+import { linearCases } from "./cases/linear.js";
+import { normalizationCases } from "./cases/normalization.js";
+import { piecesCases } from "./cases/pieces.js";
+import { poolingCases } from "./cases/pooling.js";
 import { reductionCases } from "./cases/reduction.js";
+import { shapeCases } from "./cases/shape.js";
+import { softmaxCases } from "./cases/softmax.js";
 import type { GradientCases } from "./gradient-case.js";
 
 export const gradientCases: GradientCases = {
+  ...activationCases,
   ...arithmeticCases,
+  ...linearCases,
+  ...piecesCases,
   ...reductionCases,
+  ...shapeCases,
+  ...convolutionCases,
+  ...normalizationCases,
+  ...poolingCases,
+  ...softmaxCases,
 };
