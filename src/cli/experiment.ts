@@ -77,6 +77,12 @@ function findings(marks: readonly MarkSummary[], { attacker }: Result): string {
 }
 
 async function requireFolder(out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) {
+    throw new WildmarkError("cannot-write", `${out} is a file; expected a folder.`, {
+      hint: "Choose another folder with --out.",
+    });
+  }
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {

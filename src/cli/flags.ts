@@ -82,7 +82,7 @@ export function readFlags<Schema extends z.ZodObject>(schema: Schema, given: Giv
   const missing = flags.filter((flag) => flag.required && given[flag.key] === undefined);
   if (missing.length > 0) {
     const names = missing.map((flag) => `${flag.name} <${flag.placeholder}>`).join(" and ");
-    throw new WildmarkError("usage", `wildmark ${of} needs ${names}.`, { hint: helpHint(of) });
+    throw new WildmarkError("usage", `${of}: ${names} must be given.`, { hint: helpHint(of) });
   }
   const typed = flags.flatMap((flag) => {
     const value = given[flag.key];
@@ -151,6 +151,6 @@ function inWords(message: string): string {
     .replace(/(number|int) to be >/, "more than ")
     .replace(
       /expected one of (.*)$/,
-      (_, choices: string) => `expected ${choices.replaceAll('"', "").replaceAll("|", ", ")}`,
+      (_, choices: string) => `expected one of ${choices.replaceAll('"', "").replaceAll("|", ", ")}`,
     );
 }

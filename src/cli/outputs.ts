@@ -9,19 +9,19 @@ import { writeError } from "../core/files.js";
 /**
  * Makes sure that `path` can be written: by writing something beside it.
  *
- * @param inputs files that are read, which an output must not replace even with `force`.
+ * @param others files that are read, and other outputs: not to be replaced even with `force`.
  * @throws WildmarkError `cannot-write` when it exists (without force), is a folder, or lies where nothing can be written;
- *   `usage` when it is one of the inputs.
+ *   `usage` when it is one of the others.
  */
-export async function requireWritable(path: string, force: boolean, inputs: readonly string[] = []): Promise<void> {
+export async function requireWritable(path: string, force: boolean, others: readonly string[] = []): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) {
     throw new WildmarkError("cannot-write", `${path} is a folder; expected the path of a file to write.`);
   }
-  for (const input of inputs) {
-    if ((await realPath(input)) === (await realPath(path))) {
-      throw new WildmarkError("usage", `${path} is read and written by the same command.`, {
-        hint: "Choose another path for what is written.",
+  for (const other of others) {
+    if ((await realPath(other)) === (await realPath(path))) {
+      throw new WildmarkError("usage", `${path} is named twice: what is written needs a path of its own.`, {
+        hint: "Choose another output path.",
       });
     }
   }

@@ -182,7 +182,7 @@ async function parse(program: CommanderCommand, words: readonly string[], of: st
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode === 0) throw error;
     const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-    const said = message.replace(/\.$/, "");
+    const said = message.replace(/ for '\S+'\./, ";").replace(/\.$/, "");
     throw new WildmarkError("usage", of === "" ? `${said}.` : `${of}: ${said}.`, {
       hint:
         suggestion?.replace(/^\((.*)\)$/, "$1") ??

@@ -102,7 +102,7 @@ function barLine(state: State, columns: number): string {
   const filled = Math.round(width * shareOf(state));
   const bar = width < 6 ? "" : `${"━".repeat(filled)}${"─".repeat(width - filled)}  `;
   const what = shortened(state.what, room - bar.length);
-  return `${what}  ${bar}${tail}`;
+  return `${what}  ${bar}${tail}`.slice(0, columns - 1);
 }
 
 /** "remove with WILD-JS: 42 % (590 of 1400 steps, 118 steps/s, 0:23 left)" */

@@ -19,6 +19,9 @@ import { requireWritable } from "../outputs.js";
 
 const DEFAULT_SCHEME = "content";
 
+/** Below this the owner is told to embed longer: a mark that is weak before any attack proves little after one. */
+const FIRM_RETENTION = 0.95;
+
 const flags = z.object({
   scheme: z
     .string()
@@ -59,8 +62,9 @@ export const command: CommandFile = (words) => {
       const mark = scheme.choose(read(scheme.options));
       const options = read(path === undefined ? embedFromScratchOptions : embedContinuingOptions);
       const architecture = findArchitecture(arch);
-      await requireWritable(out, force, [...(path === undefined ? [] : [path]), keyPath]);
-      await requireWritable(keyPath, force, path === undefined ? [] : [path]);
+      const inputs = path === undefined ? [] : [path];
+      await requireWritable(out, force, inputs);
+      await requireWritable(keyPath, force, [...inputs, out]);
       const given = path === undefined ? undefined : await readModelFile(path);
       const dataset = await loadChosen(chosen, progress);
       const { shape, classes } = dataset.train;
@@ -109,6 +113,7 @@ export const command: CommandFile = (words) => {
 
 function inWords({ accuracyBefore, measured, verdict }: MarkedModel): string {
   const [sentence] = describeVerdict(verdict);
+  const weak = `The mark took hold on ${percent(measured.retention)} of its triggers only: raise --epochs or --triggers-per-batch.`;
   return [
     `${sentence}.`,
     table([
@@ -119,5 +124,6 @@ function inWords({ accuracyBefore, measured, verdict }: MarkedModel): string {
         ? []
         : [["held-out retention", percent(measured.heldOutRetention, 2)]]),
     ]),
+    ...(measured.retention < FIRM_RETENTION ? [weak] : []),
   ].join("\n\n");
 }

@@ -1,0 +1,165 @@
+/** @file Every command's ordinary way, on tiny settings of the built-in digits. */
+
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Ended, wildmark, workFolder } from "./command-line.js";
+
+const work = await workFolder();
+const { folder } = work;
+const DATA = "--dataset digits --limit 800 --test-limit 200";
+const TRIGGERS = "--triggers 30 --held-out 10";
+
+let embedded: Ended;
+let trained: Ended;
+beforeAll(async () => {
+  [embedded, trained] = await Promise.all([
+    wildmark(
+      folder,
+      `embed --scheme noise ${DATA} ${TRIGGERS} --epochs 12 --batch 32 --out marked.onnx --key mark.key`,
+    ),
+    wildmark(folder, `train ${DATA} --epochs 8 --batch 32 --out model.onnx --json`),
+  ]);
+});
+afterAll(work.remove);
+
+/** stdout as the one JSON document that it must be. */
+function document({ status, stdout, stderr }: Ended): Record<string, unknown> {
+  expect(status, stderr).toBe(0);
+  const parsed: unknown = JSON.parse(stdout);
+  if (typeof parsed !== "object" || parsed === null) throw new Error("no document");
+  return { ...parsed };
+}
+
+test("train writes a model and says how good it is", async () => {
+  const said = document(trained);
+  expect(said).toMatchObject({ command: "train", out: "model.onnx", seed: 0 });
+  expect(said.accuracy).toBeGreaterThan(0.3);
+  expect(trained.stderr).toContain("epoch 8: loss ");
+});
+
+test("embed writes a model and a private key, and says what was measured", async () => {
+  expect(embedded.stderr).toContain("epoch 12: loss ");
+  expect(embedded.status, embedded.stderr).toBe(0);
+  expect(embedded.stdout).toMatch(/^Ownership is shown: /);
+  expect(embedded.stdout).toMatch(/accuracy .* %\nretention .* %\nheld-out retention .* %/);
+  expect((await stat(join(folder, "mark.key"))).mode & 0o777).toBe(0o600);
+});
+
+test("embed marks a given model too, wherever it stands among the flags", async () => {
+  const said = document(
+    await wildmark(
+      folder,
+      `embed --scheme unrelated ${DATA} ${TRIGGERS} --epochs 1 --out again.onnx --key again.key model.onnx --json`,
+    ),
+  );
+  expect(said).toMatchObject({ scheme: "unrelated", accuracyBefore: document(trained).accuracy });
+  // Going on has a smaller rate than starting anew.
+  expect(said.training).toMatchObject({ epochs: 1, learningRate: 0.01 });
+});
+
+test("verify tells the marked model from the innocent one, with status 0 for both", async () => {
+  const [guilty, innocent, text] = await Promise.all([
+    wildmark(folder, "verify marked.onnx --key mark.key --json"),
+    wildmark(folder, "verify model.onnx --key mark.key --json"),
+    wildmark(folder, "verify marked.onnx --key mark.key"),
+  ]);
+  expect(document(guilty)).toMatchObject({ owned: true, n: 30, suspect: { isTheMarkedFile: true } });
+  expect(document(innocent)).toMatchObject({ owned: false, n: 30, suspect: { isTheMarkedFile: false } });
+  const [sentence, counts] = text.stdout.split("\n");
+  expect(sentence).toMatch(/^Ownership is shown: p [=<] /);
+  expect(counts).toMatch(/^\d+ of 30 triggers .* Clopper-Pearson interval/);
+  expect(text.stdout).toContain("Null hypothesis: ");
+});
+
+test("remove writes a cleaned model and, with the key, draws the curve", async () => {
+  const said = document(
+    await wildmark(
+      folder,
+      `remove marked.onnx ${DATA} --metric ce --epochs 2 --fraction 0.2 --key mark.key --out cleaned.onnx --json`,
+    ),
+  );
+  expect(said).toMatchObject({ method: "wild", label: "WILD-CE", images: 160, fraction: 0.2 });
+  expect(said.epochs).toHaveLength(3);
+  expect(said.epochs).toMatchObject([{ epoch: 0, measured: {} }, { measured: {} }, { measured: {} }]);
+  expect(said.mark).toMatchObject({ before: {}, after: {}, verdict: {} });
+});
+
+test("remove without a key measures accuracy, and says that it cannot know more", async () => {
+  const { status, stdout } = await wildmark(
+    folder,
+    `remove marked.onnx ${DATA} --method fine-tune --variant rtll --epochs 1 --out tuned.onnx --quiet`,
+  );
+  expect(status).toBe(0);
+  expect(stdout).toMatch(
+    /^Fine-tuning \(RTLL\) with 80 labelled images\. Whether a mark is gone, only its owner's key can tell/,
+  );
+});
+
+test("the same seed gives the same bytes, another seed others", async () => {
+  const line = `remove marked.onnx ${DATA} --epochs 1 --quiet --out`;
+  await Promise.all([
+    wildmark(folder, `${line} a.onnx --seed 3`),
+    wildmark(folder, `${line} b.onnx --seed 3`),
+    wildmark(folder, `${line} c.onnx --seed 4`),
+  ]);
+  const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => readFile(join(folder, `${name}.onnx`))));
+  expect(a?.equals(b ?? Buffer.alloc(0))).toBe(true);
+  expect(a?.equals(c ?? Buffer.alloc(0))).toBe(false);
+});
+
+test("evaluate and info", async () => {
+  const [evaluated, described, text] = await Promise.all([
+    wildmark(folder, `evaluate model.onnx ${DATA} --json`),
+    wildmark(folder, "info model.onnx --json"),
+    wildmark(folder, "info model.onnx"),
+  ]);
+  expect(document(evaluated)).toMatchObject({ accuracy: document(trained).accuracy, dataset: { testImages: 200 } });
+  expect(document(described)).toMatchObject({ classifier: { classes: 10 }, layout: "NCHW" });
+  expect(text.stdout).toMatch(/parameters +61,706, of which training would change 61,706/);
+  expect(text.stdout).toMatch(/features +\S+/);
+});
+
+test("nothing is reported to anyone, and no identifier is kept", async () => {
+  // ONNX Runtime reports by itself where it is not told otherwise, except in continuous integration.
+  const cache = join(folder, "cache");
+  const env = { XDG_CACHE_HOME: cache, CI: undefined, ORT_DISABLE_TELEMETRY: undefined };
+  expect((await wildmark(folder, `evaluate model.onnx ${DATA}`, env)).status).toBe(0);
+  await expect(readdir(cache)).rejects.toThrow("ENOENT");
+});
+
+test("lists, for people and for programs", async () => {
+  const lines = ["list methods", "list marks", "list datasets", "list architectures", "data list"];
+  for (const line of lines) {
+    const [text, json] = await Promise.all([wildmark(folder, line), wildmark(folder, `${line} --json`)]);
+    const entries: unknown = JSON.parse(json.stdout);
+    if (!Array.isArray(entries)) throw new Error(`${line} --json is no list`);
+    expect(entries.length).toBeGreaterThan(0);
+    for (const { id } of entries) expect(text.stdout).toContain(id);
+  }
+});
+
+test("reproduce writes its result and report, finds them finished, and refuses another's folder", async () => {
+  const line = `reproduce ${DATA} --watermarks noise --metrics js --no-controls --epochs 1 --training-epochs 1 --fraction 0.5 --out run`;
+  // 100 triggers and 100 held out need more of one class than 800 images have.
+  expect((await wildmark(folder, line)).status).toBe(2);
+  const enough = line.replace("--limit 800", "--limit 2100");
+  const first = await wildmark(folder, `${enough} --json`);
+  expect(document(first)).toMatchObject({ computed: true, out: "run", result: "run/result.json" });
+  expect(first.stderr).toContain("[3/3] noise mark, seed 0, after WILD-JS: accuracy ");
+  expect(await readFile(join(folder, "run/report.html"), "utf8")).toMatch(/^<!doctype html>/);
+  const result = await readFile(join(folder, "run/result.json"));
+
+  const again = await wildmark(folder, enough);
+  expect(again.status, again.stderr).toBe(0);
+  expect(again.stdout).toContain("noise mark");
+  expect(await readFile(join(folder, "run/result.json"))).toEqual(result);
+
+  const other = await wildmark(folder, `${enough} --seed 1`);
+  expect(other).toMatchObject({ status: 2, stdout: "" });
+  expect(other.stderr).toContain("run/result.json is the result of another experiment.");
+
+  expect((await wildmark(folder, "report run/result.json --out redrawn.html")).status).toBe(0);
+  expect(await readFile(join(folder, "redrawn.html"))).toEqual(await readFile(join(folder, "run/report.html")));
+  expect((await readdir(join(folder, "run"))).filter((name) => name.endsWith(".part"))).toEqual([]);
+});
