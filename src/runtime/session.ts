@@ -4,6 +4,7 @@
  * The only file that knows ONNX Runtime's types. Float, integer and boolean tensors go in and come out as plain data.
  */
 
+import "./no-telemetry.js"; // first: it must be there when ONNX Runtime starts
 import * as ort from "onnxruntime-node";
 import { WildmarkError } from "../core/errors.js";
 import { type ElementType, elementCount, type Tensor } from "../core/tensor.js";
