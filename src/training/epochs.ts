@@ -10,6 +10,7 @@ import { WildmarkError } from "../core/errors.js";
 import { type Progress, silent } from "../core/progress.js";
 import { canonicalGraph } from "../onnx/canonical.js";
 import { type Classifier, findClassifier } from "../onnx/classifier.js";
+import type { Graph } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { BatchNormMode } from "./batch-norm.js";
@@ -84,7 +85,8 @@ export async function* trainEpochs(
   const { progress = silent, what = "training", signal } = options;
   const graph = canonicalGraph(model.graph);
   const found = findClassifier(graph);
-  const classifier: Classifier = plan.features === undefined ? found : { ...found, features: plan.features };
+  const classifier: Classifier =
+    plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };
   const step = await compileStep(
     {
       graph,
@@ -125,6 +127,14 @@ export async function* trainEpochs(
   } finally {
     await step.release();
   }
+}
+
+/** The name of a value of the graph; refuses what is none before ONNX Runtime does in its own words. */
+function named(graph: Graph, value: string): string {
+  if (graph.nodes.some((node) => node.outputs.includes(value))) return value;
+  throw new WildmarkError("usage", `The model computes no value "${value}".`, {
+    hint: "Name the output of one of its nodes, or leave the feature tensor to Wildmark.",
+  });
 }
 
 /** Throws `interrupted` once the signal has fired. */
