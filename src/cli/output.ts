@@ -36,6 +36,27 @@ export function indented(text: string): string {
     .join("\n");
 }
 
+/** Breaks lines at spaces so that none is wider than `width`; what follows keeps the line's indentation. */
+export function wrapped(text: string, width: number): string {
+  return text
+    .split("\n")
+    .map((line) => wrappedLine(line, width))
+    .join("\n");
+}
+
+function wrappedLine(line: string, width: number): string {
+  if (line.length <= width) return line;
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  const lines = [""];
+  for (const word of line.trim().split(" ")) {
+    const last = lines.at(-1) ?? "";
+    const longer = last === "" ? word : `${last} ${word}`;
+    if (last !== "" && indent.length + longer.length > width) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.map((part) => indent + part).join("\n");
+}
+
 /** A share as "98.6 %"; never rounded up to 100 or down to 0 unless it is. */
 export function percent(share: number, digits = 1): string {
   const step = 10 ** -digits;
@@ -45,21 +66,9 @@ export function percent(share: number, digits = 1): string {
   return `${rounded.toFixed(digits)} %`;
 }
 
-/** A p-value: "0.031", "3.2e-12", "< 1e-300". */
-export function pValue(p: number): string {
-  if (p < 1e-300) return "< 1e-300";
-  if (p >= 0.001) return p.toFixed(3);
-  return p.toExponential(1);
-}
-
 /** "431,080" */
 export function count(n: number): string {
   return String(n).replaceAll(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** "a", "a and b", "a, b and c" */
-export function listed(items: readonly string[]): string {
-  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 }
 
 /** A difference of two shares in percentage points, signed: "−0.42", "+1.00". */

@@ -7,7 +7,11 @@ import type { Command, CommonFlags } from "./command.js";
 import { commonFlags } from "./common.js";
 import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
 import { interruptible } from "./interrupt.js";
+import { wrapped } from "./output.js";
 import { terminalProgress } from "./progress.js";
+
+/** Wider lines are hard to read, however wide the terminal is. */
+const WIDEST = 120;
 
 const COMMON_HEADING = "Common options:";
 
@@ -49,7 +53,9 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   )
     .catch((error) => Promise.reject(withWayOn(error, command, typed)))
     .finally(() => progress.end());
-  process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : outcome.text}\n`);
+  const { isTTY, columns } = process.stdout;
+  const text = isTTY ? wrapped(outcome.text, Math.min(columns, WIDEST)) : outcome.text;
+  process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
 }
 
 /** What was stopped says how to go on. */

@@ -157,8 +157,14 @@ function commonSpec({ dataset, architecture }: Setting, seed: number) {
   return { versions, dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training }: Setting, { id, options }: ChosenMark) {
-  return { training, mark: { id, options: { ...options } } };
+function markedSpec({ training, unrelated }: Setting, { id, options, needsUnrelated }: ChosenMark) {
+  const images = needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {};
+  return { training, mark: { id, options: { ...options }, ...images } };
+}
+
+/** What tells one set of unrelated images from another; null where there is none. */
+export function imagesSha256(images: Images | undefined): string | null {
+  return images === undefined ? null : sha256(images.images);
 }
 
 async function loadModel(paths: Paths): Promise<Model> {

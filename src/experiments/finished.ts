@@ -5,7 +5,7 @@ import { WildmarkError } from "../core/errors.js";
 import { readFileBounded } from "../core/files.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import { runtimeVersion } from "../runtime/session.js";
-import type { ReproduceSpec } from "./reproduce.js";
+import { type ReproduceSpec, specDocument } from "./reproduce.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./result.js";
 
 /** Pictures included, a result of many seeds stays far below. */
@@ -28,18 +28,13 @@ export async function readResult(path: string): Promise<Result> {
 
 /** Whether `result` is what `spec` would give with this version of Wildmark, times and machine apart. */
 export function isResultOf(result: Result, spec: ReproduceSpec): boolean {
-  const { dataset, architecture, fraction, seeds, training, marks, removals } = spec;
   const expected = {
     software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
-    data: dataset.sha256,
-    architecture: architecture.id,
-    fraction,
-    seeds,
-    spec: {
-      training,
-      marks: marks.map((mark) => ({ id: mark.id, options: mark.options })),
-      removals: removals.map((method) => ({ id: method.id, label: method.label, options: method.options })),
-    },
+    data: spec.dataset.sha256,
+    architecture: spec.architecture.id,
+    fraction: spec.fraction,
+    seeds: spec.seeds,
+    spec: specDocument(spec),
   };
   const found = {
     software: { wildmark: result.software.wildmark, onnxruntime: result.software.onnxruntime },

@@ -17,7 +17,7 @@ import type { ChosenMethod } from "../removal/registry.js";
 import { runtimeVersion } from "../runtime/session.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
-import { markedCell, removalCell, type Setting, unmarkedCell } from "./cells.js";
+import { imagesSha256, markedCell, removalCell, type Setting, unmarkedCell } from "./cells.js";
 import { parameterCount, thisMachine } from "./machine.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result } from "./result.js";
 import type { RunOptions } from "./run-options.js";
@@ -55,6 +55,8 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
 
   const total = seeds.length * (1 + marks.length * (1 + removals.length));
   let done = 0;
+  /** How the next cell runs: its progress says which of them all it is. */
+  const next = (what: string): RunOptions => ({ ...run, what: `[${done + 1}/${total}] ${what}` });
   const finish = async <R>(cell: Cell<R>, tell: (result: R) => string): Promise<FinishedCell<R>> => {
     const finished = await finishCell(join(out, "cells"), cell);
     done += 1;
@@ -66,19 +68,19 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
   const marked: Result["marked"] = [];
   const removed: Result["removals"] = [];
   for (const seed of seeds) {
-    const innocent = await finish(unmarkedCell(setting, seed, run), (result) => {
+    const innocent = await finish(unmarkedCell(setting, seed, next("train without a mark")), (result) => {
       return `without a mark, seed ${seed}: accuracy ${percent(result.accuracy)}`;
     });
     unmarked.push(innocent.result);
     for (const mark of marks) {
       const owner = await finish(
-        markedCell(setting, mark, seed, innocent.paths, run),
+        markedCell(setting, mark, seed, innocent.paths, next(`embed the ${mark.id} mark`)),
         (result) => `${mark.id} mark, seed ${seed}: ${describe(result)}`,
       );
       marked.push(owner.result);
       for (const method of removals) {
         const attack = await finish(
-          removalCell(setting, mark, method, seed, owner.paths, run),
+          removalCell(setting, mark, method, seed, owner.paths, next(`${method.label} against the ${mark.id} mark`)),
           (result) => `${mark.id} mark, seed ${seed}, after ${method.label}: ${describe(result)}`,
         );
         removed.push(attack.result);
@@ -115,14 +117,20 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
     attacker: { fraction, images: subsetOf(spec, seeds[0] ?? 0).length },
     seeds: [...seeds],
     marks: marks.map((mark) => mark.id),
-    spec: {
-      training: spec.training,
-      marks: marks.map((mark) => ({ id: mark.id, options: mark.options })),
-      removals: removals.map((method) => ({ id: method.id, label: method.label, options: method.options })),
-    },
+    spec: specDocument(spec),
     unmarked,
     marked,
     removals: removed,
+  };
+}
+
+/** The part of a spec that stands in the result as it is: what one run and another of the same spec agree in. */
+export function specDocument({ training, marks, removals, unrelated }: ReproduceSpec): Result["spec"] {
+  return {
+    training,
+    marks: marks.map((mark) => ({ id: mark.id, options: mark.options })),
+    removals: removals.map((method) => ({ id: method.id, label: method.label, options: method.options })),
+    unrelated: imagesSha256(unrelated),
   };
 }
 
