@@ -48,7 +48,13 @@ export async function createSession(model: Graph | Uint8Array, options: RuntimeO
       executionMode: "sequential",
     });
   } catch (cause) {
-    throw new WildmarkError("runtime", `ONNX Runtime (${device}) refused the model: ${messageOf(cause)}`, { cause });
+    const noAdapter = messageOf(cause).includes("WebGPU adapter");
+    throw noAdapter
+      ? new WildmarkError("runtime", "ONNX Runtime finds no WebGPU adapter on this machine.", {
+          hint: "Compute on the CPU (--device cpu), or install a driver for Vulkan, Metal or Direct3D 12.",
+          cause,
+        })
+      : new WildmarkError("runtime", `ONNX Runtime (${device}) refused the model: ${messageOf(cause)}`, { cause });
   }
   return {
     inputNames: session.inputNames,
