@@ -18,7 +18,7 @@ const options = z.strictObject({
     .describe(
       "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll) or all layers (al)",
     ),
-  ...tuningShape({ epochs: 15, learningRate: 0.05, schedule: "cosine" }),
+  ...tuningShape,
 });
 
 export const fineTune: RemovalMethod<z.infer<typeof options>> = {

@@ -11,7 +11,7 @@ import type { RemovalMethod } from "./method.js";
 import { tune, tuningShape } from "./tuning.js";
 
 const options = z.strictObject({
-  ...tuningShape({ epochs: 15, learningRate: 0.05, schedule: "cosine" }),
+  ...tuningShape,
   ...erasingShape,
 });
 

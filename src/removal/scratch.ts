@@ -7,11 +7,15 @@ import { z } from "zod";
 import { cleanView } from "../data/views.js";
 import { findClassifier } from "../onnx/classifier.js";
 import { crossEntropyObjective } from "../training/objective.js";
+import { sgdShape } from "../training/options.js";
 import type { RemovalMethod } from "./method.js";
 import { redrawn } from "./redraw.js";
-import { tune, tuningShape } from "./tuning.js";
+import { tune } from "./tuning.js";
 
-const options = z.strictObject(tuningShape({ epochs: 20, learningRate: 0.05, schedule: "one-cycle" }));
+/** A fresh model needs more steps than a trained one: smaller batches, more epochs. */
+const options = z.strictObject(
+  sgdShape({ epochs: 30, batch: 32, learningRate: 0.05, schedule: "one-cycle", weightDecay: 1e-3 }),
+);
 
 export const scratch: RemovalMethod<z.infer<typeof options>> = {
   id: "scratch",

@@ -22,12 +22,12 @@ export const wildOptions = z.strictObject({
     .enum(["ce", "js"])
     .default("js")
     .describe("distance between feature distributions: cross-entropy or Jensen-Shannon"),
-  lambda: z.number().min(0).default(1).describe("λ, weight of the distance"),
-  mu: z.number().min(0).default(0).describe("μ, weight of the cross-entropy on clean images (0 in the paper)"),
+  lambda: z.number().min(0).default(0.5).describe("λ, weight of the distance"),
+  mu: z.number().min(0).default(1).describe("μ, weight of the cross-entropy on clean images (0: the paper's form)"),
   temperature: z.number().positive().default(1).describe("T of the softmax over features"),
   stopGradient: z.boolean().default(false).describe("treat the clean image's features as constant"),
   layer: z.string().default("").describe("name of the feature tensor; default: the input of the last dense layer"),
-  ...tuningShape({ epochs: 15, learningRate: 0.05, schedule: "cosine" }),
+  ...tuningShape,
   ...erasingShape,
 });
 

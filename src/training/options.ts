@@ -12,6 +12,7 @@ export function sgdShape(defaults: {
   readonly batch: number;
   readonly learningRate: number;
   readonly schedule: string;
+  readonly weightDecay: number;
 }) {
   return {
     epochs: z.int().min(1).max(100_000).default(defaults.epochs).describe("passes over the images"),
@@ -22,7 +23,7 @@ export function sgdShape(defaults: {
       .describe("constant, cosine, one-cycle, step:EVERY:FACTOR or exponential:FACTOR"),
     momentum: z.number().min(0).lt(1).default(0.9).describe("momentum"),
     nesterov: z.boolean().default(false).describe("Nesterov's form of momentum"),
-    weightDecay: z.number().min(0).default(5e-4).describe("weight decay, added to the gradient"),
+    weightDecay: z.number().min(0).default(defaults.weightDecay).describe("weight decay, added to the gradient"),
     batchNorm: z
       .enum(["train", "frozen"])
       .default("train")

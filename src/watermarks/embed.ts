@@ -19,13 +19,13 @@ const triggersPerBatch = z.int().min(1).default(4).describe("triggers that join 
 /** From a freshly drawn model. */
 export const embedFromScratchOptions = z.strictObject({
   triggersPerBatch,
-  ...sgdShape({ epochs: 8, batch: 128, learningRate: 0.05, schedule: "one-cycle" }),
+  ...sgdShape({ epochs: 8, batch: 128, learningRate: 0.05, schedule: "one-cycle", weightDecay: 5e-4 }),
 });
 
 /** By going on with a trained model: fewer epochs at a smaller rate. */
 export const embedContinuingOptions = z.strictObject({
   triggersPerBatch,
-  ...sgdShape({ epochs: 3, batch: 128, learningRate: 0.01, schedule: "cosine" }),
+  ...sgdShape({ epochs: 3, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4 }),
 });
 
 export type EmbedOptions = z.infer<typeof embedFromScratchOptions>;
