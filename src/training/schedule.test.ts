@@ -27,7 +27,10 @@ test("one-cycle warms up linearly, peaks at 1 and ends at 0", () => {
 });
 
 test("text that is no schedule is refused", () => {
-  for (const text of ["linear", "step", "step:1", "exponential", "cosine:1", ""]) {
+  for (const text of [
+    ...["linear", "step", "step:1", "exponential", "cosine:1", "", "step:2:0.1:3", "exponential:"],
+    ...["step:0:0.5", "step:1.5:0.5", "step:1:0", "exponential:1.2.3", "exponential:0", "exponential:-1"],
+  ]) {
     expect(scheduleText.safeParse(text).success, text).toBe(false);
   }
 });

@@ -53,19 +53,19 @@ function halfCosine(progress: number): number {
 }
 
 /** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5), "exponential:0.9". */
-export const scheduleText = z.string().regex(/^(constant|cosine|one-cycle|step:\d+:[\d.]+|exponential:[\d.]+)$/, {
+export const scheduleText = z.string().refine((text) => scheduleSchema.safeParse(readSchedule(text)).success, {
   error: "expected constant, cosine, one-cycle, step:EVERY:FACTOR or exponential:FACTOR",
 });
 
 /** Reads what `scheduleText` accepts. */
 export function parseSchedule(text: string): Schedule {
-  const [kind, first, second] = text.split(":");
-  switch (kind) {
-    case "step":
-      return scheduleSchema.parse({ kind, every: Number(first), factor: Number(second) });
-    case "exponential":
-      return scheduleSchema.parse({ kind, factor: Number(first) });
-    default:
-      return scheduleSchema.parse({ kind });
-  }
+  return scheduleSchema.parse(readSchedule(text));
+}
+
+/** Cuts the text into the fields of a schedule, whatever they hold. */
+function readSchedule(text: string): Readonly<Record<string, unknown>> {
+  const [kind, ...values] = text.split(":");
+  const names = kind === "step" ? ["every", "factor"] : kind === "exponential" ? ["factor"] : [];
+  if (values.length !== names.length) return {};
+  return { kind, ...Object.fromEntries(names.map((name, i) => [name, Number(values[i] || Number.NaN)])) };
 }

@@ -101,6 +101,11 @@ async function deriveTrainingGraph(
     by: plan.trainable,
     ...(stopAt === undefined ? {} : { stopAt: new Set(stopAt) }),
   });
+  if (gradients.size === 0) {
+    throw new WildmarkError("bad-model", "The objective depends on none of the weights chosen for training.", {
+      hint: "Choose other weights to train, or another feature tensor.",
+    });
+  }
 
   const scalars = optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(i), "float32", []));
   const slotNames = optimizerSlots(optimizer);
@@ -120,11 +125,6 @@ async function deriveTrainingGraph(
     slots.forEach((slot, i) => {
       const zeros = float32(initial.dims, new Float32Array(initial.data.length));
       carried.push({ input: slot, output: updated.slots[i] ?? "", initial: zeros, initializer: undefined });
-    });
-  }
-  if (carried.length === 0) {
-    throw new WildmarkError("bad-model", "The objective depends on none of the weights chosen for training.", {
-      hint: "Choose other weights to train, or another feature tensor.",
     });
   }
 

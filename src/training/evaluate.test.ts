@@ -1,0 +1,74 @@
+/** @file A model's answers: every image once, in order, whatever the count; the first of equal scores. */
+
+import { expect, test } from "vitest";
+import { float32 } from "../core/tensor.js";
+import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
+import { encodeGraph } from "../onnx/encode.js";
+import { decodeModel, type Model } from "../onnx/model.js";
+import { agreement, predict } from "./evaluate.js";
+
+const CLASSES = 5;
+
+/** Images of one row of `CLASSES` pixels, which a stored matrix turns into scores. */
+function linearModel(matrix: readonly number[], finish: (b: GraphBuilder, scores: string) => void): Model {
+  const b = graphBuilder("linear");
+  b.input("image", "float32", ["batch", 1, 1, CLASSES]);
+  const flat = b.op("Flatten", ["image"], { axis: 1 });
+  finish(b, b.op("MatMul", [flat, b.initializer("weight", float32([CLASSES, CLASSES], matrix))]));
+  return decodeModel(encodeGraph(b.build()), "linear");
+}
+
+const declared = (b: GraphBuilder, scores: string): void => b.output(scores, "float32", ["batch", CLASSES]);
+const identity = Array.from({ length: CLASSES ** 2 }, (_, i) => (i % (CLASSES + 1) === 0 ? 1 : 0));
+
+/** Image i is bright at pixel i mod `CLASSES`. */
+const pack = (from: number, count: number, target: Float32Array): void => {
+  target.fill(0);
+  for (let i = 0; i < count; i++) target[i * CLASSES + ((from + i) % CLASSES)] = 1;
+};
+
+// A run of the runtime sees 250 images.
+test.each([0, 1, 249, 250, 251, 500, 613])("%i images are answered in order", async (count) => {
+  const asked: [number, number][] = [];
+  const model = linearModel(identity, declared);
+  const answers = await predict(
+    model,
+    (from, size, target) => {
+      expect(target.length).toBe(size * CLASSES);
+      asked.push([from, size]);
+      pack(from, size, target);
+    },
+    count,
+  );
+  expect([...answers]).toEqual(Array.from({ length: count }, (_, i) => i % CLASSES));
+  expect(asked.reduce((sum, [, size]) => sum + size, 0)).toBe(count);
+});
+
+test("the first of equal scores wins", async () => {
+  const zeros = new Array<number>(CLASSES ** 2).fill(0);
+  expect([...(await predict(linearModel(zeros, declared), pack, 3))]).toEqual([0, 0, 0]);
+  const lastTwo = zeros.map((_, i) => (i % CLASSES >= 3 ? 1 : 0));
+  expect([...(await predict(linearModel(lastTwo, declared), pack, 3))]).toEqual([3, 3, 3]);
+});
+
+test("negative scores count too: the largest wins, not the largest positive one", async () => {
+  const negative = identity.map((value) => value - 2);
+  expect([...(await predict(linearModel(negative, declared), pack, 5))]).toEqual([0, 1, 2, 3, 4]);
+});
+
+test("scores that are no float32 are refused, declared as such or not", async () => {
+  const lying = linearModel(identity, (b, scores) => {
+    b.append({
+      ...{ name: "cast", opType: "Cast", domain: "", inputs: [scores], outputs: ["whole"] },
+      attributes: { to: { kind: "int", value: 7 } },
+    });
+    b.output("whole", "int64", ["batch", CLASSES]);
+  });
+  await expect(predict(lying, pack, 1)).rejects.toMatchObject({ code: "bad-model" });
+});
+
+test("agreement is the share of equal entries", () => {
+  expect(agreement([1, 2, 3, 4], [1, 0, 3, 0])).toBe(0.5);
+  expect(agreement([1], [1])).toBe(1);
+  expect(agreement([], [1])).toBe(0);
+});
