@@ -29,7 +29,9 @@ const published = randomErasingSchema.shape;
  * always needs an erased copy).
  */
 export const erasingShape = {
-  eraseProbability: published.probability.default(alwaysErasing.probability),
+  eraseProbability: published.probability
+    .default(alwaysErasing.probability)
+    .describe(published.probability.description ?? ""),
   eraseAreaMin: published.areaMin,
   eraseAreaMax: published.areaMax,
   eraseAspectMin: published.aspectMin,

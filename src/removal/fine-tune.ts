@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
 import { cleanView } from "../data/views.js";
 import { findClassifier } from "../onnx/classifier.js";
 import { crossEntropyObjective } from "../training/objective.js";
@@ -16,7 +17,7 @@ const options = z.strictObject({
     .enum(["ftll", "ftal", "rtll", "rtal"])
     .default("ftal")
     .describe(
-      "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll) or all layers (al)",
+      "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll; batch normalisation frozen) or all layers (al)",
     ),
   ...tuningShape,
 });
@@ -31,13 +32,24 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
   options,
   label: ({ variant }) => `Fine-tuning (${variant.toUpperCase()})`,
   run(attack, chosen) {
-    const { lastLayer } = findClassifier(attack.model.graph);
+    const { lastLayer, note } = findClassifier(attack.model.graph);
     const restart = chosen.variant === "rtll" || chosen.variant === "rtal";
+    const lastOnly = chosen.variant === "ftll" || chosen.variant === "rtll";
+    if (lastLayer.length === 0 && (restart || lastOnly)) throw withoutLastLayer(chosen.variant, note);
     const model = restart ? redrawn(attack.model, lastLayer, attack.random.stream("init")) : attack.model;
-    return tune({ ...attack, model }, chosen, {
+    // The layers before the last one are to stay as they are, their running statistics included.
+    const tuned = lastOnly ? { ...chosen, batchNorm: "frozen" as const } : chosen;
+    return tune({ ...attack, model }, tuned, {
       objective: crossEntropyObjective(),
       views: [cleanView],
-      train: chosen.variant === "ftll" || chosen.variant === "rtll" ? "last-layer" : "all",
+      train: lastOnly ? "last-layer" : "all",
     });
   },
 };
+
+function withoutLastLayer(variant: string, note: string | undefined): WildmarkError {
+  const why = note === undefined ? "" : ` ${note}`;
+  return new WildmarkError("bad-model", `${variant.toUpperCase()} needs a last layer; the model has none.${why}`, {
+    hint: "Fine-tune all layers as they are: variant ftal.",
+  });
+}

@@ -27,8 +27,9 @@ export const scratch: RemovalMethod<z.infer<typeof options>> = {
   options,
   label: () => "From scratch",
   run(attack, chosen) {
-    const { trainable } = findClassifier(attack.model.graph);
-    const model = redrawn(attack.model, trainable, attack.random.stream("init"));
+    const { trainable, statistics } = findClassifier(attack.model.graph);
+    // The running statistics too: they hold what the marked model has seen.
+    const model = redrawn(attack.model, [...trainable, ...statistics], attack.random.stream("init"));
     return tune({ ...attack, model }, chosen, {
       objective: crossEntropyObjective(),
       views: [cleanView],

@@ -1,0 +1,263 @@
+/**
+ * @file What every removal method must do, run over the registry: a method that is added is tested here without a line.
+ * What each one promises beyond that stands at the end.
+ */
+
+import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
+import { randomStream } from "../core/random.js";
+import { type FloatTensor, float32 } from "../core/tensor.js";
+import { imageFeed } from "../data/feed.js";
+import { cleanView } from "../data/views.js";
+import { graphBuilder } from "../onnx/builder.js";
+import { encodeGraph } from "../onnx/encode.js";
+import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
+import { storedTensors } from "../onnx/traverse.js";
+import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
+import { crossEntropyObjective } from "../training/objective.js";
+import { sgdPlan, sgdShape } from "../training/options.js";
+import { tinyImages, tinyModel } from "../training/testing/tiny.js";
+import type { Attack } from "./method.js";
+import { type ChosenMethod, findMethod, removalMethods } from "./registry.js";
+
+const EPOCHS = 2;
+const small = { epochs: EPOCHS, batch: 8 };
+const subset = tinyImages(24, { seed: 7 });
+
+/** A model that has learnt the images a little, with running statistics of its own. */
+async function trained(batchNorm: boolean): Promise<Model> {
+  const options = z
+    .strictObject(sgdShape({ epochs: 4, batch: 8, learningRate: 0.05, schedule: "constant", weightDecay: 0 }))
+    .parse({});
+  const feed = imageFeed(tinyImages(64), { batch: 8, views: [cleanView], random: randomStream(1) });
+  let model = tinyModel({ batchNorm });
+  for await (const epoch of trainEpochs(model, sgdPlan(options, crossEntropyObjective()), feed)) model = epoch.model();
+  return model;
+}
+
+let marked: Model;
+let markedWithBatchNorm: Model;
+beforeAll(async () => {
+  marked = await trained(false);
+  markedWithBatchNorm = await trained(true);
+});
+
+interface Outcome {
+  readonly records: readonly Omit<TrainedEpoch, "model">[];
+  readonly model: Model;
+}
+
+async function attack(method: ChosenMethod, model: Model, seed: number, more: Partial<Attack> = {}): Promise<Outcome> {
+  const records: TrainedEpoch[] = [];
+  let last = model;
+  for await (const epoch of method.run({ model, subset, random: randomStream(seed, "attack"), ...more })) {
+    records.push(epoch);
+    last = epoch.model();
+  }
+  return { records, model: last };
+}
+
+const shapes = (model: Model): Record<string, readonly number[]> =>
+  Object.fromEntries([...storedTensors(model.graph)].map(([name, { dims }]) => [name, dims]));
+
+describe.each(removalMethods.map((method) => [method.id, method] as const))("%s", (id, method) => {
+  test("is found by its id and described for people", () => {
+    expect(findMethod(id)).toBe(method);
+    expect(id).toMatch(/^[a-z][a-z0-9-]*$/);
+    for (const text of [method.title, method.summary, method.paper]) expect(text.length).toBeGreaterThan(3);
+    expect(method.summary).toMatch(/\.$/);
+    expect(method.needs.length).toBeGreaterThan(0);
+  });
+
+  test("no options are valid options; they are flat and survive JSON", () => {
+    const chosen = method.choose();
+    expect(chosen).toMatchObject({ id, control: method.control });
+    expect(chosen.label.length).toBeGreaterThan(0);
+    expect(JSON.parse(JSON.stringify(chosen.options))).toEqual(chosen.options);
+    for (const value of Object.values(chosen.options)) expect(["string", "number", "boolean"]).toContain(typeof value);
+    expect(method.choose(chosen.options).options).toEqual(chosen.options);
+  });
+
+  test("every option has a description", () => {
+    for (const [name, schema] of Object.entries(method.options.shape)) {
+      expect((schema as z.ZodType).description ?? "", name).not.toBe("");
+    }
+  });
+
+  test.each([
+    [{ nonsense: 1 }, "nonsense"],
+    [{ epochs: 0 }, "epochs"],
+    [{ batch: 1.5 }, "batch"],
+    [{ learningRate: -1 }, "learningRate"],
+    [{ schedule: "step:0:1" }, "schedule"],
+  ])("%j is refused as usage, naming the option", (given, name) => {
+    expect(() => method.choose(given)).toThrow(
+      expect.objectContaining({ code: "usage", message: expect.stringContaining(name) }),
+    );
+    expect(() => method.choose(given)).toThrow(WildmarkError);
+  });
+
+  test("yields one finite record an epoch, numbered from 1", async () => {
+    const { records } = await attack(method.choose(small), marked, 1);
+    expect(records.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    for (const { loss, learningRate, seconds } of records) {
+      expect(Number.isFinite(loss)).toBe(true);
+      expect(learningRate).toBeGreaterThan(0);
+      expect(seconds).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test("leaves the given model as it was, and gives one of the same form", async () => {
+    const before = encodeModel(markedWithBatchNorm).slice();
+    const { model } = await attack(method.choose(small), markedWithBatchNorm, 1);
+    expect(encodeModel(markedWithBatchNorm)).toEqual(before);
+    expect(encodeModel(model)).not.toEqual(before);
+    expect(model.graph.inputs).toEqual(markedWithBatchNorm.graph.inputs);
+    expect(model.graph.outputs).toEqual(markedWithBatchNorm.graph.outputs);
+    expect(model.graph.nodes).toEqual(markedWithBatchNorm.graph.nodes);
+    expect(model.metadata).toEqual(markedWithBatchNorm.metadata);
+    expect(shapes(model)).toEqual(shapes(markedWithBatchNorm));
+  });
+
+  test("same seed, same bytes; another seed, other bytes", async () => {
+    const bytes = async (seed: number): Promise<Uint8Array> =>
+      encodeModel((await attack(method.choose(small), marked, seed)).model);
+    const first = await bytes(1);
+    expect(await bytes(1)).toEqual(first);
+    expect(await bytes(2)).not.toEqual(first);
+  });
+
+  test("does not write into the attacker's images", async () => {
+    const before = { images: subset.images.slice(), labels: subset.labels.slice() };
+    await attack(method.choose(small), marked, 1);
+    expect({ images: subset.images, labels: subset.labels }).toEqual(before);
+  });
+
+  test("takes colour images, and fewer of them than a batch", async () => {
+    const colour = tinyImages(6, { channels: 3 });
+    const { records } = await attack(method.choose({ ...small, batch: 32 }), tinyModel({ channels: 3 }), 1, {
+      subset: colour,
+    });
+    expect(records.length).toBe(EPOCHS);
+  });
+
+  test("stops when the signal fires, with the code of an interruption", async () => {
+    const controller = new AbortController();
+    const run = async (): Promise<number> => {
+      let epochs = 0;
+      const everything = { model: marked, subset, random: randomStream(1), signal: controller.signal };
+      for await (const _ of method.choose({ ...small, epochs: 50 }).run(everything)) {
+        epochs += 1;
+        if (epochs === 2) controller.abort();
+      }
+      return epochs;
+    };
+    await expect(run()).rejects.toMatchObject({ code: "interrupted" });
+  });
+});
+
+test("ids are unique, and so are labels of methods run with their defaults", () => {
+  const labels = removalMethods.map((method) => method.choose().label);
+  expect(new Set(removalMethods.map(({ id }) => id)).size).toBe(removalMethods.length);
+  expect(new Set(labels).size).toBe(labels.length);
+  expect(() => findMethod("nonsense")).toThrow(expect.objectContaining({ code: "usage" }));
+});
+
+describe("fine-tuning", () => {
+  const run = async (variant: string, model: Model, more: Readonly<Record<string, unknown>> = {}) =>
+    (await attack(findMethod("fine-tune").choose({ ...small, variant, ...more }), model, 1)).model;
+  const changed = (before: Model, after: Model): string[] =>
+    [...storedTensors(before.graph)]
+      .filter(([name, { data }]) => {
+        const now = storedTensors(after.graph).get(name)?.data;
+        return data.some((value, i) => value !== now?.[i]);
+      })
+      .map(([name]) => name)
+      .sort();
+  const last = ["fc2.bias", "fc2.weight"];
+
+  test("FTLL and RTLL change the last layer and nothing else, running statistics included", async () => {
+    for (const variant of ["ftll", "rtll"]) {
+      expect(changed(markedWithBatchNorm, await run(variant, markedWithBatchNorm)), variant).toEqual(last);
+    }
+  });
+
+  test("FTAL and RTAL change every weight and statistic", async () => {
+    for (const variant of ["ftal", "rtal"]) {
+      expect(changed(markedWithBatchNorm, await run(variant, markedWithBatchNorm)), variant).toEqual([
+        ...["bn.mean", "bn.scale", "bn.shift", "bn.variance", "conv.bias", "conv.weight"],
+        "fc1.bias",
+        "fc1.weight",
+        ...last,
+      ]);
+    }
+  });
+
+  test("RTLL starts from a last layer drawn anew: what the old one held does not matter", async () => {
+    const weightOf = (model: Model): readonly number[] => [
+      ...((model.graph.initializers.get("fc2.weight") as FloatTensor).data ?? []),
+    ];
+    const crawling = { learningRate: 1e-9 };
+    const kept = weightOf(await run("ftll", marked, crawling));
+    const redrawn = weightOf(await run("rtll", marked, crawling));
+    const distance = (a: readonly number[], b: readonly number[]): number =>
+      Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? 0))));
+    expect(distance(kept, weightOf(marked))).toBeLessThan(1e-6);
+    expect(distance(redrawn, weightOf(marked))).toBeGreaterThan(0.05);
+  });
+
+  test("a model whose scores no layer makes has no last layer to fine-tune or to draw anew", async () => {
+    const b = graphBuilder("two branches");
+    const x = b.op("Flatten", [b.input("image", "float32", ["batch", 1, 8, 8])], { axis: 1 });
+    const branch = (name: string): string =>
+      b.op("MatMul", [x, b.initializer(name, float32([64, 4], new Float32Array(256).fill(0.01)))]);
+    b.output(b.op("Add", [branch("a"), branch("b")]), "float32", ["batch", 4]);
+    const model = decodeModel(encodeGraph(b.build()), "two branches");
+    for (const variant of ["ftll", "rtll", "rtal"]) {
+      await expect(
+        run(variant, model).then(() => variant),
+        variant,
+      ).rejects.toMatchObject({ code: "bad-model" });
+    }
+    expect(changed(model, await run("ftal", model))).toEqual(["a", "b"]);
+  });
+});
+
+test("from scratch keeps nothing of the marked weights and statistics", async () => {
+  const method = findMethod("scratch").choose(small);
+  const other = tinyModel({ batchNorm: true, seed: 99 });
+  expect(storedTensors(other.graph).get("fc1.weight")?.data).not.toEqual(
+    storedTensors(markedWithBatchNorm.graph).get("fc1.weight")?.data,
+  );
+  const [fromMarked, fromOther] = [await attack(method, markedWithBatchNorm, 1), await attack(method, other, 1)];
+  expect(encodeModel(fromMarked.model)).toEqual(encodeModel(fromOther.model));
+});
+
+describe("WILD beside Random Erasing alone", () => {
+  test("λ = μ = 0 is Random Erasing: where nothing is erased, both follow the same course", async () => {
+    const still = { ...small, eraseProbability: 0, momentum: 0.9 };
+    const wild = await attack(findMethod("wild").choose({ ...still, lambda: 0, mu: 0 }), marked, 1);
+    const erasing = await attack(findMethod("random-erasing").choose(still), marked, 1);
+    // The same sums over batches of two sizes: ONNX Runtime may add in another order.
+    wild.records.forEach(({ loss }, i) => {
+      expect(loss).toBeCloseTo(erasing.records[i]?.loss ?? Number.NaN, 5);
+    });
+  });
+
+  test("with λ > 0 it takes another course, and another one for each metric", async () => {
+    const losses: number[] = [];
+    for (const options of [{ lambda: 0 }, { metric: "js" }, { metric: "ce" }]) {
+      const { records } = await attack(findMethod("wild").choose({ ...small, ...options }), marked, 1);
+      losses.push(records.at(-1)?.loss ?? Number.NaN);
+    }
+    expect(new Set(losses).size).toBe(3);
+  });
+
+  test("takes any value of the model as its features, and refuses what is none", async () => {
+    const onConvolution = findMethod("wild").choose({ ...small, layer: "conv" });
+    expect((await attack(onConvolution, marked, 1)).records.length).toBe(EPOCHS);
+    const nowhere = findMethod("wild").choose({ ...small, layer: "nowhere" });
+    await expect(attack(nowhere, marked, 1)).rejects.toMatchObject({ code: "usage" });
+  });
+});
