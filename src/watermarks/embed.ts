@@ -46,17 +46,26 @@ export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterabl
   return trainEpochs(model, sgdPlan(options, crossEntropyObjective()), feed, embedding);
 }
 
-/** Replaces the last `perBatch` images of each batch by triggers, going round all of them in random order. */
-function withTriggers(feed: Feed, triggers: LabelledImages, perBatch: number, random: RandomStream): Feed {
+/**
+ * A feed of which the last `perBatch` images of each batch are triggers (all of them, where a batch is no larger). They take turns, in an order of their own each round, and
+ * a round goes on from one epoch to the next: where epochs are short, no trigger is left out by chance.
+ */
+export function withTriggers(feed: Feed, triggers: LabelledImages, perBatch: number, random: RandomStream): Feed {
   const size = imageSize(triggers.shape);
   const count = Math.min(perBatch, feed.batch);
   const firstRow = feed.batch - count;
+  let drawn: { readonly round: number; readonly order: Uint32Array } = { round: -1, order: new Uint32Array(0) };
+  const triggerAt = (turn: number): number => {
+    const round = Math.floor(turn / triggers.count);
+    if (drawn.round !== round) drawn = { round, order: permutation(triggers.count, random.stream(round)) };
+    return drawn.order[turn % triggers.count] ?? 0;
+  };
   return {
     ...feed,
     fill(epoch, step, images, targets) {
       feed.fill(epoch, step, images, targets);
-      const round = permutation(triggers.count, random.stream(epoch));
-      const chosen = Array.from({ length: count }, (_, i) => round[(step * count + i) % triggers.count] ?? 0);
+      const turn = ((epoch - 1) * feed.stepsPerEpoch + step) * count;
+      const chosen = Array.from({ length: count }, (_, i) => triggerAt(turn + i));
       packImages(triggers, chosen, images.subarray(firstRow * size));
       targets.fill(0, firstRow * feed.classes);
       chosen.forEach((index, i) => {

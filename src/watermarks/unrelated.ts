@@ -1,9 +1,10 @@
 /** @file Unrelated mark: images of another domain, all answered as one class or with random labels (Zhang et al. 2018). */
 
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation } from "../core/random.js";
-import { type LabelledImages, selectImages } from "../data/dataset.js";
+import { type ImageShape, type LabelledImages, selectImages } from "../data/dataset.js";
 import type { MarkScheme } from "./scheme.js";
 import { stampedShape } from "./stamped.js";
 
@@ -25,6 +26,13 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
   options,
   make({ train, unrelated: pool, random }, chosen) {
     if (pool === undefined) throw new WildmarkError("bad-data", "The unrelated mark needs images of another domain.");
+    if (!isDeepStrictEqual(pool.shape, train.shape)) {
+      throw new WildmarkError(
+        "bad-data",
+        `The unrelated images are ${describeShape(pool.shape)}, the training images ${describeShape(train.shape)}.`,
+        { hint: "Give images of another domain in the same shape." },
+      );
+    }
     const needed = 2 * chosen.triggers + chosen.heldOut;
     if (pool.count < needed) {
       throw new WildmarkError("bad-data", `There are ${pool.count} unrelated images; the mark needs ${needed}.`);
@@ -50,3 +58,7 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
     };
   },
 };
+
+function describeShape({ channels, height, width }: ImageShape): string {
+  return `${channels}×${height}×${width}`;
+}

@@ -1,0 +1,292 @@
+/**
+ * @file What every kind of mark must do, run over the registry: a mark that is added is tested here without a line. What
+ * each one promises beyond that stands at the end.
+ */
+
+import { describe, expect, test } from "vitest";
+import type { z } from "zod";
+import { randomStream } from "../core/random.js";
+import { imageSize, type LabelledImages, validate } from "../data/dataset.js";
+import { findMark, markSchemes } from "./registry.js";
+import type { OwnerData, TriggerSet } from "./scheme.js";
+
+const CLASSES = 8;
+const SIDE = 20;
+const TRIGGERS = 12;
+const HELD_OUT = 9;
+const small = { triggers: TRIGGERS, heldOut: HELD_OUT };
+
+/** Random images, no two alike, each class equally often; dark, so that a stamp shows. */
+function images(count: number, channels: number, seed: number): LabelledImages {
+  const random = randomStream(seed, "images");
+  const shape = { channels, height: SIDE, width: SIDE };
+  const pixels = Uint8Array.from({ length: count * imageSize(shape) }, () => random.below(150));
+  return {
+    shape,
+    classes: CLASSES,
+    count,
+    images: pixels,
+    labels: Uint8Array.from({ length: count }, (_, i) => i % CLASSES),
+  };
+}
+
+function owner(seed: number, channels = 1, count = 400): OwnerData {
+  return { train: images(count, channels, 1), unrelated: images(count / 2, channels, 2), random: randomStream(seed) };
+}
+
+const one = (set: { readonly shape: LabelledImages["shape"]; readonly images: Uint8Array }, i: number): Uint8Array =>
+  set.images.subarray(i * imageSize(set.shape), (i + 1) * imageSize(set.shape));
+const each = (set: LabelledImages): string[] =>
+  Array.from({ length: set.count }, (_, i) => Buffer.from(one(set, i)).toString("base64"));
+
+describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (id, scheme) => {
+  const make = (seed: number, options: Readonly<Record<string, unknown>> = small, channels = 1): TriggerSet =>
+    scheme.choose(options).make(owner(seed, channels));
+
+  test("is found by its id and described for people", () => {
+    expect(findMark(id)).toBe(scheme);
+    expect(id).toMatch(/^[a-z][a-z0-9-]*$/);
+    for (const text of [scheme.title, scheme.summary, scheme.paper]) expect(text.length).toBeGreaterThan(3);
+    for (const [name, option] of Object.entries(scheme.options.shape)) {
+      expect((option as z.ZodType).description ?? "", name).not.toBe("");
+    }
+  });
+
+  test("no options are valid options; they are flat and survive JSON", () => {
+    const { options } = scheme.choose();
+    expect(JSON.parse(JSON.stringify(options))).toEqual(options);
+    for (const value of Object.values(options)) expect(["string", "number", "boolean"]).toContain(typeof value);
+    expect(scheme.choose(options).options).toEqual(options);
+    expect(options).toMatchObject({ triggers: 100, heldOut: 100 });
+  });
+
+  test.each([[{ nonsense: 1 }], [{ triggers: 0 }], [{ heldOut: 1.5 }], [{ target: -1 }]])(
+    "%j is refused as usage, naming the option",
+    (given) => {
+      const [name = ""] = Object.keys(given);
+      expect(() => scheme.choose(given)).toThrow(
+        expect.objectContaining({ code: "usage", message: expect.stringContaining(name) }),
+      );
+    },
+  );
+
+  test("a class that the data do not have is refused as usage, naming it", () => {
+    expect(() => make(1, { ...small, target: CLASSES })).toThrow(
+      expect.objectContaining({ code: "usage", message: expect.stringContaining(`${CLASSES}`) }),
+    );
+    expect(() => make(1, { ...small, target: CLASSES - 1 })).not.toThrow();
+  });
+
+  test.each([1, 3])("with %i channels: as many triggers as asked for, fit to be trained on", (channels) => {
+    const { triggers, heldOut, placebos } = make(1, small, channels);
+    expect(validate(triggers, "triggers").count).toBe(TRIGGERS);
+    expect(validate(heldOut, "held-out triggers").count).toBe(HELD_OUT);
+    expect(validate(placebos.images, "placebos").count).toBeGreaterThan(0);
+    for (const set of [triggers, heldOut, placebos.images]) {
+      expect(set.shape).toEqual({ channels, height: SIDE, width: SIDE });
+      expect(set.classes).toBe(CLASSES);
+    }
+  });
+
+  test("triggers, held-out triggers and placebos share no image", () => {
+    const { triggers, heldOut, placebos } = make(1);
+    const all = [...each(triggers), ...each(heldOut), ...each(placebos.images)];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test("by default every trigger is to be answered as the target class", () => {
+    const { triggers, heldOut } = make(1, { ...small, target: 3 });
+    expect(new Set([...triggers.labels, ...heldOut.labels])).toEqual(new Set([3]));
+  });
+
+  test("placebos that are said to be paired are the triggers' own images", () => {
+    const { triggers, placebos } = make(1);
+    if (!placebos.paired) return;
+    expect(placebos.images.count).toBe(triggers.count);
+    const ofClass = new Set(placebos.images.labels);
+    expect(ofClass.size).toBe(1);
+    expect(ofClass).not.toContain(triggers.labels[0]);
+  });
+
+  test("same seed, same triggers; another seed, other triggers", () => {
+    expect(make(1)).toEqual(make(1));
+    expect(make(2).triggers.images).not.toEqual(make(1).triggers.images);
+  });
+
+  test("a smaller number of held-out triggers does not change the trained ones", () => {
+    expect(make(1, { ...small, heldOut: 2 }).triggers).toEqual(make(1).triggers);
+  });
+
+  test("the owner's images are not written into", () => {
+    const data = owner(1);
+    const before = structuredClone({ train: data.train, unrelated: data.unrelated });
+    scheme.choose(small).make(data);
+    expect({ train: data.train, unrelated: data.unrelated }).toEqual(before);
+  });
+
+  test("too few images: bad-data, with how many there are and how many it takes", () => {
+    expect(() => make(1, { triggers: 1_000, heldOut: 1_000 })).toThrow(
+      expect.objectContaining({ code: "bad-data", message: expect.stringMatching(/\d+ .*needs [23]000/) }),
+    );
+  });
+});
+
+test("ids are unique, and an unknown one is refused as usage", () => {
+  expect(new Set(markSchemes.map(({ id }) => id)).size).toBe(markSchemes.length);
+  expect(() => findMark("nonsense")).toThrow(expect.objectContaining({ code: "usage" }));
+});
+
+describe.each(["content", "noise"])("%s: marks on images of a source class", (id) => {
+  const make = (options: Readonly<Record<string, unknown>> = {}): TriggerSet =>
+    findMark(id)
+      .choose({ ...small, ...options })
+      .make(owner(1));
+
+  test("triggers come from the source class, and their placebos are the originals in order", () => {
+    const { train } = owner(1);
+    const ofClass = new Set(
+      Array.from({ length: train.count }, (_, i) => i)
+        .filter((i) => train.labels[i] === 2)
+        .map((i) => Buffer.from(one(train, i)).toString("base64")),
+    );
+    const { placebos } = make({ source: 2 });
+    expect(placebos.paired).toBe(true);
+    for (const original of each(placebos.images)) expect(ofClass).toContain(original);
+    expect(new Set(placebos.images.labels)).toEqual(new Set([2]));
+  });
+
+  test("source and target must differ, and exist", () => {
+    for (const options of [{ source: 6 }, { source: CLASSES }]) {
+      expect(() => make(options)).toThrow(expect.objectContaining({ code: "usage" }));
+    }
+  });
+});
+
+describe("content", () => {
+  const make = (shape: string, channels = 1): TriggerSet =>
+    findMark("content")
+      .choose({ ...small, shape })
+      .make(owner(1, channels));
+
+  test.each([
+    ["text", 15, 1],
+    ["text", 15, 3],
+    ["rectangle", 7, 1],
+    ["rectangle", 7, 3],
+  ])(
+    "%s: differs from its original inside the stamp only, at full brightness in each of the channels",
+    (shape, wide, channels) => {
+      const { triggers, placebos } = make(shape, channels);
+      const changed = new Set<number>();
+      for (let i = 0; i < triggers.count; i++) {
+        const original = one(placebos.images, i);
+        one(triggers, i).forEach((pixel, at) => {
+          if (pixel === original[at]) return;
+          expect(pixel).toBe(255);
+          changed.add(at);
+        });
+      }
+      const places = [...changed].map((at) => ({
+        channel: Math.floor(at / SIDE ** 2),
+        row: Math.floor(at / SIDE) % SIDE,
+        column: at % SIDE,
+      }));
+      // One pixel from the left and from the lower edge, five rows high.
+      expect(Math.min(...places.map(({ column }) => column))).toBe(1);
+      expect(Math.max(...places.map(({ column }) => column))).toBe(wide);
+      expect(Math.min(...places.map(({ row }) => row))).toBe(SIDE - 6);
+      expect(Math.max(...places.map(({ row }) => row))).toBe(SIDE - 2);
+      expect(new Set(places.map(({ channel }) => channel)).size).toBe(channels);
+      // Either stamp has 35 pixels; the images are dark, so every one of them shows.
+      expect(places.length).toBe(35 * channels);
+    },
+  );
+
+  test("held-out triggers carry the same stamp", () => {
+    const { triggers, heldOut } = make("rectangle");
+    const stamped = (pixels: Uint8Array): number[] => [...pixels.keys()].filter((at) => pixels[at] === 255);
+    expect(stamped(one(heldOut, 0))).toEqual(stamped(one(triggers, 0)));
+  });
+
+  test("images too small for the stamp: bad-data", () => {
+    const shape = { channels: 1, height: 16, width: 16 };
+    const train = { ...images(8, 1, 1), shape, images: new Uint8Array(8 * 256) };
+    expect(() =>
+      findMark("content")
+        .choose(small)
+        .make({ train, random: randomStream(1) }),
+    ).toThrow(expect.objectContaining({ code: "bad-data", message: expect.stringContaining("15×5") }));
+  });
+});
+
+describe("noise", () => {
+  const make = (options: Readonly<Record<string, unknown>>): TriggerSet =>
+    findMark("noise")
+      .choose({ triggers: 40, heldOut: 5, ...options })
+      .make(owner(1));
+  /** What was added to trigger i, where clamping did not cut it. */
+  const added = ({ triggers, placebos }: TriggerSet, i: number): (number | undefined)[] => {
+    const original = one(placebos.images, i);
+    return [...one(triggers, i)].map((pixel, at) =>
+      pixel === 0 || pixel === 255 ? undefined : pixel - (original[at] ?? 0),
+    );
+  };
+  const unequal = (a: readonly (number | undefined)[], b: readonly (number | undefined)[]): number =>
+    a.filter((value, at) => value !== undefined && b[at] !== undefined && value !== b[at]).length;
+
+  test("a fixed pattern is the same on every trigger, a fresh one on none", () => {
+    const fixed = make({ pattern: "fixed", sigma: 0.1 });
+    // Sums that end in .5 may round to either side.
+    expect(unequal(added(fixed, 0), added(fixed, 7))).toBeLessThan(3);
+    const fresh = make({ pattern: "fresh", sigma: 0.1 });
+    expect(unequal(added(fresh, 0), added(fresh, 7))).toBeGreaterThan(200);
+  });
+
+  test("has the standard deviation asked for, in units of the pixel range", () => {
+    const set = make({ pattern: "fresh", sigma: 0.05 });
+    const values: number[] = [];
+    for (let i = 0; i < set.triggers.count; i++) {
+      const original = one(set.placebos.images, i);
+      added(set, i).forEach((value, at) => {
+        // Well inside the range, where nothing is clamped within 5 σ.
+        if (value !== undefined && (original[at] ?? 0) > 70) values.push(value);
+      });
+    }
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
+    expect(values.length).toBeGreaterThan(5_000);
+    // Four standard errors of an estimate from 5,000 draws are 4 %.
+    expect(Math.abs(deviation / (0.05 * 255) - 1)).toBeLessThan(0.04);
+  });
+});
+
+describe("unrelated", () => {
+  const mark = findMark("unrelated");
+
+  test("takes its images from the other domain, placebos included, and pairs nothing", () => {
+    const data = owner(1);
+    const { triggers, heldOut, placebos } = mark.choose(small).make(data);
+    const pool = new Set(data.unrelated === undefined ? [] : each({ ...data.train, ...data.unrelated }));
+    for (const set of [triggers, heldOut, placebos.images]) {
+      for (const image of each(set)) expect(pool).toContain(image);
+    }
+    expect(placebos.paired).toBe(false);
+    expect(placebos.images.count).toBe(TRIGGERS);
+  });
+
+  test("random labels take every class, each about equally often", () => {
+    const { triggers } = mark.choose({ triggers: 80, heldOut: 5, labels: "random" }).make(owner(1));
+    const counts = new Uint32Array(CLASSES);
+    for (const label of triggers.labels) counts[label] = (counts[label] ?? 0) + 1;
+    expect(Math.min(...counts)).toBeGreaterThan(1);
+    expect(Math.max(...counts)).toBeLessThan(25);
+  });
+
+  test("needs images of another domain, in the shape of the training images", () => {
+    const { train, random } = owner(1);
+    expect(() => mark.choose(small).make({ train, random })).toThrow(expect.objectContaining({ code: "bad-data" }));
+    const colour = images(200, 3, 2);
+    expect(() => mark.choose(small).make({ train, random, unrelated: colour })).toThrow(
+      expect.objectContaining({ code: "bad-data", message: expect.stringContaining("3×20×20") }),
+    );
+  });
+});
