@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileAtomic } from "../core/files.js";
 
@@ -52,7 +53,7 @@ const finishedSchema = z.object({
 export async function finishCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
   const stem = `${cell.name}-${sha256(JSON.stringify(cell.spec)).slice(0, 12)}`;
   const path = join(folder, `${stem}.json`);
-  const found = await readFinished(folder, path, cell.schema);
+  const found = await readFinished(folder, path, cell);
   if (found !== undefined) return { ...found, computed: false };
 
   const { result, files } = await cell.compute();
@@ -69,16 +70,16 @@ export async function finishCell<Result>(folder: string, cell: Cell<Result>): Pr
   return { result, paths: pathsOf(folder, written), computed: true };
 }
 
-/** A finished cell, or undefined where anything is missing, damaged or of another version. */
+/** A finished cell, or undefined where anything is missing, damaged, of another spec or another version. */
 async function readFinished<Result>(
   folder: string,
   path: string,
-  schema: z.ZodType<Result>,
+  { spec, schema }: Cell<Result>,
 ): Promise<Omit<FinishedCell<Result>, "computed"> | undefined> {
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const document = finishedSchema.safeParse(parseJson(text));
-  if (!document.success) return undefined;
+  if (!document.success || !isDeepStrictEqual(document.data.spec, JSON.parse(JSON.stringify(spec)))) return undefined;
   const { files } = document.data;
   for (const { file, sha256: expected } of Object.values(files)) {
     const bytes = await readFile(join(folder, file)).catch(() => undefined);

@@ -1,0 +1,47 @@
+/** @file A whole experiment of a second: tiny network, tiny images, every kind of cell. */
+
+import { makeDataset } from "../../data/dataset.js";
+import type { Architecture } from "../../models/registry.js";
+import { findMethod } from "../../removal/registry.js";
+import { tinyImages, tinyModel } from "../../training/testing/tiny.js";
+import { embedFromScratchOptions } from "../../watermarks/embed.js";
+import { findMark } from "../../watermarks/registry.js";
+import type { ReproduceSpec } from "../reproduce.js";
+
+/** Wide enough for the stamp. */
+const images = { side: 20, classes: 8 } as const;
+
+export const tinyDataset = makeDataset({
+  id: "tiny",
+  title: "Tiny bands",
+  train: tinyImages(240, images),
+  test: tinyImages(40, { ...images, seed: 1 }),
+});
+
+export const tinyArchitecture: Architecture = {
+  id: "tiny",
+  title: "Tiny network",
+  smallest: 8,
+  build: ({ channels, height, classes }, random) =>
+    tinyModel({ channels, side: height, classes, seed: random.below(1_000_000) }).graph,
+};
+
+const few = { triggers: 8, heldOut: 4 };
+
+/** Two marks, two removals: 1 + 2 · (1 + 2) = 7 cells a seed. */
+export function tinySpec(changes: Partial<ReproduceSpec> = {}): ReproduceSpec {
+  return {
+    dataset: tinyDataset,
+    unrelated: tinyImages(40, { ...images, seed: 2 }),
+    architecture: tinyArchitecture,
+    training: embedFromScratchOptions.parse({ epochs: 2, batch: 32 }),
+    marks: [findMark("content").choose(few), findMark("unrelated").choose(few)],
+    removals: [
+      findMethod("wild").choose({ epochs: 2, batch: 16 }),
+      findMethod("fine-tune").choose({ epochs: 1, batch: 16 }),
+    ],
+    fraction: 0.25,
+    seeds: [0],
+    ...changes,
+  };
+}
