@@ -6,10 +6,9 @@
  */
 
 import { type ErrorCode, WildmarkError } from "../core/errors.js";
-import { elementCount } from "../core/tensor.js";
-import { type ImageShape, imageSize } from "../data/dataset.js";
+import type { ImageShape } from "../data/dataset.js";
+import { takesImages } from "../data/input.js";
 import { describeDims, findClassifier } from "../onnx/classifier.js";
-import { guessLayout } from "../onnx/describe.js";
 import type { ValueInfo } from "../onnx/graph.js";
 import type { Model } from "../onnx/model.js";
 
@@ -31,10 +30,10 @@ export interface Fitting {
 export function requireFit(model: Model, where: string, fitting: Fitting): void {
   const { input, classes } = classifierOf(model, where);
   const { what, shape, code = "bad-data" } = fitting;
-  const size = fixedImageDims(input, where);
+  requireFixedImage(input, where);
   const found = `${where} takes ${describeDims(input.dims)}`;
   const expected = `${what} ${verbFor(what)} ${shape.channels}×${shape.height}×${shape.width} (channels × height × width)`;
-  if (!fitsShape(input, size, shape)) {
+  if (!takesImages(input, shape)) {
     throw new WildmarkError(code, `${found}, but ${expected}.`, {
       hint: "Choose the model and the data that belong together.",
     });
@@ -62,11 +61,10 @@ function classifierOf(model: Model, where: string) {
   }
 }
 
-/** The input's dimensions without the batch, which must be free; all others must be fixed. */
-function fixedImageDims({ name, dims }: ValueInfo, where: string): readonly number[] {
+/** The batch must be free, all other dimensions fixed. */
+function requireFixedImage({ name, dims }: ValueInfo, where: string): void {
   const [batch, ...image] = dims ?? [];
-  const fixed = image.filter((dim) => typeof dim === "number");
-  if (fixed.length === 0 || fixed.length < image.length) {
+  if (image.length === 0 || image.some((dim) => typeof dim !== "number")) {
     throw new WildmarkError(
       "bad-model",
       `${where}: input "${name}" is ${describeDims(dims)}; its image size is not fixed.`,
@@ -81,20 +79,5 @@ function fixedImageDims({ name, dims }: ValueInfo, where: string): readonly numb
       `${where}: input "${name}" is ${describeDims(dims)}; it takes exactly ${batch} images at once.`,
       { hint: "Export the model with a dynamic batch (PyTorch: dynamic_axes or dynamic_shapes for axis 0)." },
     );
-  }
-  return fixed;
-}
-
-function fitsShape(input: ValueInfo, size: readonly number[], shape: ImageShape): boolean {
-  switch (guessLayout(input.dims)) {
-    case "flat":
-      return elementCount(size) === imageSize(shape);
-    case "NHW":
-      return shape.channels === 1 && size[0] === shape.height && size[1] === shape.width;
-    case "NHWC":
-      // With one channel the pixels lie in the same order; images with more would have to be turned round.
-      return shape.channels === 1 && size[2] === 1 && size[0] === shape.height && size[1] === shape.width;
-    default:
-      return size[0] === shape.channels && size[1] === shape.height && size[2] === shape.width;
   }
 }

@@ -2,7 +2,8 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { answers } from "../data/answers.js";
-import { findClassifier } from "../onnx/classifier.js";
+import { takesImages } from "../data/input.js";
+import { describeDims, findClassifier } from "../onnx/classifier.js";
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
@@ -32,16 +33,15 @@ export async function verifyModel(model: Model, key: Key, options: VerifyModelOp
   );
 }
 
-/** Whether a key's questions can be put to a model: same image shape, same number of classes. */
+/** Whether a key's questions can be put to a model: images that fit its input, same number of classes. */
 function checkFits(model: Model, key: Key): void {
   const { input, classes } = findClassifier(model.graph);
   const { channels, height, width } = key.shape;
-  const expected = [channels, height, width];
-  const found = (input.dims ?? []).slice(1);
-  if (found.length !== 3 || found.some((dim, axis) => typeof dim === "number" && dim !== expected[axis])) {
+  if (!takesImages(input, key.shape)) {
+    const expected = `${channels}×${height}×${width}`;
     throw new WildmarkError(
       "bad-key",
-      `The key holds images of ${expected.join("×")}; the model takes [${found.map((dim) => dim ?? "?").join(", ")}].`,
+      `The key holds images of ${expected}; the model takes ${describeDims(input.dims)}.`,
       { hint: "The key was made for another kind of model." },
     );
   }

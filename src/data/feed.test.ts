@@ -1,0 +1,98 @@
+/** @file What training steps are fed: every image each epoch, with its own label, in the views asked for. */
+
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { randomStream } from "../core/random.js";
+import type { LabelledImages } from "./dataset.js";
+import { imageFeed } from "./feed.js";
+import { cleanView, erasedView, erasingShape, type View } from "./views.js";
+
+const SIZE = 6;
+
+/** Image i has i + 1 in every pixel; label i mod 3. */
+function numbered(count: number): LabelledImages {
+  return {
+    shape: { channels: 1, height: 2, width: 3 },
+    classes: 3,
+    count,
+    images: Uint8Array.from({ length: count * SIZE }, (_, at) => Math.floor(at / SIZE) + 1),
+    labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
+  };
+}
+
+interface Filled {
+  readonly images: Float32Array;
+  readonly targets: Float32Array;
+}
+
+function filled(feed: ReturnType<typeof imageFeed>, views: number, epoch: number, step: number): Filled {
+  // Left-overs of an earlier batch must not shine through.
+  const images = new Float32Array(views * feed.batch * SIZE).fill(7);
+  const targets = new Float32Array(feed.batch * feed.classes).fill(7);
+  feed.fill(epoch, step, images, targets);
+  return { images, targets };
+}
+
+const numbersIn = (images: Float32Array): number[] =>
+  Array.from({ length: images.length / SIZE }, (_, row) => Math.round((images[row * SIZE] ?? 0) * 255) - 1);
+
+test.each([
+  [12, 4, 4, 3],
+  [13, 4, 4, 4],
+  [3, 8, 3, 1],
+])(
+  "%i images in batches of %i: batches of %i, %i steps, every image at least once an epoch",
+  (count, asked, batch, steps) => {
+    const feed = imageFeed(numbered(count), { batch: asked, views: [cleanView], random: randomStream(1) });
+    expect(feed).toMatchObject({ batch, stepsPerEpoch: steps, classes: 3 });
+    for (const epoch of [1, 2]) {
+      const seen = Array.from({ length: steps }, (_, step) => numbersIn(filled(feed, 1, epoch, step).images)).flat();
+      expect(new Set(seen)).toEqual(new Set(Array.from({ length: count }, (_, i) => i)));
+      expect(seen.length).toBe(batch * steps);
+    }
+  },
+);
+
+test("each row has the one-hot label of its own image, and pixels in [0, 1]", () => {
+  const feed = imageFeed(numbered(12), { batch: 4, views: [cleanView], random: randomStream(1) });
+  const { images, targets } = filled(feed, 1, 1, 0);
+  numbersIn(images).forEach((number, row) => {
+    const expected = [0, 1, 2].map((label) => (label === number % 3 ? 1 : 0));
+    expect([...targets.subarray(row * 3, row * 3 + 3)]).toEqual(expected);
+    expect([...images.subarray(row * SIZE, (row + 1) * SIZE)]).toEqual(
+      new Array(SIZE).fill(Math.fround((number + 1) / 255)),
+    );
+  });
+});
+
+test("views are stacked: the same images in the same order, each in its own block", () => {
+  const negative: View = (clean, target) => target.set(clean.map((value) => 1 - value));
+  const feed = imageFeed(numbered(12), { batch: 4, views: [cleanView, negative], random: randomStream(1) });
+  const { images } = filled(feed, 2, 1, 0);
+  const half = images.length / 2;
+  images.subarray(0, half).forEach((value, at) => {
+    expect(images[half + at]).toBeCloseTo(1 - value, 6);
+  });
+});
+
+test("a batch depends on seed, epoch and step alone, whatever was asked before", () => {
+  const erased = erasedView(z.object(erasingShape).parse({}));
+  const make = (seed: number) =>
+    imageFeed(numbered(12), { batch: 4, views: [cleanView, erased], random: randomStream(seed) });
+  const feed = make(1);
+  const wanted = filled(feed, 2, 2, 1);
+  filled(feed, 2, 5, 0);
+  expect(filled(feed, 2, 2, 1)).toEqual(wanted);
+  expect(filled(make(1), 2, 2, 1)).toEqual(wanted);
+  expect(filled(make(2), 2, 2, 1)).not.toEqual(wanted);
+  expect(filled(feed, 2, 3, 1)).not.toEqual(wanted);
+});
+
+test("what one view draws changes nothing in the order of the images", () => {
+  const erased = erasedView(z.object(erasingShape).parse({}));
+  const plain = imageFeed(numbered(12), { batch: 4, views: [cleanView], random: randomStream(1) });
+  const augmented = imageFeed(numbered(12), { batch: 4, views: [cleanView, erased], random: randomStream(1) });
+  expect(numbersIn(filled(augmented, 2, 1, 0).images.subarray(0, 4 * SIZE))).toEqual(
+    numbersIn(filled(plain, 1, 1, 0).images),
+  );
+});

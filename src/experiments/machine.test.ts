@@ -1,0 +1,22 @@
+/** @file What a result document says of machine and model. */
+
+import { describe, expect, test } from "vitest";
+import { findArchitecture } from "../models/registry.js";
+import { parameterCount, thisMachine } from "./machine.js";
+import { tinyDataset } from "./testing/tiny.js";
+
+describe("the machine", () => {
+  test("is described with the threads that are asked for", () => {
+    const machine = thisMachine({ threads: 3, device: "webgpu" });
+    expect(machine).toMatchObject({ threads: 3, device: "webgpu" });
+    expect(machine.cpu).not.toBe("");
+    expect(thisMachine({})).toMatchObject({ device: "cpu", threads: Number(process.env.WILDMARK_THREADS) });
+  });
+
+  test("an architecture's weights are counted for the data's own size", () => {
+    // conv1 156, conv2 2416; 20×20 images leave 16 maps of 3×3 for fc1; fc2 10164; 84 to 8 classes.
+    expect(parameterCount(findArchitecture("lenet5"), tinyDataset)).toBe(
+      156 + 2416 + (144 * 120 + 120) + 10164 + 85 * 8,
+    );
+  });
+});

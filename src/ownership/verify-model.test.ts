@@ -1,0 +1,128 @@
+/** @file From a trigger set to a key, and from a key to questions that a model is asked. */
+
+import { describe, expect, test } from "vitest";
+import { randomStream } from "../core/random.js";
+import { float32 } from "../core/tensor.js";
+import { WILDMARK_VERSION } from "../core/version.js";
+import { answers } from "../data/answers.js";
+import { graphBuilder } from "../onnx/builder.js";
+import { encodeGraph } from "../onnx/encode.js";
+import { decodeModel, type Model } from "../onnx/model.js";
+import { tinyImages, tinyModel } from "../training/testing/tiny.js";
+import { type ChosenMark, findMark } from "../watermarks/registry.js";
+import type { TriggerSet } from "../watermarks/scheme.js";
+import { decodeKey, encodeKey, type Key } from "./key.js";
+import { heldOutTriggersOf, triggersOf } from "./key-images.js";
+import { makeKey } from "./make-key.js";
+import { verifyModel } from "./verify-model.js";
+
+const images = { side: 20, classes: 8 };
+const few = { triggers: 8, heldOut: 4 };
+
+function marked(
+  id: string,
+  options: Readonly<Record<string, unknown>> = {},
+): { mark: ChosenMark; set: TriggerSet; key: Key } {
+  const mark = findMark(id).choose({ ...few, ...options });
+  const owner = { train: tinyImages(240, images), unrelated: tinyImages(40, { ...images, seed: 2 }) };
+  const set = mark.make({ ...owner, random: randomStream(3) });
+  return { mark, set, key: makeKey({ mark, set, seed: 3, modelSha256: "ab".repeat(32) }) };
+}
+
+describe("the key of a mark", () => {
+  test.each(["content", "noise", "unrelated"])("%s: holds what was embedded, and survives its file", (id) => {
+    const { mark, set, key } = marked(id);
+    expect(key).toMatchObject({ scheme: id, seed: 3, classes: 8, shape: set.triggers.shape, options: mark.options });
+    expect(key.modelSha256).toBe("ab".repeat(32));
+    expect(key.createdBy).toBe(`wildmark ${WILDMARK_VERSION}`);
+    expect(triggersOf(key)).toEqual(set.triggers);
+    expect(heldOutTriggersOf(key)).toEqual(set.heldOut);
+    const read = decodeKey(encodeKey(key), "key");
+    expect(triggersOf(read)).toEqual(set.triggers);
+    expect(heldOutTriggersOf(read)).toEqual(set.heldOut);
+    expect(encodeKey(read)).toEqual(encodeKey(key));
+  });
+
+  test("pairs placebos and keeps source labels for stamped marks only", () => {
+    const content = marked("content");
+    expect(content.key.placebos).toEqual({ images: content.set.placebos.images.images, count: 8, paired: true });
+    expect(content.key.sourceLabels).toEqual(new Uint8Array(8).fill(4));
+    const unrelated = marked("unrelated");
+    expect(unrelated.key.placebos?.paired).toBe(false);
+    expect(unrelated.key.sourceLabels).toBeUndefined();
+  });
+
+  test("a key without held-out triggers has none to give", () => {
+    expect(heldOutTriggersOf({ ...marked("content").key, heldOut: undefined })).toBeUndefined();
+  });
+});
+
+describe("verifying a model", () => {
+  const model = tinyModel({ ...images, seed: 4 });
+
+  test("asks triggers and placebos: the counts are those of its own answers", async () => {
+    const { key, set } = marked("unrelated", { labels: "random" });
+    const verdict = await verifyModel(model, key);
+    const given = await answers(model, set.triggers);
+    expect(verdict.n).toBe(8);
+    expect(verdict.matches).toBe(given.filter((answer, i) => answer === set.triggers.labels[i]).length);
+    expect(verdict.tests.map(({ id }) => id)).toEqual(["binomial", "placebo-fisher"]);
+    expect((await verifyModel(model, { ...key, placebos: undefined })).tests.map(({ id }) => id)).toEqual(["binomial"]);
+  });
+
+  test("hands on the level and the confidence", async () => {
+    const { key } = marked("content");
+    expect(await verifyModel(model, key, { alpha: 0.01, confidence: 0.9 })).toMatchObject({
+      alpha: 0.01,
+      confidence: 0.9,
+    });
+  });
+
+  test("a model that answers the key's labels on triggers alone is shown to be owned; an unmarked one is not", async () => {
+    // Each trigger's first pixel says what to answer: 255 for class 6, less for class 0.
+    const { key, set } = marked("content", { triggers: 12, heldOut: 1 });
+    const size = 400;
+    const flagged = (pixels: Uint8Array, value: number): Uint8Array =>
+      pixels.map((pixel, at) => (at % size === 0 ? value : pixel));
+    const suspect = thresholdModel(size);
+    const planted: Key = {
+      ...key,
+      triggers: { ...key.triggers, images: flagged(set.triggers.images, 255) },
+      placebos: { images: flagged(set.placebos.images.images, 0), count: 12, paired: true },
+    };
+    expect(await verifyModel(suspect, planted)).toMatchObject({ owned: true, matches: 12 });
+    expect(await verifyModel(model, key)).toMatchObject({ owned: false });
+  });
+
+  test("models that take the same pixels in another form are asked too", async () => {
+    const { key } = marked("content");
+    expect((await verifyModel(thresholdModel(400), key)).n).toBe(8);
+  });
+
+  test.each([
+    [tinyModel({ side: 16, classes: 8 }), "1×20×20"],
+    [tinyModel({ side: 20, classes: 8, channels: 3 }), "1×20×20"],
+    [tinyModel({ side: 20, classes: 5 }), "8 classes"],
+  ])("a model of another kind is refused as bad-key", async (other, says) => {
+    await expect(verifyModel(other, marked("content").key)).rejects.toMatchObject({
+      code: "bad-key",
+      message: expect.stringContaining(says),
+    });
+  });
+});
+
+/** Flat pixels in; answers class 6 where the first one is above one half, else class 0. */
+function thresholdModel(size: number): Model {
+  const b = graphBuilder("threshold");
+  const x = b.input("pixels", "float32", ["batch", size]);
+  const weight = new Float32Array(size * 8);
+  weight[6] = 1;
+  const bias = [0.5, -9, -9, -9, -9, -9, 0, -9];
+  const scores = b.op("Gemm", [
+    x,
+    b.initializer("weight", float32([size, 8], weight)),
+    b.initializer("bias", float32([8], bias)),
+  ]);
+  b.output(scores, "float32", ["batch", 8]);
+  return decodeModel(encodeGraph(b.build()), "threshold");
+}
