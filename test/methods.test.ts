@@ -32,7 +32,7 @@ beforeAll(async () => {
   const { triggersPerBatch: _, ...training } = options;
   unmarkedAccuracy = (await trainModel({ dataset, architecture, seed: 0, options: training })).accuracy;
   marked = await markModel({ dataset, mark, start: { architecture }, options, seed: 0 });
-});
+}, 120_000);
 
 function removed(
   id: string,

@@ -36,7 +36,7 @@ const twoSeeds = tinySpec({ seeds: [0, 5] });
 let first: Awaited<ReturnType<typeof run>>;
 beforeAll(async () => {
   first = await run("first", twoSeeds);
-});
+}, 60_000);
 
 describe("the document", () => {
   test("is valid, survives JSON, and is recognised as the result of its spec", () => {
