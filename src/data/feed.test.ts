@@ -96,3 +96,12 @@ test("what one view draws changes nothing in the order of the images", () => {
     numbersIn(filled(plain, 1, 1, 0).images),
   );
 });
+
+test("the order changes from epoch to epoch, and two erased views are erased differently", () => {
+  const plain = imageFeed(numbered(12), { batch: 12, views: [cleanView], random: randomStream(1) });
+  expect(numbersIn(filled(plain, 1, 1, 0).images)).not.toEqual(numbersIn(filled(plain, 1, 2, 0).images));
+  const erased = erasedView(z.object(erasingShape).parse({}));
+  const twice = imageFeed(numbered(12), { batch: 12, views: [erased, erased], random: randomStream(1) });
+  const { images } = filled(twice, 2, 1, 0);
+  expect(images.slice(0, images.length / 2)).not.toEqual(images.slice(images.length / 2));
+});

@@ -1,6 +1,6 @@
 /** @file A whole experiment: its document, its repetition, and its going on where it was stopped. */
 
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -116,6 +116,13 @@ describe("the document", () => {
     );
     expect(keys.map(keySha256).sort()).toEqual(result.marked.map((marked) => marked.keySha256).sort());
     expect(keys.map((key) => key.modelSha256).sort()).toEqual(result.marked.map((marked) => marked.modelSha256).sort());
+  });
+
+  test.skipIf(process.platform === "win32")("its keys are for their owner only", async () => {
+    const cells = join(work, "first", "cells");
+    const keys = (await readdir(cells)).filter((name) => name.endsWith(".key.safetensors"));
+    for (const name of keys) expect((await stat(join(cells, name))).mode & 0o777).toBe(0o600);
+    expect(keys.length).toBe(4);
   });
 
   test("the attacker's images are kept with it", async () => {
