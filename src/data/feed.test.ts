@@ -105,3 +105,13 @@ test("the order changes from epoch to epoch, and two erased views are erased dif
   const { images } = filled(twice, 2, 1, 0);
   expect(images.slice(0, images.length / 2)).not.toEqual(images.slice(images.length / 2));
 });
+
+test("what one view draws changes nothing in another", () => {
+  const erased = erasedView(z.object(erasingShape).parse({}));
+  const second = (first: View): Float32Array => {
+    const feed = imageFeed(numbered(12), { batch: 12, views: [first, erased], random: randomStream(1) });
+    const { images } = filled(feed, 2, 1, 0);
+    return images.slice(images.length / 2);
+  };
+  expect(second(erased)).toEqual(second(cleanView));
+});
