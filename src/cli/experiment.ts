@@ -6,11 +6,12 @@ import { WildmarkError } from "../core/errors.js";
 import { writeError, writeFileAtomic } from "../core/files.js";
 import { isResultOf, readResult } from "../experiments/finished.js";
 import { attackerSubset } from "../experiments/remove-mark.js";
-import { type ReproduceSpec, reproduce } from "../experiments/reproduce.js";
+import { type ReproduceOptions, type ReproduceSpec, reproduce } from "../experiments/reproduce.js";
 import type { Result } from "../experiments/result.js";
 import { renderReport } from "../report/report.js";
 import { answer, type MarkSummary, summarise } from "../report/summary.js";
 import type { Call, Outcome } from "./command.js";
+import { chosenJobs } from "./jobs.js";
 import { percent, points, table } from "./output.js";
 import { requireWritable } from "./outputs.js";
 
@@ -23,16 +24,16 @@ export async function runExperiment(
   name: string,
   spec: ReproduceSpec,
   out: string,
-  call: Call<unknown>,
+  call: Call<{ readonly jobs?: number | undefined }>,
 ): Promise<Outcome> {
-  const { force, progress, typed } = call;
+  const { force, progress } = call;
   const { dataset, fraction } = spec;
   for (const seed of spec.seeds) attackerSubset({ dataset, fraction, seed });
   await requireFolder(out);
   const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
   const earlier = await earlierResult(paths, spec, force);
   if (earlier !== undefined) progress.note(`${out} holds this result already; only the report is drawn again`);
-  const result = earlier ?? (await reproduce(spec, { ...call, out, command: typed }));
+  const result = earlier ?? (await reproduce(spec, experimentOptions(call, out)));
 
   if (earlier === undefined) {
     await writeFileAtomic(paths.result, Buffer.from(`${JSON.stringify(result, undefined, 1)}\n`), { force: true });
@@ -43,6 +44,11 @@ export async function runExperiment(
     document: { command: name, out, ...paths, computed: earlier === undefined, seconds: result.seconds, marks },
     text: `${findings(marks, result)}\n\nReport: ${paths.report}\nResult: ${paths.result}`,
   };
+}
+
+function experimentOptions(call: Call<{ readonly jobs?: number | undefined }>, out: string): ReproduceOptions {
+  const { runtime, progress, signal, typed: command } = call;
+  return { runtime, progress, signal, out, command, jobs: chosenJobs(call.flags.jobs, runtime) };
 }
 
 /** The result in `out` when it is this experiment's; undefined where there is none, or it may be replaced. */

@@ -9,7 +9,7 @@ import { WILDMARK_VERSION } from "../core/version.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import type { Architecture } from "../models/registry.js";
 import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
-import { decodeKey, encodeKey } from "../ownership/key.js";
+import { decodeKey, encodeKey, type Key } from "../ownership/key.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import type { ChosenMethod } from "../removal/registry.js";
 import { runtimeVersion } from "../runtime/session.js";
@@ -19,7 +19,7 @@ import { markModel } from "./mark-model.js";
 import { measure, yardstickOf } from "./measure.js";
 import { triggerPictures } from "./pictures.js";
 import { removeMark } from "./remove-mark.js";
-import { markedSchema, removalSchema, unmarkedSchema } from "./result.js";
+import { innocentSchema, markedCellSchema, removalSchema, unmarkedSchema } from "./result.js";
 import type { RunOptions } from "./run-options.js";
 import { type Cell, sha256 } from "./store.js";
 import { trainModel } from "./train-model.js";
@@ -28,7 +28,7 @@ import { trainModel } from "./train-model.js";
 export interface Setting {
   readonly dataset: Dataset;
   /** Images of another domain, for marks that need them. */
-  readonly unrelated: Images | undefined;
+  readonly unrelated?: Images;
   readonly architecture: Architecture;
   readonly training: EmbedOptions;
   /** The attacker's share of the training set. */
@@ -60,26 +60,23 @@ export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): C
   };
 }
 
-/** @param unmarked files of the model of the same seed without a mark: the innocent suspect. */
 export function markedCell(
   setting: Setting,
   mark: ChosenMark,
   seed: number,
-  unmarked: Paths,
   run: RunOptions,
-): Cell<z.infer<typeof markedSchema>> {
+): Cell<z.infer<typeof markedCellSchema>> {
   const { dataset, architecture, training, unrelated } = setting;
   return {
     name: `marked-${mark.id}-seed${seed}`,
     spec: { ...commonSpec(setting, seed), ...markedSpec(setting, mark) },
-    schema: markedSchema,
+    schema: markedCellSchema,
     async compute() {
       const marking = { dataset, mark, start: { architecture }, options: training, seed };
       const { model, key, measured, verdict, epochs } = await markModel(
         unrelated === undefined ? marking : { ...marking, unrelated },
         run,
       );
-      const innocent = await loadModel(unmarked);
       const bytes = encodeModel(model);
       const keyBytes = encodeKey(key);
       return {
@@ -94,14 +91,37 @@ export function markedCell(
           epochs: [...epochs],
           measured,
           verdict,
-          innocent: {
-            measured: await measure(innocent, yardstickOf(key, dataset.test), run.runtime),
-            verdict: await verifyModel(innocent, key, run),
-          },
           pictures: triggerPictures(key, randomStream(seed, "pictures", mark.id)),
         },
         files: { [MODEL]: { bytes }, [KEY]: { bytes: keyBytes, mode: 0o600 } },
       };
+    },
+  };
+}
+
+/**
+ * The key tried on a model that was trained without any mark.
+ *
+ * @param unmarked files of the model of the same seed without a mark: the innocent suspect.
+ * @param marked files of the marked model and its key.
+ */
+export function innocentCell(
+  setting: Setting,
+  mark: ChosenMark,
+  seed: number,
+  unmarked: Paths,
+  marked: Paths,
+  run: RunOptions,
+): Cell<z.infer<typeof innocentSchema>> {
+  return {
+    name: `innocent-${mark.id}-seed${seed}`,
+    spec: { ...commonSpec(setting, seed), ...markedSpec(setting, mark) },
+    schema: innocentSchema,
+    async compute() {
+      const model = await loadModel(unmarked);
+      const key = await loadKey(marked);
+      const measured = await measure(model, yardstickOf(key, setting.dataset.test), run.runtime);
+      return { result: { measured, verdict: await verifyModel(model, key, run) }, files: {} };
     },
   };
 }
@@ -127,8 +147,7 @@ export function removalCell(
     schema: removalSchema,
     async compute() {
       const model = await loadModel(marked);
-      const keyPath = pathOf(marked, KEY);
-      const key = decodeKey(await readFile(keyPath), keyPath);
+      const key = await loadKey(marked);
       const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
       if (cleaned.mark === undefined) throw new Error("a removal that was given a key measured no mark");
       const bytes = encodeModel(cleaned.model);
@@ -170,6 +189,11 @@ export function imagesSha256(images: Images | undefined): string | null {
 async function loadModel(paths: Paths): Promise<Model> {
   const path = pathOf(paths, MODEL);
   return decodeModel(await readFile(path), path);
+}
+
+async function loadKey(paths: Paths): Promise<Key> {
+  const path = pathOf(paths, KEY);
+  return decodeKey(await readFile(path), path);
 }
 
 function pathOf(paths: Paths, name: string): string {

@@ -7,10 +7,10 @@ import { tinyDataset } from "./testing/tiny.js";
 
 describe("the machine", () => {
   test("is described with the threads that are asked for", () => {
-    const machine = thisMachine({ threads: 3, device: "webgpu" });
+    const machine = thisMachine({ device: "webgpu" }, 3);
     expect(machine).toMatchObject({ threads: 3, device: "webgpu" });
     expect(machine.cpu).not.toBe("");
-    expect(thisMachine({})).toMatchObject({ device: "cpu", threads: Number(process.env.WILDMARK_THREADS) });
+    expect(thisMachine({}, 1)).toMatchObject({ device: "cpu", threads: 1 });
   });
 
   test("an architecture's weights are counted for the data's own size", () => {

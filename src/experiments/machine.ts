@@ -5,17 +5,12 @@ import { randomStream } from "../core/random.js";
 import { elementCount } from "../core/tensor.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Architecture } from "../models/registry.js";
-import { type RuntimeOptions, threadsFromEnvironment } from "../runtime/session.js";
+import type { RuntimeOptions } from "../runtime/session.js";
 import type { Result } from "./result.js";
 
-export function thisMachine(runtime: RuntimeOptions): Result["machine"] {
-  const cores = cpus();
-  return {
-    platform: `${platform()} ${arch()}`,
-    cpu: cores[0]?.model.trim() || "unknown",
-    device: runtime.device ?? "cpu",
-    threads: runtime.threads ?? threadsFromEnvironment() ?? Math.max(1, cores.length),
-  };
+/** @param threads all that compute at once */
+export function thisMachine({ device = "cpu" }: RuntimeOptions, threads: number): Result["machine"] {
+  return { platform: `${platform()} ${arch()}`, cpu: cpus()[0]?.model.trim() || "unknown", device, threads };
 }
 
 /** Number of weights of an architecture on a data set. */

@@ -8,7 +8,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { writeFileAtomic } from "../core/files.js";
-import { silent } from "../core/progress.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { nestedSubset } from "../data/subset.js";
@@ -17,11 +16,12 @@ import type { ChosenMethod } from "../removal/registry.js";
 import { runtimeVersion } from "../runtime/session.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
-import { imagesSha256, markedCell, removalCell, type Setting, unmarkedCell } from "./cells.js";
+import { imagesSha256 } from "./cells.js";
+import { cellThreads, openCrew } from "./crew.js";
+import { finishInnocent, finishMarked, finishRemoval, finishUnmarked } from "./finish-cells.js";
 import { parameterCount, thisMachine } from "./machine.js";
-import { RESULT_FORMAT, RESULT_VERSION, type Result } from "./result.js";
+import { RESULT_FORMAT, RESULT_VERSION, type Result, type Verdict } from "./result.js";
 import type { RunOptions } from "./run-options.js";
-import { type Cell, type FinishedCell, finishCell } from "./store.js";
 
 export interface ReproduceSpec {
   readonly dataset: Dataset;
@@ -40,53 +40,21 @@ export interface ReproduceOptions extends RunOptions {
   readonly out: string;
   /** The command line that does this again, for the document. */
   readonly command: string;
+  /**
+   * Cells computed side by side, each in a thread of its own; default 1, in this thread. Results do not depend on it.
+   * More than one needs a spec whose architecture, marks and methods are those of the registries.
+   */
+  readonly jobs?: number;
 }
 
 /** Runs what is not finished in `options.out` and gathers everything into one result document. */
 export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions): Promise<Result> {
   const started = new Date();
   const start = performance.now();
-  const { dataset, marks, removals, seeds, fraction } = spec;
-  const { out, command, ...run } = options;
-  const progress = run.progress ?? silent;
-  const setting: Setting = { ...spec, unrelated: spec.unrelated };
-  await mkdir(out, { recursive: true });
-  await saveSubsets(spec, out);
-
-  const total = seeds.length * (1 + marks.length * (1 + removals.length));
-  let done = 0;
-  /** How the next cell runs: its progress says which of them all it is. */
-  const next = (what: string): RunOptions => ({ ...run, what: `[${done + 1}/${total}] ${what}` });
-  const finish = async <R>(cell: Cell<R>, tell: (result: R) => string): Promise<FinishedCell<R>> => {
-    const finished = await finishCell(join(out, "cells"), cell);
-    done += 1;
-    progress.note(`[${done}/${total}] ${tell(finished.result)}${finished.computed ? "" : " (found finished)"}`);
-    return finished;
-  };
-
-  const unmarked: Result["unmarked"] = [];
-  const marked: Result["marked"] = [];
-  const removed: Result["removals"] = [];
-  for (const seed of seeds) {
-    const innocent = await finish(unmarkedCell(setting, seed, next("train without a mark")), (result) => {
-      return `without a mark, seed ${seed}: accuracy ${percent(result.accuracy)}`;
-    });
-    unmarked.push(innocent.result);
-    for (const mark of marks) {
-      const owner = await finish(
-        markedCell(setting, mark, seed, innocent.paths, next(`embed the ${mark.id} mark`)),
-        (result) => `${mark.id} mark, seed ${seed}: ${describe(result)}`,
-      );
-      marked.push(owner.result);
-      for (const method of removals) {
-        const attack = await finish(
-          removalCell(setting, mark, method, seed, owner.paths, next(`${method.label} against the ${mark.id} mark`)),
-          (result) => `${mark.id} mark, seed ${seed}, after ${method.label}: ${describe(result)}`,
-        );
-        removed.push(attack.result);
-      }
-    }
-  }
+  const { dataset, marks, seeds, fraction } = spec;
+  await mkdir(options.out, { recursive: true });
+  await saveSubsets(spec, options.out);
+  const { unmarked, marked, removals } = await finishAll(spec, options);
 
   const { shape, classes } = dataset.train;
   return {
@@ -94,12 +62,12 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
     version: RESULT_VERSION,
     kind: "reproduce",
     title: `WILD on ${dataset.title}`,
-    command,
+    command: options.command,
     started: started.toISOString(),
     finished: new Date().toISOString(),
     seconds: (performance.now() - start) / 1000,
     software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion(), node: process.versions.node },
-    machine: thisMachine(run.runtime ?? {}),
+    machine: thisMachine(options.runtime ?? {}, (options.jobs ?? 1) * cellThreads(options.runtime)),
     data: {
       id: dataset.id,
       title: dataset.title,
@@ -120,8 +88,64 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
     spec: specDocument(spec),
     unmarked,
     marked,
-    removals: removed,
+    removals,
   };
+}
+
+/** All cells, side by side as far as jobs and what stands on what allow; results in the order of the plan. */
+async function finishAll(
+  spec: ReproduceSpec,
+  options: ReproduceOptions,
+): Promise<Pick<Result, "unmarked" | "marked" | "removals">> {
+  const { marks, removals, seeds } = spec;
+  const crew = openCrew(spec, options);
+  const positions = (list: readonly unknown[]): number[] => list.map((_, i) => i);
+  try {
+    const ofSeeds = await Promise.all(
+      seeds.map(async (seed) => {
+        const unmarked = crew.finish(
+          { kind: "unmarked", seed },
+          (workshop) => finishUnmarked(workshop, seed),
+          ({ accuracy }) => `without a mark, seed ${seed}: accuracy ${percent(accuracy)}`,
+        );
+        const ofMark = async (mark: number) => {
+          const id = marks[mark]?.id;
+          const marked = await crew.finish(
+            { kind: "marked", seed, mark },
+            (workshop) => finishMarked(workshop, seed, mark),
+            (result) => `${id} mark, seed ${seed}: ${describe(result)}`,
+          );
+          const innocent = unmarked.then(() =>
+            crew.finish(
+              { kind: "innocent", seed, mark },
+              (workshop) => finishInnocent(workshop, seed, mark),
+              ({ measured, verdict }) =>
+                `${id} key, seed ${seed}, on the model without a mark: ${verdict.matches} of ${verdict.n} answered, ` +
+                `${shown(verdict)}, retention ${percent(measured.retention)}`,
+            ),
+          );
+          const attacks = positions(removals).map((removal) =>
+            crew.finish(
+              { kind: "removal", seed, mark, removal },
+              (workshop) => finishRemoval(workshop, seed, mark, removal),
+              (result) => `${id} mark, seed ${seed}, after ${result.title}: ${describe(result)}`,
+            ),
+          );
+          const [suspect, ...removed] = await Promise.all([innocent, ...attacks]);
+          return { marked: { ...marked, innocent: suspect }, removed };
+        };
+        const [innocent, ...owners] = await Promise.all([unmarked, ...positions(marks).map(ofMark)]);
+        return { unmarked: innocent, owners };
+      }),
+    );
+    return {
+      unmarked: ofSeeds.map(({ unmarked }) => unmarked),
+      marked: ofSeeds.flatMap(({ owners }) => owners.map(({ marked }) => marked)),
+      removals: ofSeeds.flatMap(({ owners }) => owners.flatMap(({ removed }) => removed)),
+    };
+  } finally {
+    await crew.dismiss();
+  }
 }
 
 /** The part of a spec that stands in the result as it is: what one run and another of the same spec agree in. */
@@ -145,9 +169,12 @@ function subsetOf({ dataset, fraction }: ReproduceSpec, seed: number): Uint32Arr
   return nestedSubset(dataset.train.labels, dataset.train.classes, fraction, seed);
 }
 
-function describe({ measured, verdict }: Result["removals"][number] | Result["marked"][number]): string {
-  const shown = verdict.owned ? "mark shown" : "mark not shown";
-  return `accuracy ${percent(measured.accuracy)}, retention ${percent(measured.retention)}, ${shown}`;
+function describe({ measured, verdict }: Pick<Result["removals"][number], "measured" | "verdict">): string {
+  return `accuracy ${percent(measured.accuracy)}, retention ${percent(measured.retention)}, ${shown(verdict)}`;
+}
+
+function shown({ owned }: Verdict): string {
+  return owned ? "mark shown" : "mark not shown";
 }
 
 function percent(share: number): string {

@@ -52,6 +52,9 @@ export const unmarkedSchema = z.object({
   modelSha256: z.string(),
 });
 
+/** The same key tried on a model of the same seed that was trained without any mark. */
+export const innocentSchema = z.object({ measured: measurementSchema, verdict: verdictSchema });
+
 export const markedSchema = z.object({
   mark: z.string(),
   title: z.string(),
@@ -63,10 +66,12 @@ export const markedSchema = z.object({
   epochs: z.array(epochSchema),
   measured: measurementSchema,
   verdict: verdictSchema,
-  /** The same key tried on a model of the same seed that was trained without any mark. */
-  innocent: z.object({ measured: measurementSchema, verdict: verdictSchema }),
+  innocent: innocentSchema,
   pictures: z.array(pictureSchema),
 });
+
+/** What training a mark in yields; the innocent's part is measured on its own. */
+export const markedCellSchema = markedSchema.omit({ innocent: true });
 
 export const removalSchema = z.object({
   mark: z.string(),

@@ -52,7 +52,7 @@ test("a stopped experiment says how to go on, and redoes only what was not finis
     "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks noise --metrics js --no-controls " +
     "--epochs 2 --training-epochs 2 --fraction 0.5 --out run";
   const running = start(folder, line.split(" "));
-  await seen(running, "[1/3] without a mark, seed 0");
+  await seen(running, "[1/4] without a mark, seed 0");
   running.process.kill("SIGINT");
   const stopped = await running.ended;
   expect(stopped.status).toBe(130);
@@ -64,7 +64,7 @@ test("a stopped experiment says how to go on, and redoes only what was not finis
 
   const resumed = await wildmark(folder, line);
   expect(resumed.status, resumed.stderr).toBe(0);
-  expect(resumed.stderr).toMatch(/\[1\/3\] .* \(found finished\)/);
-  expect(resumed.stderr).toMatch(/\[3\/3\] .*(?<!found finished\))\n/);
+  expect(resumed.stderr).toMatch(/\[1\/4\] .* \(found finished\)/);
+  expect(resumed.stderr).toMatch(/\[4\/4\] .*(?<!found finished\))\n/);
   expect(await readdir(`${folder}/run`)).toContain("report.html");
 });

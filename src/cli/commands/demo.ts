@@ -6,9 +6,11 @@ import { paperSpec } from "../../experiments/paper.js";
 import { findArchitecture } from "../../models/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { runExperiment } from "../experiment.js";
+import { jobsFlag } from "../jobs.js";
 
 const flags = z.object({
   out: z.string().default("wildmark-demo").meta({ description: "folder for everything", placeholder: "DIR" }),
+  ...jobsFlag,
 });
 
 export const command: CommandFile = () =>

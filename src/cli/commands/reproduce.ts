@@ -7,6 +7,7 @@ import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
 import { runExperiment } from "../experiment.js";
+import { jobsFlag } from "../jobs.js";
 
 const marks = markSchemes.map(({ id }) => id);
 
@@ -33,6 +34,7 @@ const flags = z.object({
     .max(1000)
     .default(1)
     .meta({ description: "repetitions: seeds --seed, --seed + 1, …", placeholder: "N" }),
+  ...jobsFlag,
   out: z
     .string()
     .optional()

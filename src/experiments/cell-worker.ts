@@ -1,0 +1,58 @@
+/**
+ * @file A thread that computes cells: gets addresses, leaves finished cells in the experiment's folder, says so.
+ *
+ * ONNX Runtime blocks the thread that calls it, so cells run side by side in threads of their own. What a thread needs to
+ * know of the experiment comes as plain data, once.
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { WildmarkError } from "../core/errors.js";
+import type { Progress } from "../core/progress.js";
+import { finishAddressed } from "./finish-cells.js";
+import { type FromWorker, type ToWorker, unpackSpec, type WorkerSetup } from "./worker-messages.js";
+
+const { spec: packed, out, runtime }: WorkerSetup = workerData;
+const spec = unpackSpec(packed);
+
+/** Progress goes through the other thread's event loop: a few a second are enough. */
+const TELL_EVERY_MS = 100;
+
+const controller = new AbortController();
+
+parentPort?.on("message", async (message: ToWorker) => {
+  if (message.kind === "stop") {
+    controller.abort();
+    return;
+  }
+  const { address, what } = message;
+  const run = { runtime, what, progress: seldomProgress(), signal: controller.signal };
+  try {
+    const { computed } = await finishAddressed({ spec, out, run }, address);
+    tell({ kind: "finished", computed });
+  } catch (error) {
+    tell(failure(error));
+  }
+});
+
+function seldomProgress(): Progress {
+  let told = 0;
+  return {
+    update(_, done, total) {
+      const now = performance.now();
+      if (now - told < TELL_EVERY_MS) return;
+      told = now;
+      tell({ kind: "progress", done, total });
+    },
+    note: () => {},
+  };
+}
+
+function tell(message: FromWorker): void {
+  parentPort?.postMessage(message);
+}
+
+function failure(error: unknown): FromWorker {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const known = error instanceof WildmarkError ? { code: error.code, hint: error.hint } : undefined;
+  return { kind: "failed", message, stack, known };
+}
