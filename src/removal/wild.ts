@@ -22,7 +22,7 @@ export const wildOptions = z.strictObject({
     .enum(["ce", "js"])
     .default("js")
     .describe("distance between feature distributions: cross-entropy or Jensen-Shannon"),
-  lambda: z.number().min(0).default(0.5).describe("λ, weight of the distance"),
+  lambda: z.number().min(0).default(0.3).describe("λ, weight of the distance"),
   mu: z.number().min(0).default(1).describe("μ, weight of the cross-entropy on clean images (0: the paper's form)"),
   temperature: z.number().positive().default(1).describe("T of the softmax over features"),
   stopGradient: z.boolean().default(false).describe("treat the clean image's features as constant"),
