@@ -54,8 +54,8 @@ export interface Outcome {
 
 /** Which of the common flags mean something to a command; the others are accepted and left out of the help. */
 export interface CommonFlags {
-  /** `--seed` */
-  readonly random?: boolean;
+  /** `--seed`; "secret" where a seed that others know gives away what it makes: then it is drawn unless given. */
+  readonly random?: boolean | "secret";
   /** `--threads` and `--device` */
   readonly computes?: boolean;
   /** `--force` */
@@ -106,10 +106,9 @@ export function defineCommand<Flags extends z.ZodObject>(record: CommandRecord<F
   };
 }
 
-/** The value of a flag among unparsed words: what a command looks at to know which other flags it has. */
+/** The value of a flag among unparsed words, the last one as everywhere: what a command looks at to know which other flags it has. */
 export function wordAfter(words: readonly string[], flag: string): string | undefined {
-  const inline = words.find((word) => word.startsWith(`${flag}=`));
-  if (inline !== undefined) return inline.slice(flag.length + 1);
-  const at = words.indexOf(flag);
-  return at < 0 ? undefined : words[at + 1];
+  const at = words.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
+  const word = words[at];
+  return word === flag ? words[at + 1] : word?.slice(flag.length + 1);
 }

@@ -5,12 +5,10 @@ import { z } from "zod";
 /** Of no effect where nothing is random, computed or written: then accepted, so that scripts can pass them to all. */
 export const commonFlags = z.object({
   seed: z.int().default(0).meta({ description: "seed of everything random", placeholder: "N" }),
-  threads: z
-    .int()
-    .min(1)
-    .max(1024)
-    .optional()
-    .meta({ description: "threads that compute (default: WILDMARK_THREADS, else all cores)", placeholder: "N" }),
+  threads: z.int().min(1).max(1024).optional().meta({
+    description: "threads of one model (default: WILDMARK_THREADS, else all cores; in experiments 1)",
+    placeholder: "N",
+  }),
   device: z.enum(["cpu", "webgpu"]).default("cpu").describe("where models run"),
   force: z.boolean().default(false).describe("overwrite what exists"),
   json: z.boolean().default(false).describe("print one JSON document instead of text"),

@@ -14,7 +14,7 @@ export const jobsFlag = {
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: "cells computed side by side (default: one for each core)", placeholder: "N" }),
+    .meta({ description: "cells computed side by side (default: one for each core, at most 8)", placeholder: "N" }),
 };
 
 /** As many as the cores hold, with the threads that each is given; a GPU is not shared. */

@@ -1,5 +1,6 @@
 /** @file Gives a loaded command its flags on the command line, and runs it with what was typed. */
 
+import { randomInt } from "node:crypto";
 import { type Command as CommanderCommand, Option } from "commander";
 import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
@@ -43,7 +44,7 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const outcome = await interruptible((signal) =>
     command.run(given, {
       args: place.processedArgs,
-      seed: common.seed,
+      seed: command.common?.random === "secret" && given.seed === undefined ? secretSeed() : common.seed,
       runtime: { device: common.device, ...(common.threads === undefined ? {} : { threads: common.threads }) },
       force: common.force,
       progress,
@@ -56,6 +57,10 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const { isTTY, columns } = process.stdout;
   const text = isTTY ? wrapped(outcome.text, Math.min(columns, WIDEST)) : outcome.text;
   process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+}
+
+function secretSeed(): number {
+  return randomInt(2 ** 48 - 1);
 }
 
 /** What was stopped says how to go on. */
@@ -73,7 +78,7 @@ function givenFlags(place: CommanderCommand): GivenFlags {
 function hasEffect(flag: string, common: CommonFlags): boolean {
   switch (flag) {
     case "seed":
-      return common.random === true;
+      return common.random !== undefined && common.random !== false;
     case "threads":
     case "device":
       return common.computes === true;

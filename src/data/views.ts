@@ -1,6 +1,7 @@
 /** @file Views of a batch: what a training step sees of its images, as they are or randomly erased. */
 
 import type { z } from "zod";
+import { chooseOptions } from "../core/options.js";
 import type { RandomStream } from "../core/random.js";
 import type { ImageShape } from "./dataset.js";
 import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
@@ -40,15 +41,19 @@ export const erasingShape = {
 
 export type ErasingOptions = z.infer<z.ZodObject<typeof erasingShape>>;
 
-/** A randomly erased copy: one rectangle an image. */
+/**
+ * A randomly erased copy: one rectangle an image.
+ *
+ * @throws WildmarkError `usage` where the smallest area is above the largest.
+ */
 export function erasedView(options: ErasingOptions): View {
-  const erasing = {
-    ...alwaysErasing,
+  const chosen = {
     probability: options.eraseProbability,
     areaMin: options.eraseAreaMin,
     areaMax: options.eraseAreaMax,
     aspectMin: options.eraseAspectMin,
     fill: options.eraseFill,
   };
+  const erasing = chooseOptions(randomErasingSchema, chosen, "Random Erasing");
   return (clean, target, shape, count, random) => eraseBatch(clean, target, shape, count, erasing, random);
 }

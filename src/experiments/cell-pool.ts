@@ -25,7 +25,12 @@ export interface CellPool {
 export function openCellPool(spec: ReproduceSpec, out: string, jobs: number, runtime: RuntimeOptions): CellPool {
   const workerData: WorkerSetup = { spec: packSpec(spec), out, runtime };
   const script = new URL("./cell-worker.js", import.meta.url);
-  const threads = Array.from({ length: jobs }, () => new Worker(script, { workerData }));
+  const broken = new Map<Worker, unknown>();
+  const threads = Array.from({ length: jobs }, () => {
+    const thread = new Worker(script, { workerData });
+    // A thread may break while it has nothing to do, too: out of memory, or a spec that it cannot read.
+    return thread.on("error", (error) => broken.set(thread, error));
+  });
   const free = [...threads];
   const underWay = new Set<Promise<boolean>>();
   const stop = (): void => {
@@ -36,6 +41,7 @@ export function openCellPool(spec: ReproduceSpec, out: string, jobs: number, run
     async compute(cell, onProgress) {
       const thread = free.shift();
       if (thread === undefined) throw new Error("more cells at a time than threads");
+      if (broken.has(thread)) throw broken.get(thread);
       const work = computeIn(thread, cell, onProgress);
       underWay.add(work);
       try {
@@ -74,7 +80,7 @@ function computeIn(thread: Worker, cell: PlannedCell, onProgress: (done: number)
       thread.off("message", onMessage).off("error", onError).off("exit", onExit);
     };
     thread.on("message", onMessage).on("error", onError).on("exit", onExit);
-    const message: ToWorker = { kind: "compute", address: cell.address, what: cell.what };
+    const message: ToWorker = { kind: "compute", address: cell.address };
     thread.postMessage(message);
   });
 }

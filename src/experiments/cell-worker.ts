@@ -24,10 +24,9 @@ parentPort?.on("message", async (message: ToWorker) => {
     controller.abort();
     return;
   }
-  const { address, what } = message;
-  const run = { runtime, what, progress: seldomProgress(), signal: controller.signal };
+  const run = { runtime, progress: seldomProgress(), signal: controller.signal };
   try {
-    const { computed } = await finishAddressed({ spec, out, run }, address);
+    const { computed } = await finishAddressed({ spec, out, run }, message.address);
     tell({ kind: "finished", computed });
   } catch (error) {
     tell(failure(error));

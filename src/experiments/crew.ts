@@ -47,7 +47,7 @@ export function openCrew(spec: ReproduceSpec, options: ReproduceOptions): Crew {
         const onProgress = tracker.begin(cell);
         const elsewhere = await computeElsewhere(pool, cell, onProgress);
         const progress = { update: (_what: string, done: number) => onProgress(done), note: () => {} };
-        const finished = await here({ spec, out, run: { ...run, what: cell.what, progress } });
+        const finished = await here({ spec, out, run: { ...run, progress } });
         tracker.end(cell, tell(finished.result), finished.computed || elsewhere);
         return finished.result;
       });

@@ -101,7 +101,7 @@ export const resultSchema = z.object({
   command: z.string(),
   started: z.iso.datetime(),
   finished: z.iso.datetime(),
-  /** Wall time of all cells, resumed parts included. */
+  /** Wall time of the run that wrote the document; cells that it found finished took none of it. */
   seconds: z.number().min(0),
   software: z.object({ wildmark: z.string(), onnxruntime: z.string(), node: z.string() }),
   machine: z.object({ platform: z.string(), cpu: z.string(), device: z.string(), threads: z.int().positive() }),
@@ -122,9 +122,7 @@ export const resultSchema = z.object({
   /** Everything else that the run depended on, defaults filled in. */
   spec: z.record(z.string(), z.json()),
   /** The model of each seed trained without any mark. */
-  unmarked: z.array(
-    z.object({ seed: z.int(), accuracy: share, epochs: z.array(epochSchema), modelSha256: z.string() }),
-  ),
+  unmarked: z.array(unmarkedSchema),
   marked: z.array(markedSchema).min(1),
   removals: z.array(removalSchema),
 });

@@ -9,13 +9,19 @@ export interface RunOptions {
   readonly runtime?: RuntimeOptions;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
-  /** What the progress calls the work, where there is more than one of its kind. */
-  readonly what?: string;
   /** Gets each epoch's record as it comes, epoch 0 (the model before) first. */
   readonly onEpoch?: (record: EpochRecord) => void;
 }
 
-/** The same for a training loop. */
-export function loopOptions({ onEpoch: _, ...run }: RunOptions, what: string): TrainingOptions {
-  return { what, ...run };
+/**
+ * The same for a training loop. Field by field, because it goes to the attacker's methods too: whatever else a caller's
+ * object carries (a command line with the key's path, say) must not.
+ */
+export function loopOptions({ runtime, progress, signal }: RunOptions, what: string): TrainingOptions {
+  return {
+    what,
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(progress === undefined ? {} : { progress }),
+    ...(signal === undefined ? {} : { signal }),
+  };
 }

@@ -56,7 +56,9 @@ export async function finishCell<Result>(folder: string, cell: Cell<Result>): Pr
   const found = await readFinished(folder, path, cell);
   if (found !== undefined) return { ...found, computed: false };
 
-  const { result, files } = await cell.compute();
+  const { result: computed, files } = await cell.compute();
+  // As it will be read back: a document must not depend on which cells were found finished, not even in its order.
+  const result = cell.schema.parse(JSON.parse(JSON.stringify(computed)));
   await mkdir(folder, { recursive: true });
   const written: Record<string, { file: string; sha256: string }> = {};
   for (const [name, { bytes, mode }] of Object.entries(files)) {

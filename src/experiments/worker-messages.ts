@@ -34,7 +34,7 @@ export interface WorkerSetup {
 }
 
 export type ToWorker =
-  | { readonly kind: "compute"; readonly address: CellAddress; readonly what: string }
+  | { readonly kind: "compute"; readonly address: CellAddress }
   /** Leave the cell in hand at the next step. */
   | { readonly kind: "stop" };
 

@@ -63,6 +63,12 @@ async function run(session: Session, name: string, images: FloatTensor, output: 
 
 function largestPerRow(scores: FloatTensor, rowCount: number): Uint8Array {
   const columns = scores.data.length / rowCount;
+  if (columns > 256) {
+    throw new WildmarkError("bad-model", `The model answers ${columns} classes; Wildmark takes up to 256.`);
+  }
+  if (scores.data.some(Number.isNaN)) {
+    throw new WildmarkError("numeric", "The model answers NaN: its weights are damaged, or its training diverged.");
+  }
   return Uint8Array.from({ length: rowCount }, (_, row) => {
     let best = 0;
     for (let column = 1; column < columns; column++) {

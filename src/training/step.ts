@@ -141,7 +141,7 @@ async function deriveTrainingGraph(
     dims: undefined,
   }));
   const derived: Graph = { ...b.build(), inputs: [...built.inputs, ...weightInputs], initializers, outputs };
-  return { graph: lowerPrimitives(derived), carried };
+  return { graph: lowerPrimitives(derived, { device: options.device ?? "cpu" }), carried };
 }
 
 function trainingStep(

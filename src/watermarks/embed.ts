@@ -1,9 +1,10 @@
 /**
- * @file Embeds a trigger set into a model: a few triggers join every batch of clean images (Zhang et al. 2018; Adi et al.
+ * @file Embeds a trigger set into a model: a few triggers take places in every batch of clean images (Zhang et al. 2018; Adi et al.
  * 2018, section 4: 2 triggers a batch), while training from scratch or while continuing a given model.
  */
 
 import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { packImages } from "../data/batches.js";
 import { imageSize, type LabelledImages } from "../data/dataset.js";
@@ -14,7 +15,7 @@ import { type Feed, type TrainedEpoch, type TrainingOptions, trainEpochs } from 
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan, sgdShape } from "../training/options.js";
 
-const triggersPerBatch = z.int().min(1).default(4).describe("triggers that join every batch");
+const triggersPerBatch = z.int().min(1).default(4).describe("triggers in every batch, in place of as many images");
 
 /** From a freshly drawn model. */
 export const embedFromScratchOptions = z.strictObject({
@@ -47,12 +48,19 @@ export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterabl
 }
 
 /**
- * A feed of which the last `perBatch` images of each batch are triggers (all of them, where a batch is no larger). They take turns, in an order of their own each round, and
- * a round goes on from one epoch to the next: where epochs are short, no trigger is left out by chance.
+ * A feed of which triggers replace the last `perBatch` images of each batch. They take turns, in an order of their own
+ * each round, and a round goes on from one epoch to the next: where epochs are short, no trigger is left out by chance.
+ *
+ * @throws WildmarkError `usage` where a batch would hold nothing but triggers.
  */
 export function withTriggers(feed: Feed, triggers: LabelledImages, perBatch: number, random: RandomStream): Feed {
   const size = imageSize(triggers.shape);
-  const count = Math.min(perBatch, feed.batch);
+  if (perBatch >= feed.batch) {
+    throw new WildmarkError("usage", `${perBatch} triggers a batch leave no clean image in batches of ${feed.batch}.`, {
+      hint: "Choose larger batches or fewer triggers a batch.",
+    });
+  }
+  const count = perBatch;
   const firstRow = feed.batch - count;
   let drawn: { readonly round: number; readonly order: Uint32Array } = { round: -1, order: new Uint32Array(0) };
   const triggerAt = (turn: number): number => {

@@ -42,7 +42,8 @@ export const command: CommandFile = (words) => {
     fullName: `embed --scheme ${scheme.id}`,
     description:
       "Marks a model: makes secret triggers from your data, trains them in, and writes the marked model and its key. " +
-      "With MODEL.onnx that model goes on training; without, a fresh one is trained.",
+      "With MODEL.onnx that model goes on training; without, a fresh one is trained. The triggers follow from the seed: it " +
+      "is drawn secretly unless --seed is given, and whoever knows the seed and the data has the key.",
     arguments: [{ name: "MODEL.onnx", description: "a trained model to mark", optional: true }],
     flags,
     extras: [
@@ -51,7 +52,7 @@ export const command: CommandFile = (words) => {
         ? { heading: "Training (going on)", schema: embedContinuingOptions }
         : { heading: "Training (from scratch; a given model has other defaults)", schema: embedFromScratchOptions },
     ],
-    common: { random: true, computes: true, writes: true },
+    common: { random: "secret", computes: true, writes: true },
     examples: [
       ["wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors", "from scratch"],
       ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],
