@@ -34,9 +34,11 @@ export {
   makeDataset,
   select,
 } from "./data/dataset.js";
+export { imageFeed } from "./data/feed.js";
 export { fetchDataset } from "./data/fetch.js";
 export { datasets, findUnrelated, loadDataset, loadImages } from "./data/registry.js";
 export { nestedSubset } from "./data/subset.js";
+export { cleanView, erasedView } from "./data/views.js";
 export { readResult } from "./experiments/finished.js";
 export { type MarkedModel, type Marking, markModel as embed } from "./experiments/mark-model.js";
 export { measure, type Yardstick, yardstickOf } from "./experiments/measure.js";
@@ -59,6 +61,11 @@ export type { Attack, RemovalMethod } from "./removal/method.js";
 export { type ChosenMethod, findMethod, removalMethods } from "./removal/registry.js";
 export { renderReport } from "./report/report.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
+/** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
+export { type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
+export { crossEntropyObjective, type Objective } from "./training/objective.js";
+export { type Optimizer, optimizerSchema } from "./training/optimizer.js";
+export { type Schedule, scheduleSchema } from "./training/schedule.js";
 export { embedContinuingOptions, embedFromScratchOptions } from "./watermarks/embed.js";
 export { type ChosenMark, findMark, markSchemes } from "./watermarks/registry.js";
 

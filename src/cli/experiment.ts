@@ -26,12 +26,12 @@ export async function runExperiment(
   out: string,
   call: Call<{ readonly jobs?: number | undefined }>,
 ): Promise<Outcome> {
-  const { force, progress } = call;
+  const { progress } = call;
   const { dataset, fraction } = spec;
   for (const seed of spec.seeds) attackerSubset({ dataset, fraction, seed });
   await requireFolder(out);
   const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
-  const earlier = await earlierResult(paths, spec, force);
+  const earlier = await earlierResult(paths, spec, call);
   if (earlier !== undefined) progress.note(`${out} holds this result already; only the report is drawn again`);
   const result = earlier ?? (await reproduce(spec, experimentOptions(call, out)));
 
@@ -55,11 +55,11 @@ function experimentOptions(call: Call<{ readonly jobs?: number | undefined }>, o
 async function earlierResult(
   paths: { readonly result: string; readonly report: string },
   spec: ReproduceSpec,
-  force: boolean,
+  { force, runtime }: Pick<Call<unknown>, "force" | "runtime">,
 ): Promise<Result | undefined> {
   if (await exists(paths.result)) {
     const found = await readResult(paths.result).catch((error) => (force ? undefined : Promise.reject(error)));
-    if (found !== undefined && isResultOf(found, spec)) return found;
+    if (found !== undefined && isResultOf(found, spec, runtime.device)) return found;
     if (force) return undefined;
     throw new WildmarkError("cannot-write", `${paths.result} is the result of another experiment.`, {
       hint: "Choose another folder with --out, or pass --force to replace it.",

@@ -46,7 +46,7 @@ export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): C
   const { triggersPerBatch: _, ...options } = setting.training;
   return {
     name: `unmarked-seed${seed}`,
-    spec: { ...commonSpec(setting, seed), training: options },
+    spec: { ...commonSpec(setting, seed, run), training: options },
     schema: unmarkedSchema,
     async compute() {
       const trained = await trainModel({ dataset, architecture, seed, options }, run);
@@ -69,7 +69,7 @@ export function markedCell(
   const { dataset, architecture, training, unrelated } = setting;
   return {
     name: `marked-${mark.id}-seed${seed}`,
-    spec: { ...commonSpec(setting, seed), ...markedSpec(setting, mark) },
+    spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
     schema: markedCellSchema,
     async compute() {
       const marking = { dataset, mark, start: { architecture }, options: training, seed };
@@ -115,7 +115,7 @@ export function innocentCell(
 ): Cell<z.infer<typeof innocentSchema>> {
   return {
     name: `innocent-${mark.id}-seed${seed}`,
-    spec: { ...commonSpec(setting, seed), ...markedSpec(setting, mark) },
+    spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
     schema: innocentSchema,
     async compute() {
       const model = await loadModel(unmarked);
@@ -139,7 +139,7 @@ export function removalCell(
   return {
     name: `removed-${mark.id}-${slug(method.label)}-seed${seed}`,
     spec: {
-      ...commonSpec(setting, seed),
+      ...commonSpec(setting, seed, run),
       ...markedSpec(setting, mark),
       fraction,
       removal: { method: method.id, options: { ...method.options } },
@@ -171,9 +171,10 @@ export function removalCell(
   };
 }
 
-function commonSpec({ dataset, architecture }: Setting, seed: number) {
+/** What every cell depends on. Devices differ in the last bits; results of one are not taken for those of another. */
+function commonSpec({ dataset, architecture }: Setting, seed: number, { runtime }: RunOptions) {
   const versions = { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() };
-  return { versions, dataset: dataset.sha256, architecture: architecture.id, seed };
+  return { versions, device: runtime?.device ?? "cpu", dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
 function markedSpec({ training, unrelated }: Setting, { id, options, needsUnrelated }: ChosenMark) {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded } from "../core/files.js";
 import { WILDMARK_VERSION } from "../core/version.js";
-import { runtimeVersion } from "../runtime/session.js";
+import { type Device, runtimeVersion } from "../runtime/session.js";
 import { type ReproduceSpec, specDocument } from "./reproduce.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./result.js";
 
@@ -26,10 +26,11 @@ export async function readResult(path: string): Promise<Result> {
   );
 }
 
-/** Whether `result` is what `spec` would give with this version of Wildmark, times and machine apart. */
-export function isResultOf(result: Result, spec: ReproduceSpec): boolean {
+/** Whether `result` is what `spec` would give with this version of Wildmark on this device, times and machine apart. */
+export function isResultOf(result: Result, spec: ReproduceSpec, device: Device = "cpu"): boolean {
   const expected = {
     software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
+    device,
     data: spec.dataset.sha256,
     architecture: spec.architecture.id,
     fraction: spec.fraction,
@@ -38,6 +39,7 @@ export function isResultOf(result: Result, spec: ReproduceSpec): boolean {
   };
   const found = {
     software: { wildmark: result.software.wildmark, onnxruntime: result.software.onnxruntime },
+    device: result.machine.device,
     data: result.data.sha256,
     architecture: result.architecture.id,
     fraction: result.attacker.fraction,
