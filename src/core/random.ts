@@ -2,10 +2,13 @@
  * @file Seeded random streams, each with a name.
  *
  * One seed gives any number of independent streams ("augment", "shuffle", "init", …), so that one more draw in one place
- * changes nothing elsewhere. A stream is xoshiro128** (Blackman & Vigna 2018) seeded by SplitMix32 over an FNV-1a hash of
- * seed and name. Same seed and name: same numbers on every machine (integer arithmetic only; `normal` uses Math.log,
- * Math.cos and Math.sin, whose last bit may differ between JavaScript engines).
+ * changes nothing elsewhere. A stream is xoshiro128** (Blackman & Vigna 2018) whose 128 bits of state are the head of a
+ * SHA-256 over seed and name: the state loses none of the seed, so a key drawn from a secret seed is as hard to guess as
+ * the seed. Same seed and name: same numbers on every machine (integer arithmetic only; `normal` uses Math.log, Math.cos
+ * and Math.sin, whose last bit may differ between JavaScript engines).
  */
+
+import { createHash } from "node:crypto";
 
 export interface RandomStream {
   /** Uniform in [0, 1), 32 bits of resolution. */
@@ -24,21 +27,11 @@ export function randomStream(seed: number, ...names: readonly (string | number)[
 }
 
 function namedStream(path: string): RandomStream {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < path.length; i++) {
-    hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
-  }
-  const split = (): number => {
-    hash = (hash + 0x9e3779b9) | 0;
-    let z = hash;
-    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-    return z ^ (z >>> 16);
-  };
-  let a = split();
-  let b = split();
-  let c = split();
-  let d = split();
+  const digest = createHash("sha256").update(path).digest();
+  let a = digest.readInt32LE(0);
+  let b = digest.readInt32LE(4);
+  let c = digest.readInt32LE(8);
+  let d = digest.readInt32LE(12);
 
   const bits = (): number => {
     const scaled = Math.imul(b, 5);

@@ -188,10 +188,12 @@ describe("labels that do not look random", () => {
 
   test("truly random ones are almost never mistaken for chosen ones", () => {
     const draw = randomStream(5);
+    let mistaken = 0;
     for (let run = 0; run < 300; run++) {
       const labels = fixedLabels(100).map(() => draw.below(CLASSES));
-      expect(verifyAnswers(keyOf(labels), { triggers: labels }).owned).toBe(true);
+      if (!verifyAnswers(keyOf(labels), { triggers: labels }).owned) mistaken += 1;
     }
+    expect(mistaken).toBeLessThanOrEqual(1);
   });
 });
 
