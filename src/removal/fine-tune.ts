@@ -29,6 +29,7 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
   paper: "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength. USENIX Security 2018",
   needs: ["labelled"],
   control: true,
+  variants: [{ variant: "ftll" }, { variant: "ftal" }, { variant: "rtll" }, { variant: "rtal" }],
   options,
   label: ({ variant }) => `Fine-tuning (${variant.toUpperCase()})`,
   run(attack, chosen) {

@@ -34,6 +34,13 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly needs: readonly ("labelled" | "unlabelled")[];
   /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
   readonly control: boolean;
+  /**
+   * True where nothing is learnt from the marked weights, so that any model of the same graph would end the same way: what
+   * such a method reaches is what the attacker's data are worth alone, and audits measure attacks against it.
+   */
+  readonly ignoresModel?: boolean;
+  /** Options of each form that an audit should try; one, with the defaults, where absent. */
+  readonly variants?: readonly Partial<Options>[];
   /** Options with defaults and descriptions; `{}` is always valid. */
   readonly options: z.ZodObject & z.ZodType<Options>;
   /** What a figure calls a run with these options: "WILD-JS", "fine-tuning (FTAL)". */

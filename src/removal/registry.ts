@@ -15,13 +15,16 @@ export interface ChosenMethod {
   readonly id: string;
   readonly label: string;
   readonly control: boolean;
+  readonly ignoresModel: boolean;
   /** As run, defaults filled in. */
   readonly options: MethodOptions;
   readonly run: (attack: Attack) => AsyncIterable<TrainedEpoch>;
 }
 
 /** A method as others list and choose it. */
-export interface RegisteredMethod extends Omit<RemovalMethod, "options" | "label" | "run"> {
+export interface RegisteredMethod extends Omit<RemovalMethod, "options" | "label" | "run" | "variants"> {
+  /** Options of each form worth trying; at least one. */
+  readonly variants: readonly MethodOptions[];
   readonly options: z.ZodObject;
   /** @throws WildmarkError `usage` naming each option that is wrong. */
   readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMethod;
@@ -44,19 +47,28 @@ export function findMethod(id: string): RegisteredMethod {
 }
 
 function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod {
-  const { options, label, run, ...described } = method;
+  const { options, label, run, variants = [{}], ...described } = method;
   return {
     ...described,
     options,
-    choose(given = {}) {
-      const chosen = chooseOptions(options, given, method.id);
+    variants: variants.map(given),
+    choose(wanted = {}) {
+      const chosen = chooseOptions(options, wanted, method.id);
       return {
         id: method.id,
         label: label(chosen),
         control: method.control,
+        ignoresModel: method.ignoresModel ?? false,
         options: chosen,
         run: (attack) => run(attack, chosen),
       };
     },
   };
+}
+
+/** Options without those left undefined. */
+function given(options: Partial<MethodOptions>): MethodOptions {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

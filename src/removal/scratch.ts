@@ -24,6 +24,7 @@ export const scratch: RemovalMethod<z.infer<typeof options>> = {
   paper: "a control of our own",
   needs: ["labelled"],
   control: true,
+  ignoresModel: true,
   options,
   label: () => "From scratch",
   run(attack, chosen) {

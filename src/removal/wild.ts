@@ -40,6 +40,7 @@ export const wild: RemovalMethod<WildOptions> = {
   paper: "Liu, Li, Wen, Li: Removing Backdoor-Based Watermarks in Neural Networks with Limited Data. ICPR 2020",
   needs: ["labelled"],
   control: false,
+  variants: [{ metric: "ce" }, { metric: "js" }],
   options: wildOptions,
   label: ({ metric }) => `WILD-${metric.toUpperCase()}`,
   run: (attack, options) =>
