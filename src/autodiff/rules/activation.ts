@@ -9,6 +9,10 @@ import { floatAttribute } from "../../onnx/graph.js";
 import type { GradientContext, GradientRules } from "../rule.js";
 import { sumTo } from "./broadcast.js";
 
+/** ONNX's defaults for Selu (Klambauer et al. 2017). */
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_GAMMA = 1.0507009873554805;
+
 export const activationRules: GradientRules = {
   Relu: ({ b, dy, node, input }) => {
     const [y = input(0)] = node.outputs;
@@ -42,6 +46,36 @@ export const activationRules: GradientRules = {
     const slope = b.op("Add", [y, b.scalar(floatAttribute(node, "alpha", 1))]);
     return [b.op("Where", [positive, dy, b.op("Mul", [dy, slope])])];
   },
+
+  /** y = gamma · (x where x > 0, else alpha · (exp(x) − 1)); the derivative at 0 is that of the left side. */
+  Selu: ({ b, dy, node, input }) => {
+    const [y = ""] = node.outputs;
+    const alpha = floatAttribute(node, "alpha", SELU_ALPHA);
+    const gamma = floatAttribute(node, "gamma", SELU_GAMMA);
+    const positive = b.op("Greater", [input(0), b.scalar(0)]);
+    const slope = b.op("Where", [positive, b.scalar(gamma), b.op("Add", [y, b.scalar(alpha * gamma)])]);
+    return [b.op("Mul", [dy, slope])];
+  },
+
+  /** y = alpha · (exp(x / alpha) − 1) below 0, whose derivative is y / alpha + 1: it has no kink. */
+  Celu: ({ b, dy, node }) => {
+    const [y = ""] = node.outputs;
+    const alpha = floatAttribute(node, "alpha", 1);
+    const slope = b.op("Add", [b.op("Mul", [y, b.scalar(1 / alpha)]), b.scalar(1)]);
+    return [b.op("Mul", [dy, b.op("Min", [slope, b.scalar(1)])])];
+  },
+
+  /** y = x / (1 + |x|): y′ = (1 − |y|)² */
+  Softsign: ({ b, dy, node }) => {
+    const [y = ""] = node.outputs;
+    const rest = b.op("Sub", [b.scalar(1), b.op("Abs", [y])]);
+    return [b.op("Mul", [dy, b.op("Mul", [rest, rest])])];
+  },
+
+  /** x above alpha, else 0; the derivative at alpha is 0. */
+  ThresholdedRelu: ({ b, dy, node, input }) => [
+    where(b, b.op("Greater", [input(0), b.scalar(floatAttribute(node, "alpha", 1))]), dy),
+  ],
 
   Clip: clip,
 

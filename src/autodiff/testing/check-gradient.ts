@@ -46,6 +46,10 @@ export interface GradientCheck<K extends string = string> {
   readonly tolerance?: number;
   /** Values through which no gradient shall flow: what they hold is kept fixed while inputs are varied. */
   readonly stopAt?: (names: Readonly<Record<K, string>>) => readonly string[];
+  /** The operator set of the graph under test; default `DEFAULT_OPSET`. */
+  readonly opset?: number;
+  /** The operator set of the graph under test; default: the one of derived graphs. */
+  readonly opset?: number;
   /** Rules to use instead of the ordinary ones. */
   readonly rules?: GradientRules;
 }
@@ -74,7 +78,7 @@ export async function checkGradient<K extends string>(check: GradientCheck<K>): 
   const inputs = drawInputs(check.inputs, seed);
   const by = inputs.filter(({ checked }) => checked).map(({ name }) => name);
 
-  const b = graphBuilder("gradient check");
+  const b = graphBuilder("gradient check", check.opset === undefined ? {} : { opset: check.opset });
   const { outputs, loss } = buildLoss(b, check, inputs, seed);
   const forward = snapshot(b.build());
   const feeds = new Map<string, Tensor>(

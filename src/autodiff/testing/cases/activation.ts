@@ -41,6 +41,10 @@ export const activationCases: GradientCases = {
     }),
   ],
   Elu: [...activation("Elu"), ...activation("Elu", { alpha: 0.7 })],
+  Selu: [...activation("Selu"), ...activation("Selu", { alpha: 1.2, gamma: 0.8 })],
+  Celu: [...activation("Celu"), ...activation("Celu", { alpha: 2.5 })],
+  Softsign: activation("Softsign"),
+  ThresholdedRelu: [...activation("ThresholdedRelu"), ...activation("ThresholdedRelu", { alpha: 0.3 })],
   Clip: [
     clip("no bounds", () => []),
     clip("both", (g) => [g.scalar(-1), g.scalar(2)]),
