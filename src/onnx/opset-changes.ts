@@ -39,7 +39,6 @@ export interface OpsetChange {
 
 /** Operators whose meaning changed at an opset, without a way to write the old meaning that Wildmark knows. */
 export const withoutEquivalent: Readonly<Record<string, number>> = {
-  GroupNormalization: 21, // scale and bias were per group, not per channel
   GridSample: 20,
   DFT: 20,
   RoiAlign: 16,
@@ -62,6 +61,7 @@ export const opsetChanges: Readonly<Record<string, OpsetChange>> = {
   Split: { since: 18, convert: split },
   Dropout: { since: 12, convert: dropout },
   BatchNormalization: { since: 14, convert: batchNormalization },
+  GroupNormalization: { since: 21, convert: groupNormalization },
   Softmax: { since: 13, convert: softmax },
   LogSoftmax: { since: 13, convert: softmax },
   Hardmax: { since: 13, convert: softmax },
@@ -144,6 +144,27 @@ function batchNormalization(node: Node, c: ChangeContext): Node[] {
     throw changed(node, c, "it was exported in training mode");
   }
   return [{ ...without(node, "spatial"), outputs: [output] }];
+}
+
+/** Until 21 scale and bias were a number a group: what InstanceNormalization does with groups in the place of channels. */
+function groupNormalization(node: Node, c: ChangeContext): Node[] {
+  const [input = "", ...weights] = node.inputs;
+  const [output = ""] = node.outputs;
+  const groups = c.unique(`${output}_groups`);
+  const normal = c.unique(`${output}_normal`);
+  const shape = c.unique(`${output}_shape`);
+  const grouped = integers(node, c, "grouped", [0, intAttribute(node, "num_groups", 1), -1]);
+  return [
+    step("Reshape", [input, grouped], groups),
+    {
+      ...without(node, "num_groups"),
+      opType: "InstanceNormalization",
+      inputs: [groups, ...weights],
+      outputs: [normal],
+    },
+    step("Shape", [input], shape),
+    step("Reshape", [normal, shape], output),
+  ];
 }
 
 /** Until 13 the axes from `axis` (default 1) on were taken together; today only `axis` itself is (default -1). */

@@ -7,7 +7,7 @@
  */
 
 import { elementCount } from "../core/tensor.js";
-import type { Graph, Node } from "./graph.js";
+import { type Graph, type Node, operatorName } from "./graph.js";
 import { isOperator, nodesBefore, storedTensors, valuesFrom } from "./traverse.js";
 
 export interface Parameters {
@@ -30,6 +30,8 @@ const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   LayerNormalization: [1, 2],
   RMSNormalization: [1],
   PRelu: [1],
+  "com.microsoft.BiasGelu": [1],
+  "com.microsoft.FastGelu": [1],
 };
 
 /**
@@ -104,5 +106,5 @@ function weightLeaves(graph: Graph): ReadonlyMap<string, Leaf> {
 
 function isWeight(node: Node, input: number, elements: number, afterLayer: boolean): boolean {
   if (isOperator(node, ...ELEMENTWISE)) return afterLayer && elements > 1;
-  return node.domain === "" && (WEIGHT_INPUTS[node.opType]?.includes(input) ?? false);
+  return WEIGHT_INPUTS[operatorName(node)]?.includes(input) ?? false;
 }
