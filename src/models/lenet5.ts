@@ -5,9 +5,9 @@
  */
 
 import type { RandomStream } from "../core/random.js";
-import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
-import { conv2d, dense, type LayerContext, maxPool2, relu } from "./layers.js";
+import { finishClassifier, startClassifier } from "./classifier.js";
+import { conv2d, dense, maxPool2, relu } from "./layers.js";
 import type { Architecture, ArchitectureInput } from "./registry.js";
 
 interface Widths {
@@ -32,24 +32,20 @@ export const lenetCaffe: Architecture = {
 
 function build(name: string, widths: Widths, input: ArchitectureInput, random: RandomStream): Graph {
   const { channels, height, width } = input;
-  const b = graphBuilder(name);
-  const context: LayerContext = { b, random };
+  const { context, image } = startClassifier(name, input, random);
   const [first, second] = widths.filters;
   const after = (size: number): number => Math.floor((Math.floor((size + 2 * widths.padding - 4) / 2) - 4) / 2);
 
-  let x = b.input("image", "float32", ["batch", channels, height, width]);
-  x = conv2d(context, "conv1", x, { inputs: channels, outputs: first, kernel: 5, padding: widths.padding });
+  let x = conv2d(context, "conv1", image, { inputs: channels, outputs: first, kernel: 5, padding: widths.padding });
   x = maxPool2(context, relu(context, x));
   x = conv2d(context, "conv2", x, { inputs: first, outputs: second, kernel: 5 });
   x = maxPool2(context, relu(context, x));
-  x = b.op("Flatten", [x], { axis: 1 });
+  x = context.b.op("Flatten", [x], { axis: 1 });
   let size = second * after(height) * after(width);
   widths.hidden.forEach((hidden, i) => {
     x = relu(context, dense(context, `fc${i + 1}`, x, size, hidden));
     size = hidden;
   });
   x = dense(context, `fc${widths.hidden.length + 1}`, x, size, input.classes);
-  b.append({ name: "logits", opType: "Identity", domain: "", inputs: [x], outputs: ["logits"], attributes: {} });
-  b.output("logits", "float32", ["batch", input.classes]);
-  return b.build();
+  return finishClassifier(context, x, input);
 }

@@ -8,7 +8,7 @@ import { findClassifier } from "../onnx/classifier.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { createSession } from "../runtime/session.js";
 import { conv2d, maxPool2 } from "./layers.js";
-import { architectures, findArchitecture, newModel } from "./registry.js";
+import { architectures, findArchitecture, newModel, parameterCount } from "./registry.js";
 
 const mnist = { channels: 1, height: 28, width: 28, classes: 10 };
 const weightsOf = (model: Model): FloatTensor[] =>
@@ -24,54 +24,102 @@ async function scores(model: Model, dims: readonly number[]): Promise<readonly n
   return found?.dims ?? [];
 }
 
-describe.each(architectures.map((architecture) => [architecture.id, architecture] as const))(
-  "%s",
-  (id, architecture) => {
-    test("is found by its id", () => {
-      expect(findArchitecture(id)).toBe(architecture);
-    });
+/** Narrow ones where there is a choice: the full width is drawn for its size only. */
+const tried = architectures.map(({ id, width }) => findArchitecture(id, width && 4));
 
-    test("answers any number of images, grey and colour, down to its smallest size", async () => {
-      const { smallest } = architecture;
-      for (const [channels, height, width, classes] of [
-        [1, 28, 28, 10],
-        [3, 32, 32, 7],
-        [1, smallest, smallest, 2],
-        [2, smallest, smallest + 5, 3],
-      ] as const) {
-        const model = newModel(architecture, { channels, height, width, classes }, 0);
-        expect(await scores(model, [3, channels, height, width])).toEqual([3, classes]);
-      }
-    });
+describe.each(tried.map((architecture) => [architecture.id, architecture] as const))("%s", (id, architecture) => {
+  test("is found by its id", () => {
+    const { title, smallest, width } = findArchitecture(id);
+    expect({ title, smallest, width }).toEqual({ ...architecture, id: undefined, build: undefined });
+  });
 
-    test("refuses images that its layers leave nothing of", () => {
-      const side = architecture.smallest - 1;
-      expect(() => newModel(architecture, { ...mnist, height: side }, 0)).toThrow(
-        expect.objectContaining({ code: "bad-data", message: expect.stringContaining(`${side}×28`) }),
-      );
-    });
+  test("answers any number of images, grey and colour, down to its smallest size", async () => {
+    const { smallest } = architecture;
+    for (const [channels, height, width, classes] of [
+      [1, 28, 28, 10],
+      [3, 32, 32, 7],
+      [1, smallest, smallest, 2],
+      [2, smallest, smallest + 5, 3],
+    ] as const) {
+      const model = newModel(architecture, { channels, height, width, classes }, 0);
+      expect(await scores(model, [3, channels, height, width])).toEqual([3, classes]);
+    }
+  });
 
-    test("can be trained whole, and its last layer is dense", () => {
-      const model = newModel(architecture, mnist, 0);
-      const { trainable, lastLayer, features, note, classes } = findClassifier(model.graph);
-      expect([...trainable].sort()).toEqual([...model.graph.initializers.keys()].sort());
-      expect(lastLayer.length).toBe(2);
-      expect(features).toContain("Relu");
-      expect({ note, classes }).toEqual({ note: undefined, classes: 10 });
-    });
+  test("refuses images that its layers leave nothing of", () => {
+    const side = architecture.smallest - 1;
+    expect(() => newModel(architecture, { ...mnist, height: side }, 0)).toThrow(
+      expect.objectContaining({ code: "bad-data", message: expect.stringContaining(`${side}×28`) }),
+    );
+  });
 
-    test("same seed, same bytes; another seed, other weights", () => {
-      const hash = (seed: number): string => modelSha256(encodeModel(newModel(architecture, mnist, seed)));
-      expect(hash(1)).toBe(hash(1));
-      expect(hash(1)).not.toBe(hash(2));
-    });
-  },
-);
+  test("can be trained whole, and its last layer is dense", () => {
+    const model = newModel(architecture, mnist, 0);
+    const { trainable, statistics, lastLayer, features, note, classes } = findClassifier(model.graph);
+    expect([...trainable, ...statistics].sort()).toEqual([...model.graph.initializers.keys()].sort());
+    expect(lastLayer.length).toBe(2);
+    expect(features).toMatch(/Relu|Flatten/);
+    expect({ note, classes }).toEqual({ note: undefined, classes: 10 });
+  });
+
+  test("same seed, same bytes; another seed, other weights", () => {
+    const hash = (seed: number): string => modelSha256(encodeModel(newModel(architecture, mnist, seed)));
+    expect(hash(1)).toBe(hash(1));
+    expect(hash(1)).not.toBe(hash(2));
+  });
+});
 
 test("sizes are the published ones", () => {
   // LeNet-5 as 6-16-120-84 with every map connected; Caffe's 20-50-500.
   expect(parameters(newModel(findArchitecture("lenet5"), mnist, 0))).toBe(61_706);
   expect(parameters(newModel(findArchitecture("lenet-caffe"), mnist, 0))).toBe(431_080);
+  // ResNet-18 with the CIFAR stem, as in the many PyTorch repositories that have it.
+  const cifar = { channels: 3, height: 32, width: 32, classes: 10 };
+  expect(parameterCount(findArchitecture("resnet18"), cifar)).toBe(11_173_962);
+  expect(parameterCount(findArchitecture("lenet5"), mnist)).toBe(61_706);
+  // LeNet-5 on 3×32×32, as PyTorch's tutorial has it but for the padding: 6·76 + 16·151 + (16·36+1)·120 + 121·84 + 850.
+  expect(parameterCount(findArchitecture("lenet5"), cifar)).toBe(83_126);
+  // A 3×3 convolution from a to b channels with its normalisation: (9a + 2)·b.
+  const layers = [
+    [3, 8],
+    [8, 8],
+    [8, 16],
+    [16, 16],
+    [16, 32],
+    [32, 32],
+  ] as const;
+  const norms = layers.reduce((sum, [from, to]) => sum + (9 * from + 2) * to, 0);
+  expect(parameterCount(findArchitecture("vgg-8"), cifar)).toBe(norms + 33 * 10);
+});
+
+test("a width is part of the id, or given beside it", () => {
+  expect(findArchitecture("resnet18-64").id).toBe("resnet18");
+  expect(findArchitecture("resnet18", 16).id).toBe("resnet18-16");
+  expect(findArchitecture("resnet18-8", 16).id).toBe("resnet18-16");
+  for (const [id, width] of [
+    ["lenet5", 16],
+    ["resnet18", 0],
+    ["vgg", 5000],
+    ["resnet18-", undefined],
+  ] as const) {
+    expect(() => findArchitecture(id, width)).toThrow(expect.objectContaining({ code: "usage" }));
+  }
+});
+
+test("weights of a ResNet have the names and shapes they have in torchvision", () => {
+  const { graph } = newModel(findArchitecture("resnet18-4"), { ...mnist, channels: 3 }, 0);
+  const dims = (name: string): readonly number[] | undefined => graph.initializers.get(name)?.dims;
+  expect(dims("conv1.weight")).toEqual([4, 3, 3, 3]);
+  expect(dims("layer1.0.conv1.weight")).toEqual([4, 4, 3, 3]);
+  expect(dims("layer2.0.downsample.0.weight")).toEqual([8, 4, 1, 1]);
+  expect(dims("layer2.0.downsample.1.running_var")).toEqual([8]);
+  expect(dims("layer4.1.bn2.weight")).toEqual([32]);
+  expect(dims("fc.weight")).toEqual([10, 32]);
+  expect(graph.nodes.map((node) => node.name)).toContain("layer1.0.conv1");
+  // He et al.: variance 2 / (outputs · 9); 9216 draws estimate it to some 2 %.
+  const { data } = graph.initializers.get("layer4.1.conv2.weight") as FloatTensor;
+  const variance = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+  expect(variance / (2 / (32 * 9))).toBeCloseTo(1, 1);
 });
 
 test("an unknown architecture is refused as usage, naming those there are", () => {

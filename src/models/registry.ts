@@ -1,11 +1,19 @@
-/** @file The built-in architectures: one record each. */
+/**
+ * @file The built-in architectures. Some come in any width: `resnet18` is the published one, `resnet18-16` one of 16
+ * channels where that has 64, so that an architecture's id says all that there is to say about it.
+ */
 
 import { WildmarkError } from "../core/errors.js";
 import { type RandomStream, randomStream } from "../core/random.js";
+import { elementCount } from "../core/tensor.js";
 import { encodeGraph } from "../onnx/encode.js";
 import type { Graph } from "../onnx/graph.js";
 import { decodeModel, type Model } from "../onnx/model.js";
+import { findParameters } from "../onnx/parameters.js";
+import { cnn } from "./cnn.js";
 import { lenet5, lenetCaffe } from "./lenet5.js";
+import { resnet18 } from "./resnet18.js";
+import { vgg } from "./vgg.js";
 
 export interface ArchitectureInput {
   readonly channels: number;
@@ -19,29 +27,93 @@ export interface Architecture {
   readonly title: string;
   /** The smallest image side that the layers leave something of. */
   readonly smallest: number;
+  /** Channels of the first stage, where they can be chosen: `findArchitecture("resnet18-16")`. */
+  readonly width?: number;
   /** The graph with freshly drawn weights: input "image" [batch, C, H, W] in [0, 1], output "logits" [batch, classes]. */
   readonly build: (input: ArchitectureInput, random: RandomStream) => Graph;
 }
 
-export const architectures: readonly Architecture[] = [lenet5, lenetCaffe];
+/** An architecture for each width. */
+export interface ArchitectureFamily {
+  readonly id: string;
+  readonly title: (width: number) => string;
+  /** The width that the bare id means. */
+  readonly width: number;
+  readonly smallest: number;
+  /** @param name of the graph: the architecture's id. */
+  readonly build: (name: string, width: number, input: ArchitectureInput, random: RandomStream) => Graph;
+}
 
-/** @throws WildmarkError `usage` naming the architectures there are. */
-export function findArchitecture(id: string): Architecture {
+const families: readonly ArchitectureFamily[] = [cnn, vgg, resnet18];
+
+/** Each once, families in their usual width. */
+export const architectures: readonly Architecture[] = [
+  lenet5,
+  lenetCaffe,
+  ...families.map((family) => ofWidth(family, family.width)),
+];
+
+const WIDEST = 1024;
+
+/**
+ * @param id such as "lenet5", "resnet18" or "resnet18-16".
+ * @param width another width than the id says; only for architectures that come in several.
+ * @throws WildmarkError `usage` naming the architectures there are.
+ */
+export function findArchitecture(id: string, width?: number): Architecture {
+  if (width !== undefined) {
+    const [, name = id] = /^(.+)-\d+$/.exec(id) ?? [];
+    return findArchitecture(`${name}-${width}`);
+  }
   const found = architectures.find((architecture) => architecture.id === id);
   if (found !== undefined) return found;
+  const [, name, digits] = /^(.+)-(\d+)$/.exec(id) ?? [];
+  const family = families.find((candidate) => candidate.id === name);
+  const channels = Number(digits);
+  if (family !== undefined && channels >= 1 && channels <= WIDEST) {
+    return channels === family.width ? findArchitecture(family.id) : ofWidth(family, channels);
+  }
+  const wide = families.map((candidate) => candidate.id).join(", ");
   throw new WildmarkError("usage", `No architecture "${id}".`, {
-    hint: `Choose one of: ${architectures.map((architecture) => architecture.id).join(", ")}.`,
+    hint:
+      `Choose one of: ${architectures.map((architecture) => architecture.id).join(", ")}. ` +
+      `${wide} take a width from 1 to ${WIDEST}: resnet18-16.`,
   });
+}
+
+function ofWidth({ id, title, width, smallest, build }: ArchitectureFamily, chosen: number): Architecture {
+  const name = chosen === width ? id : `${id}-${chosen}`;
+  return {
+    id: name,
+    title: title(chosen),
+    smallest,
+    width: chosen,
+    build: (input, random) => build(name, chosen, input, random),
+  };
 }
 
 /** A new model with weights drawn from the "init" stream of `seed`. */
 export function newModel(architecture: Architecture, input: ArchitectureInput, seed: number): Model {
-  if (Math.min(input.height, input.width) < architecture.smallest) {
-    throw new WildmarkError(
-      "bad-data",
-      `${architecture.title} needs images of at least ${architecture.smallest} pixels a side; found ${input.height}×${input.width}.`,
-    );
-  }
+  requireLargeEnough(architecture, input);
   const graph = architecture.build(input, randomStream(seed, "init"));
   return decodeModel(encodeGraph(graph), architecture.id);
+}
+
+/** Number of weights that training changes: running statistics are not counted, as everywhere. */
+export function parameterCount(architecture: Architecture, input: ArchitectureInput): number {
+  requireLargeEnough(architecture, input);
+  const graph = architecture.build(input, undrawn);
+  const { trainable } = findParameters(graph, "logits");
+  return trainable.reduce((sum, name) => sum + elementCount(graph.initializers.get(name)?.dims ?? [0]), 0);
+}
+
+/** Draws nothing: for whoever only wants to know how large a model is. */
+const undrawn: RandomStream = { uniform: () => 0, below: () => 0, normal: () => 0, stream: () => undrawn };
+
+function requireLargeEnough({ title, smallest }: Architecture, { height, width }: ArchitectureInput): void {
+  if (Math.min(height, width) >= smallest) return;
+  throw new WildmarkError(
+    "bad-data",
+    `${title} needs images of at least ${smallest} pixels a side; found ${height}×${width}.`,
+  );
 }
