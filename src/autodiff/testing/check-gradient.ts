@@ -46,8 +46,6 @@ export interface GradientCheck<K extends string = string> {
   readonly tolerance?: number;
   /** Values through which no gradient shall flow: what they hold is kept fixed while inputs are varied. */
   readonly stopAt?: (names: Readonly<Record<K, string>>) => readonly string[];
-  /** The operator set of the graph under test; default `DEFAULT_OPSET`. */
-  readonly opset?: number;
   /** The operator set of the graph under test; default: the one of derived graphs. */
   readonly opset?: number;
   /** Rules to use instead of the ordinary ones. */
