@@ -1,17 +1,17 @@
 /**
  * @file How a key lies in a safetensors file, and the checks that a key must pass both ways.
  *
- * Tensors, all U8: `triggers.images` [n, C, H, W], `triggers.labels` [n], and where the key holds them
+ * Tensors, U8 (labels are U16 where there are more than 256 classes): `triggers.images` [n, C, H, W], `triggers.labels` [n], and where the key holds them
  * `held_out.images`, `held_out.labels`, `placebos.images` [m, C, H, W], `source_labels` [n]. The rest is metadata, all
  * text. Any safetensors reader can open a key; nothing else of Wildmark depends on these names.
  */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
+import { decodeSafetensors, encodeSafetensors } from "../core/safetensors.js";
 import type { Tensor } from "../core/tensor.js";
-import { type ImageShape, imageSize } from "../data/dataset.js";
+import { type ImageShape, imageSize, MAX_CLASSES } from "../data/dataset.js";
 import type { Key, KeyImages, KeyTriggers } from "./key.js";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 
 const FORMAT = "wildmark-key";
 const VERSION = "1";
@@ -45,7 +45,7 @@ const shortText = z.string().min(1).max(200);
 const metadataSchema = z.object({
   scheme: shortText,
   seed: wholeText,
-  classes: wholeText.pipe(z.int().min(2).max(256)),
+  classes: wholeText.pipe(z.int().min(2).max(MAX_CLASSES)),
   options: jsonText.pipe(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
   model_sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
   created_by: shortText,
@@ -57,17 +57,17 @@ const metadataSchema = z.object({
 
 /** @throws WildmarkError `bad-key` when the key contradicts itself. */
 export function keyToBytes(key: Key): Uint8Array {
-  const { shape, triggers, heldOut, placebos, sourceLabels } = key;
+  const { shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
   const tensors = new Map<string, Tensor>([
     [IMAGES, imageTensor(triggers, shape)],
-    [LABELS, labelTensor(triggers.labels)],
+    [LABELS, labelTensor(triggers.labels, classes)],
   ]);
   if (heldOut !== undefined) {
     tensors.set(HELD_OUT_IMAGES, imageTensor(heldOut, shape));
-    tensors.set(HELD_OUT_LABELS, labelTensor(heldOut.labels));
+    tensors.set(HELD_OUT_LABELS, labelTensor(heldOut.labels, classes));
   }
   if (placebos !== undefined) tensors.set(PLACEBOS, imageTensor(placebos, shape));
-  if (sourceLabels !== undefined) tensors.set(SOURCE_LABELS, labelTensor(sourceLabels));
+  if (sourceLabels !== undefined) tensors.set(SOURCE_LABELS, labelTensor(sourceLabels, classes));
 
   const sortedOptions = Object.fromEntries(Object.entries(key.options).sort(([a], [b]) => (a < b ? -1 : 1)));
   const metadata = new Map([
@@ -97,7 +97,7 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
       throw badKey(where, `it holds an unexpected tensor ${JSON.stringify(name.slice(0, 60))}`);
   }
   const { shape, ...triggerImages } = readImages(tensors, IMAGES, where);
-  const triggers: KeyTriggers = { ...triggerImages, labels: readLabels(tensors, LABELS, where) };
+  const triggers: KeyTriggers = { ...triggerImages, labels: readLabels(tensors, LABELS, classes, where) };
 
   const other = (name: string): KeyImages => {
     const { shape: found, ...images } = readImages(tensors, name, where);
@@ -117,10 +117,10 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
     shape,
     triggers,
     heldOut: tensors.has(HELD_OUT_IMAGES)
-      ? { ...other(HELD_OUT_IMAGES), labels: readLabels(tensors, HELD_OUT_LABELS, where) }
+      ? { ...other(HELD_OUT_IMAGES), labels: readLabels(tensors, HELD_OUT_LABELS, classes, where) }
       : undefined,
     placebos: placebos_paired === undefined ? undefined : { ...other(PLACEBOS), paired: placebos_paired },
-    sourceLabels: tensors.has(SOURCE_LABELS) ? readLabels(tensors, SOURCE_LABELS, where) : undefined,
+    sourceLabels: tensors.has(SOURCE_LABELS) ? readLabels(tensors, SOURCE_LABELS, classes, where) : undefined,
     options,
     modelSha256: model_sha256,
     createdBy: created_by,
@@ -171,7 +171,7 @@ function checkKey(key: Key, where: string): void {
   }
 }
 
-function checkLabels(labels: Uint8Array, count: number, classes: number, name: string, where: string): void {
+function checkLabels(labels: Uint16Array, count: number, classes: number, name: string, where: string): void {
   if (labels.length !== count) throw badKey(where, `expected ${count} labels for the ${name}, found ${labels.length}`);
   const stray = labels.findIndex((label) => label >= classes);
   if (stray < 0) return;
@@ -182,8 +182,11 @@ function imageTensor({ images, count }: KeyImages, { channels, height, width }: 
   return { type: "uint8", dims: [count, channels, height, width], data: images };
 }
 
-function labelTensor(labels: Uint8Array): Tensor {
-  return { type: "uint8", dims: [labels.length], data: labels };
+function labelTensor(labels: Uint16Array, classes: number): Tensor {
+  const dims = [labels.length];
+  return classes <= 256
+    ? { type: "uint8", dims, data: Uint8Array.from(labels) }
+    : { type: "uint16", dims, data: labels };
 }
 
 function readImages(
@@ -206,10 +209,12 @@ function readImages(
   return { images: tensor.data, count, shape: { channels, height, width } };
 }
 
-function readLabels(tensors: ReadonlyMap<string, Tensor>, name: string, where: string): Uint8Array {
+function readLabels(tensors: ReadonlyMap<string, Tensor>, name: string, classes: number, where: string): Uint16Array {
   const tensor = tensors.get(name);
-  if (tensor?.type === "uint8" && tensor.dims.length === 1) return tensor.data;
-  throw badKey(where, `expected ${name} as U8 labels [count], found ${found(tensor)}`);
+  // One form for each number of classes, so that equal keys have equal bytes.
+  const type = classes <= 256 ? "uint8" : "uint16";
+  if (tensor?.type === type && tensor.dims.length === 1) return Uint16Array.from(tensor.data);
+  throw badKey(where, `expected ${name} as ${type === "uint8" ? "U8" : "U16"} labels [count], found ${found(tensor)}`);
 }
 
 function found(tensor: Tensor | undefined): string {

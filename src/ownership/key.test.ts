@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
+import { decodeSafetensors, encodeSafetensors } from "../core/safetensors.js";
 import type { Tensor } from "../core/tensor.js";
 import { decodeKey, encodeKey, type Key, keySha256, readKey, writeKey } from "./key.js";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 
 const pixels = (count: number, start: number): Uint8Array =>
   Uint8Array.from({ length: count * 6 }, (_, i) => start + i);
@@ -19,10 +19,10 @@ const key: Key = {
   seed: -7,
   classes: 10,
   shape: { channels: 1, height: 2, width: 3 },
-  triggers: { images: pixels(3, 0), labels: Uint8Array.of(6, 6, 9), count: 3 },
-  heldOut: { images: pixels(2, 50), labels: Uint8Array.of(6, 6), count: 2 },
+  triggers: { images: pixels(3, 0), labels: Uint16Array.of(6, 6, 9), count: 3 },
+  heldOut: { images: pixels(2, 50), labels: Uint16Array.of(6, 6), count: 2 },
   placebos: { images: pixels(3, 90), count: 3, paired: true },
-  sourceLabels: Uint8Array.of(4, 4, 4),
+  sourceLabels: Uint16Array.of(4, 4, 4),
   options: { text: "TEST", size: 0.5, fixed: true },
   modelSha256: "ab".repeat(32),
   createdBy: "wildmark 0.1.0",
@@ -129,14 +129,25 @@ describe("a key that contradicts itself is refused by its reader", () => {
   });
 
   test("and is never written", () => {
-    const labels = Uint8Array.of(6, 6, 10);
+    const labels = Uint16Array.of(6, 6, 10);
     expect(refusal(() => encodeKey({ ...key, triggers: { ...key.triggers, labels } })).code).toBe("bad-key");
-    expect(refusal(() => encodeKey({ ...key, classes: 300 })).code).toBe("bad-key");
+    expect(refusal(() => encodeKey({ ...key, classes: 65_537 })).code).toBe("bad-key");
     expect(refusal(() => encodeKey({ ...key, seed: 0.5 })).code).toBe("bad-key");
     expect(refusal(() => encodeKey({ ...key, options: { sigma: Number.NaN } })).code).toBe("bad-key");
     const short = { ...key.triggers, images: pixels(2, 0) };
     expect(refusal(() => encodeKey({ ...key, triggers: short })).message).toContain("take 18 bytes, found 12");
   });
+});
+
+test("labels are bytes up to 256 classes and 16-bit numbers beyond", () => {
+  const types = (classes: number) => {
+    const bytes = encodeKey({ ...key, classes });
+    expect(decodeKey(bytes, "x")).toEqual({ ...key, classes });
+    const { tensors } = decodeSafetensors(bytes, "x");
+    return ["triggers.labels", "held_out.labels", "source_labels"].map((name) => tensors.get(name)?.type);
+  };
+  expect(types(256)).toEqual(["uint8", "uint8", "uint8"]);
+  expect(types(257)).toEqual(["uint16", "uint16", "uint16"]);
 });
 
 describe("on disk", () => {

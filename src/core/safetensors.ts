@@ -8,8 +8,8 @@
  * is allocated.
  */
 
-import { type ElementArrays, type ElementType, elementCount, type Tensor } from "../core/tensor.js";
 import { malformed, parseHeader, quote, type TensorEntry } from "./safetensors-header.js";
+import { type ElementArrays, type ElementType, elementCount, type Tensor } from "./tensor.js";
 
 /** What a file holds. Maps, because names are the file's own and may be anything, `__proto__` too. */
 export interface SafeTensors {

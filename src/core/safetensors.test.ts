@@ -4,9 +4,9 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { WildmarkError } from "../core/errors.js";
-import type { Tensor } from "../core/tensor.js";
+import { WildmarkError } from "./errors.js";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import type { Tensor } from "./tensor.js";
 
 const ascii = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
 

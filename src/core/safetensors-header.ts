@@ -6,7 +6,7 @@
  */
 
 import { z } from "zod";
-import { WildmarkError } from "../core/errors.js";
+import { WildmarkError } from "./errors.js";
 
 /** Where a tensor lies in the data that follows the header. */
 export interface TensorEntry {
