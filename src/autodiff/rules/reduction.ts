@@ -26,6 +26,9 @@ export const reductionRules: GradientRules = {
   ReduceLogSumExp: reduction(({ b, dy, input }, { aligned, y }) =>
     b.op("Mul", [b.op("Exp", [b.op("Sub", [input(0), aligned(y)])]), aligned(dy)]),
   ),
+  /** dx = dy / exp(y) */
+  ReduceLogSum: reduction(({ b, dy }, { spread, aligned, y }) => spread(aligned(b.op("Div", [dy, b.op("Exp", [y])])))),
+  ReduceProd: reduction(product),
   ReduceMax: reduction(extremum),
   ReduceMin: reduction(extremum),
 };
@@ -91,4 +94,16 @@ function extremum({ b, dy, input }: GradientContext, { aligned, axes, count, y }
   const hits = b.op("Cast", [b.op("Equal", [input(0), aligned(y)])], { to: dataTypeOf("float32") });
   const ties = b.op("ReduceSum", [hits, b.ints(axes)], { keepdims: 1 });
   return b.op("Mul", [hits, b.op("Div", [aligned(dy), ties])]);
+}
+
+/** dx = dy · the product of the other elements, which is exact where some are 0. */
+function product({ b, dy, input }: GradientContext, { aligned, axes, count }: Reduction): string {
+  if (count === 1) return aligned(dy);
+  const isZero = b.op("Equal", [input(0), b.scalar(0)]);
+  const safe = b.op("Where", [isZero, b.scalar(1), input(0)]);
+  const all = b.op("ReduceProd", [safe, b.ints(axes)], { keepdims: 1 });
+  const zeros = b.op("Cast", [isZero], { to: dataTypeOf("float32") });
+  const otherZeros = b.op("Sub", [b.op("ReduceSum", [zeros, b.ints(axes)], { keepdims: 1 }), zeros]);
+  const others = b.op("Where", [b.op("Equal", [otherZeros, b.scalar(0)]), b.op("Div", [all, safe]), b.scalar(0)]);
+  return b.op("Mul", [others, aligned(dy)]);
 }

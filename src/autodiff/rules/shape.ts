@@ -10,6 +10,12 @@ const reshaped: GradientRule = ({ b, dy, node, input, dims }) => [
   reshapeTo(b, dy, dims(node.outputs[0] ?? ""), dims(input(0))),
 ];
 
+/** Between float types; what comes from or becomes an integer carries no gradient and never gets here. */
+const cast: GradientRule = ({ b, dy, node, input, type }) => {
+  const from = type(input(0));
+  return [from === type(node.outputs[0] ?? "") ? dy : b.op("Cast", [dy], { to: dataTypeOf(from) })];
+};
+
 export const shapeRules: GradientRules = {
   Reshape: reshaped,
   Flatten: reshaped,
@@ -26,9 +32,6 @@ export const shapeRules: GradientRules = {
 
   Expand: ({ b, dy, node, input, dims }) => [sumTo(b, dy, dims(node.outputs[0] ?? ""), dims(input(0)))],
 
-  /** Between float types; what comes from or becomes an integer carries no gradient and never gets here. */
-  Cast: ({ b, dy, node, input, type }) => {
-    const from = type(input(0));
-    return [from === type(node.outputs[0] ?? "") ? dy : b.op("Cast", [dy], { to: dataTypeOf(from) })];
-  },
+  Cast: cast,
+  CastLike: cast,
 };

@@ -51,4 +51,12 @@ export const reductionCases: GradientCases = {
   ReduceLogSumExp: reductions("ReduceLogSumExp"),
   ReduceMax: reductions("ReduceMax"),
   ReduceMin: reductions("ReduceMin"),
+  ReduceLogSum: reductions("ReduceLogSum", [0.5, 2]),
+  ReduceProd: [
+    ...reductions("ReduceProd"),
+    gradientCase("rows with no, one and two zeros", {
+      inputs: { x: { dims: [3, 3], values: [1.5, -2, 0.5, 2, 0, 3, 0, 4, 0] } },
+      build: (g, { x }) => g.op("ReduceProd", [x, g.ints([-1])]),
+    }),
+  ],
 };

@@ -69,11 +69,41 @@ export const shapeCases: GradientCases = {
         return g.op("Cast", [g.op("Mul", [double, double])], { to: dataTypeOf("float32") });
       },
     }),
+    gradientCase("to float16 and back", {
+      // Powers of two are exact in float16; the gradient, which passes it too, is rounded to 11 bits: 5e-4.
+      inputs: { x: { dims: [4], values: [0.5, -2, 4, -0.25] } },
+      tolerance: 1e-3,
+      build: (g, { x }) => {
+        const half = g.op("Cast", [x], { to: dataTypeOf("float16") });
+        return g.op("Cast", [g.op("Mul", [half, half])], { to: dataTypeOf("float32") });
+      },
+    }),
+    gradientCase("to booleans, through which nothing flows", {
+      inputs: { x: { dims: [4] } },
+      build: (g, { x }) => {
+        const mask = g.op("Cast", [g.op("Cast", [x], { to: dataTypeOf("bool") })], { to: dataTypeOf("float32") });
+        return g.op("Mul", [x, mask]);
+      },
+    }),
     gradientCase("to integers, through which nothing flows", {
       inputs: { x: { dims: [4], values: [0.4, 1.6, -2.3, 3.5] } },
       build: (g, { x }) => {
         const whole = g.op("Cast", [g.op("Cast", [x], { to: dataTypeOf("int64") })], { to: dataTypeOf("float32") });
         return g.op("Mul", [x, whole]);
+      },
+    }),
+  ],
+  CastLike: [
+    gradientCase("like the same type", {
+      inputs: { x: { dims: [2, 3] }, like: { dims: [1], checked: false } },
+      build: (g, { x, like }) => g.op("CastLike", [g.op("Mul", [x, x]), like]),
+    }),
+    gradientCase("to float64 and back", {
+      inputs: { x: { dims: [3] } },
+      build: (g, { x }) => {
+        const like = g.initializer("like", { type: "float64", dims: [], data: new Float64Array(1) });
+        const double = g.op("CastLike", [x, like]);
+        return g.op("CastLike", [g.op("Mul", [double, double]), x]);
       },
     }),
   ],

@@ -30,6 +30,8 @@ export const reductionKernels: Kernels = {
   ReduceL1: reduction((values) => sum(values.map(Math.abs))),
   ReduceL2: reduction((values) => Math.hypot(...values)),
   ReduceLogSumExp: reduction((values) => Math.log(sum(values.map(Math.exp)))),
+  ReduceLogSum: reduction((values) => Math.log(sum(values))),
+  ReduceProd: reduction((values) => values.reduce((product, value) => product * value, 1)),
   ReduceMax: reduction((values) => Math.max(...values)),
   ReduceMin: reduction((values) => Math.min(...values)),
 };
