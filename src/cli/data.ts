@@ -29,7 +29,7 @@ export async function loadUnrelated(flags: DataFlags, progress: Progress): Promi
   if (usual === undefined) {
     progress.note("note: KMNIST is not on this machine; the unrelated mark uses Wildmark's built-in shapes instead");
   }
-  const { shape, count, images, warnings } = usual ?? (await loadImages("shapes"));
+  const { shape, count, pixels, warnings } = usual ?? (await loadImages("shapes"));
   for (const warning of warnings) progress.note(`warning: ${warning}`);
-  return { shape, count, images };
+  return { shape, count, pixels };
 }

@@ -3,13 +3,14 @@
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { agreement, predict } from "../training/evaluate.js";
-import { imageSize, type LabelledImages } from "./dataset.js";
+import { packImages } from "./batches.js";
+import type { Images, LabelledImages } from "./dataset.js";
 
 /** The model's class for every image. */
-export function answers(model: Model, images: LabelledImages, options: RuntimeOptions = {}): Promise<Uint8Array> {
-  const size = imageSize(images.shape);
+export function answers(model: Model, images: Images, options: RuntimeOptions = {}): Promise<Uint16Array> {
   const pack = (from: number, count: number, target: Float32Array): void => {
-    for (let i = 0; i < count * size; i++) target[i] = (images.images[from * size + i] ?? 0) / 255;
+    const indices = Uint32Array.from({ length: count }, (_, i) => from + i);
+    packImages(images, indices, target);
   };
   return predict(model, pack, images.count, options);
 }

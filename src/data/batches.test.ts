@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { randomStream } from "../core/random.js";
 import { epochBatches, packImages, stepsPerEpoch, unpackImages } from "./batches.js";
+import { inMemory } from "./pixels.js";
 
 const images = {
   shape: { channels: 1, height: 1, width: 3 },
   count: 3,
-  images: Uint8Array.of(0, 51, 255, 1, 2, 3, 10, 20, 30),
+  pixels: inMemory(Uint8Array.of(0, 51, 255, 1, 2, 3, 10, 20, 30)),
 };
 
 describe("packImages", () => {
@@ -16,14 +17,11 @@ describe("packImages", () => {
   });
 
   it("comes back exactly through unpackImages, for every byte", () => {
-    const every = {
-      shape: { channels: 1, height: 16, width: 16 },
-      count: 1,
-      images: Uint8Array.from(Array(256).keys()),
-    };
+    const bytes = Uint8Array.from(Array(256).keys());
+    const every = { shape: { channels: 1, height: 16, width: 16 }, count: 1, pixels: inMemory(bytes) };
     const target = new Float32Array(256);
     packImages(every, [0], target);
-    expect(unpackImages(target)).toEqual(every.images);
+    expect(unpackImages(target)).toEqual(bytes);
   });
 
   it.each([3, -1, 1.5])("refuses image %s of 3", (index) => {

@@ -6,7 +6,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
-import { type Images, imageSize, outside } from "./dataset.js";
+import { type Images, imageAt, imageSize } from "./dataset.js";
 
 /** byte ↦ byte / 255 as float32: a look-up is faster than a division and gives the same bits everywhere. */
 const unitOfByte = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
@@ -19,7 +19,6 @@ const unitOfByte = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
  */
 export function packImages(images: Images, indices: ArrayLike<number>, target: Float32Array): void {
   const size = imageSize(images.shape);
-  const pixels = images.images;
   if (target.length < indices.length * size) {
     throw new WildmarkError(
       "usage",
@@ -28,10 +27,8 @@ export function packImages(images: Images, indices: ArrayLike<number>, target: F
   }
   let out = 0;
   for (let i = 0; i < indices.length; i++) {
-    const index = indices[i] ?? -1;
-    if (!(index >= 0 && index < images.count && Number.isInteger(index))) throw outside(index, images.count);
-    const end = (index + 1) * size;
-    for (let at = index * size; at < end; at++) target[out++] = unitOfByte[pixels[at] ?? 0] ?? 0;
+    const pixels = imageAt(images, indices[i] ?? -1);
+    for (let at = 0; at < size; at++) target[out++] = unitOfByte[pixels[at] ?? 0] ?? 0;
   }
 }
 

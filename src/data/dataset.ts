@@ -1,33 +1,34 @@
 /**
  * @file Labelled images as plain data, and the checks they must pass before anything is trained on them.
  *
- * Pixels stay 8-bit, as files hold them, until a batch is packed: a quarter of the memory, and one exact hash.
+ * Pixels stay 8-bit, as files hold them, until a batch is packed: a quarter of the memory, and one exact hash. Where
+ * they lie is for `pixels.ts` to know; everybody else asks for one image at a time.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { WildmarkError } from "../core/errors.js";
+import type { ImageShape } from "../core/image.js";
+import { inMemory, type PixelSource, pick, pixelCount, readPixels } from "./pixels.js";
 
-/** The shape of one image: grey has one channel, colour three. */
-export interface ImageShape {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-}
+/** Labels are 16-bit numbers. */
+export const MAX_CLASSES = 65_536;
+
+export type { ImageShape };
 
 /** 8-bit images without labels, NCHW, row-major: pixel values 0..255. */
 export interface Images {
   readonly shape: ImageShape;
   readonly count: number;
-  /** `count · channels · height · width` pixels. */
-  readonly images: Uint8Array;
+  /** `count · channels · height · width` bytes. */
+  readonly pixels: PixelSource;
 }
 
 /** Labelled 8-bit images. */
 export interface LabelledImages extends Images {
-  /** Labels lie in 0 … classes − 1; at most 256. */
+  /** Labels lie in 0 … classes − 1; at most 65,536. */
   readonly classes: number;
   /** `count` labels. */
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
 }
 
 /** A data set with its two splits, which have the same shape and classes. */
@@ -46,25 +47,45 @@ export function imageSize(shape: ImageShape): number {
 }
 
 /**
- * Copies the images at `indices`, in that order; an index may occur more than once.
+ * The bytes of one image: a view to read, valid until the next call.
+ *
+ * @throws WildmarkError `bad-data` when there is no such image, `bad-file` when its file can no longer be read.
+ */
+export function imageAt(images: Images, index: number): Uint8Array {
+  if (!(index >= 0 && index < images.count && Number.isInteger(index))) throw outside(index, images.count);
+  return readPixels(images.pixels, index, imageSize(images.shape));
+}
+
+/**
+ * The images at `indices`, in that order; an index may occur more than once. Pixels are not copied.
  *
  * @throws WildmarkError `bad-data` when an index lies outside the set.
  */
 export function select(images: LabelledImages, indices: ArrayLike<number>): LabelledImages {
-  const labels = Uint8Array.from({ length: indices.length }, (_, i) => images.labels[indices[i] ?? -1] ?? 0);
+  const labels = Uint16Array.from({ length: indices.length }, (_, i) => images.labels[indices[i] ?? -1] ?? 0);
   return { ...selectImages(images, indices), classes: images.classes, labels };
 }
 
 /** The same of images without labels. */
 export function selectImages(images: Images, indices: ArrayLike<number>): Images {
-  const size = imageSize(images.shape);
-  const pixels = new Uint8Array(indices.length * size);
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i] ?? -1;
     if (!(index >= 0 && index < images.count && Number.isInteger(index))) throw outside(index, images.count);
-    pixels.set(images.images.subarray(index * size, (index + 1) * size), i * size);
   }
-  return { shape: images.shape, count: indices.length, images: pixels };
+  return { shape: images.shape, count: indices.length, pixels: pick(images.pixels, Uint32Array.from(indices)) };
+}
+
+/** A copy of all pixels, one image after the other: for sets that are small, such as a key's. */
+export function copyPixels(images: Images): Uint8Array {
+  const size = imageSize(images.shape);
+  const bytes = new Uint8Array(images.count * size);
+  for (let i = 0; i < images.count; i++) bytes.set(imageAt(images, i), i * size);
+  return bytes;
+}
+
+/** The same images with their pixels in memory of their own. */
+export function copied<T extends Images>(images: T): T {
+  return { ...images, pixels: inMemory(copyPixels(images)) };
 }
 
 /** The error for an index that is no image of a set of `count`. */
@@ -85,7 +106,12 @@ export function validate(images: LabelledImages, what: string): LabelledImages {
       throw new WildmarkError("bad-data", `${what}: ${name} must be a positive integer, found ${value}`);
     }
   }
-  if (classes > 256) throw new WildmarkError("bad-data", `${what}: labels are bytes, so ${classes} classes do not fit`);
+  if (classes > MAX_CLASSES) {
+    throw new WildmarkError(
+      "bad-data",
+      `${what}: ${classes} classes are more than the ${MAX_CLASSES} that labels tell apart`,
+    );
+  }
   if (count === 0) throw new WildmarkError("bad-data", `${what}: the set is empty`);
   if (labels.length !== count) {
     throw new WildmarkError("bad-data", `${what}: expected ${count} labels, found ${labels.length}`, {
@@ -93,11 +119,12 @@ export function validate(images: LabelledImages, what: string): LabelledImages {
     });
   }
   const expected = count * imageSize(shape);
-  if (images.images.length !== expected) {
+  const found = pixelCount(images.pixels, imageSize(shape));
+  if (found !== expected) {
     const { channels, height, width } = shape;
     throw new WildmarkError(
       "bad-data",
-      `${what}: ${count} images of ${channels}x${height}x${width} take ${expected} bytes, found ${images.images.length}`,
+      `${what}: ${count} images of ${channels}x${height}x${width} take ${expected} bytes, found ${found}`,
     );
   }
   const stray = labels.findIndex((label) => label >= classes);
@@ -133,12 +160,26 @@ export function makeDataset(parts: Omit<Dataset, "sha256">): Dataset {
 /** Hex SHA-256 over shape, classes, count, images and labels of each set in turn. */
 export function hashImages(sets: readonly LabelledImages[]): string {
   const hash = createHash("sha256");
-  for (const set of sets)
-    hash
-      .update(`${set.count} of ${describe(set)}\n`)
-      .update(set.images)
-      .update(set.labels);
+  for (const set of sets) {
+    hash.update(`${set.count} of ${describe(set)}\n`);
+    hashPixels(set, hash);
+    // Labels that fit into bytes are hashed as bytes: so they were before there could be more than 256 classes.
+    hash.update(set.classes <= 256 ? Uint8Array.from(set.labels) : new Uint8Array(littleEndian(set.labels)));
+  }
   return hash.digest("hex");
+}
+
+/** Feeds all pixels to a hash, an image at a time. */
+export function hashPixels(images: Images, hash: Hash): void {
+  for (let i = 0; i < images.count; i++) hash.update(imageAt(images, i));
+}
+
+function littleEndian(labels: Uint16Array): ArrayBuffer {
+  const view = new DataView(new ArrayBuffer(labels.length * 2));
+  labels.forEach((label, i) => {
+    view.setUint16(i * 2, label, true);
+  });
+  return view.buffer;
 }
 
 function describe({ shape, classes }: LabelledImages): string {
@@ -147,5 +188,5 @@ function describe({ shape, classes }: LabelledImages): string {
 
 /** The same images, all with one label. */
 export function relabel(images: LabelledImages, label: number): LabelledImages {
-  return { ...images, labels: new Uint8Array(images.count).fill(label) };
+  return { ...images, labels: new Uint16Array(images.count).fill(label) };
 }

@@ -10,6 +10,7 @@
 import { permutation, type RandomStream, randomStream } from "../core/random.js";
 import type { LabelledImages } from "./dataset.js";
 import { digitStrokes, type Stroke } from "./digit-strokes.js";
+import { inMemory } from "./pixels.js";
 import { blur, type Canvas, canvas, type Point, smoothCurve, stroke } from "./strokes.js";
 
 export type Split = "train" | "test";
@@ -24,7 +25,7 @@ const CLASSES = 10;
  */
 export function renderDigits(split: Split, count: number, seed: number): LabelledImages {
   const images = new Uint8Array(count * SIDE * SIDE);
-  const labels = new Uint8Array(count);
+  const labels = new Uint16Array(count);
   for (let block = 0; block * CLASSES < count; block++) {
     const dealt = permutation(CLASSES, randomStream(seed, "digits", split, "labels", block));
     labels.set(dealt.subarray(0, count - block * CLASSES), block * CLASSES);
@@ -36,7 +37,13 @@ export function renderDigits(split: Split, count: number, seed: number): Labelle
     drawDigit(sheet, label, random);
     develop(sheet, images.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), random);
   });
-  return { shape: { channels: 1, height: SIDE, width: SIDE }, classes: CLASSES, count, images, labels };
+  return {
+    shape: { channels: 1, height: SIDE, width: SIDE },
+    classes: CLASSES,
+    count,
+    pixels: inMemory(images),
+    labels,
+  };
 }
 
 /** Writes one digit, and now and then a slip of the pen beside it. */

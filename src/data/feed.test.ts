@@ -5,6 +5,7 @@ import { z } from "zod";
 import { randomStream } from "../core/random.js";
 import type { LabelledImages } from "./dataset.js";
 import { imageFeed } from "./feed.js";
+import { inMemory } from "./pixels.js";
 import { cleanView, erasedView, erasingShape, type View } from "./views.js";
 
 const SIZE = 6;
@@ -15,8 +16,8 @@ function numbered(count: number): LabelledImages {
     shape: { channels: 1, height: 2, width: 3 },
     classes: 3,
     count,
-    images: Uint8Array.from({ length: count * SIZE }, (_, at) => Math.floor(at / SIZE) + 1),
-    labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
+    pixels: inMemory(Uint8Array.from({ length: count * SIZE }, (_, at) => Math.floor(at / SIZE) + 1)),
+    labels: Uint16Array.from({ length: count }, (_, i) => i % 3),
   };
 }
 

@@ -6,9 +6,10 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { type DownloadableFile, type KnownFile, kmnistTestImages, mnistFiles } from "./checksums.js";
-import { type Dataset, type ImageShape, type Images, imageSize, type LabelledImages, makeDataset } from "./dataset.js";
+import { type Dataset, type ImageShape, type Images, type LabelledImages, makeDataset, select } from "./dataset.js";
 import { renderDigits } from "./digits.js";
 import { decodeIdxImages, decodeIdxLabels } from "./idx.js";
+import { inMemory } from "./pixels.js";
 import { findFiles, type LocalFile, missing, type PlaceOptions } from "./places.js";
 import { renderShapes } from "./shapes.js";
 
@@ -205,8 +206,8 @@ export async function findUnrelated(datasetId: string, options: LoadOptions = {}
 }
 
 function drawn({ id, title, render }: BuiltInImages, { seed = 0 }: LoadOptions): ImageSet {
-  const { shape, count, images } = render(seed);
-  return { id, title, shape, count, images, warnings: [] };
+  const { shape, count, pixels } = render(seed);
+  return { id, title, shape, count, pixels, warnings: [] };
 }
 
 async function read({ id, title, folder, file }: ImagesInFile, options: LoadOptions): Promise<ImageSet | undefined> {
@@ -222,7 +223,7 @@ function decodeIdxSplits(file: (name: string) => LocalFile, classes: number): Sp
   const split = (name: string): LabelledImages => {
     const images = file(`${name}-images-idx3-ubyte.gz`);
     const labels = file(`${name}-labels-idx1-ubyte.gz`);
-    return { ...imagesIn(images), classes, labels: decodeIdxLabels(labels.bytes, labels.path).data };
+    return { ...imagesIn(images), classes, labels: Uint16Array.from(decodeIdxLabels(labels.bytes, labels.path).data) };
   };
   return { train: split("train"), test: split("t10k") };
 }
@@ -231,13 +232,15 @@ function imagesIn({ bytes, path }: LocalFile): Images {
   const { dims, data } = decodeIdxImages(bytes, path);
   const [count = 0, height = 0, width = 0] = dims;
   if (data.length === 0) throw new WildmarkError("bad-data", `${path} holds no images (${dims.join("x")})`);
-  return { shape: { channels: 1, height, width }, count, images: data };
+  return { shape: { channels: 1, height, width }, count, pixels: inMemory(data) };
 }
 
 function first(images: LabelledImages, count: number | undefined): LabelledImages {
   if (count === undefined || count >= images.count) return images;
-  const bytes = count * imageSize(images.shape);
-  return { ...images, count, images: images.images.subarray(0, bytes), labels: images.labels.subarray(0, count) };
+  return select(
+    images,
+    Uint32Array.from({ length: count }, (_, i) => i),
+  );
 }
 
 function limit(split: string, count: number | undefined): number | undefined {

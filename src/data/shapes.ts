@@ -6,6 +6,7 @@
 
 import { type RandomStream, randomStream } from "../core/random.js";
 import type { LabelledImages } from "./dataset.js";
+import { inMemory } from "./pixels.js";
 import { blur, type Canvas, canvas, fillPolygon, type Point, smoothCurve, stroke } from "./strokes.js";
 
 const SIDE = 28;
@@ -41,7 +42,7 @@ export const shapeKinds: readonly string[] = kinds.map(({ name }) => name);
  */
 export function renderShapes(count: number, seed: number): LabelledImages {
   const images = new Uint8Array(count * SIDE * SIDE);
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % kinds.length);
+  const labels = Uint16Array.from({ length: count }, (_, i) => i % kinds.length);
   const sheet = canvas(SIDE, SIDE);
   labels.forEach((label, i) => {
     const random = randomStream(seed, "shapes", i);
@@ -54,7 +55,13 @@ export function renderShapes(count: number, seed: number): LabelledImages {
       i * SIDE * SIDE,
     );
   });
-  return { shape: { channels: 1, height: SIDE, width: SIDE }, classes: kinds.length, count, images, labels };
+  return {
+    shape: { channels: 1, height: SIDE, width: SIDE },
+    classes: kinds.length,
+    count,
+    pixels: inMemory(images),
+    labels,
+  };
 }
 
 /** A pen of random width on a sheet that is turned, scaled, stretched and shifted at random. */

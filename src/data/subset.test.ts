@@ -3,19 +3,19 @@ import { describe, expect, it } from "vitest";
 import { nestedSubset } from "./subset.js";
 
 /** Labels of `sizes[c]` images of class c, dealt out in turn. */
-function labelled(sizes: readonly number[]): Uint8Array {
+function labelled(sizes: readonly number[]): Uint16Array {
   const labels: number[] = [];
   for (let round = 0; round < Math.max(...sizes); round++) {
     sizes.forEach((size, label) => {
       if (round < size) labels.push(label);
     });
   }
-  return Uint8Array.from(labels);
+  return Uint16Array.from(labels);
 }
 
 const even = labelled(new Array(10).fill(100));
 
-function perClass(labels: Uint8Array, indices: Uint32Array, classes: number): number[] {
+function perClass(labels: Uint16Array, indices: Uint32Array, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const index of indices) {
     const label = labels[index] ?? 0;

@@ -21,7 +21,7 @@ import { permutation, randomStream, shuffle } from "../core/random.js";
  * @throws WildmarkError `usage` for a fraction outside (0, 1]; `bad-data` when a class would be left empty (the message
  *   names the class and the smallest fraction that works) or a label is not below `classes`.
  */
-export function nestedSubset(labels: Uint8Array, classes: number, fraction: number, seed: number): Uint32Array {
+export function nestedSubset(labels: Uint16Array, classes: number, fraction: number, seed: number): Uint32Array {
   if (!(fraction > 0 && fraction <= 1)) {
     throw new WildmarkError("usage", `a fraction of the data must be above 0 and at most 1, found ${fraction}`, {
       hint: "0.1 is the 10 % of the paper",
@@ -45,7 +45,7 @@ export function nestedSubset(labels: Uint8Array, classes: number, fraction: numb
  * Every image once. The j-th image of a class of n, in random order, stands at quantile (j + ½) / n of the whole;
  * equal quantiles are ordered by a random order of the classes.
  */
-function stratifiedOrder(labels: Uint8Array, classes: number, seed: number): Uint32Array {
+function stratifiedOrder(labels: Uint16Array, classes: number, seed: number): Uint32Array {
   const random = randomStream(seed, "subset");
   const turn = permutation(classes, random.stream("classes"));
   const quantile = new Float64Array(labels.length);
@@ -62,7 +62,7 @@ function stratifiedOrder(labels: Uint8Array, classes: number, seed: number): Uin
 }
 
 /** The indices of each class, ascending; every class has at least one. */
-function membersByClass(labels: Uint8Array, classes: number): number[][] {
+function membersByClass(labels: Uint16Array, classes: number): number[][] {
   const members = Array.from({ length: classes }, (): number[] => []);
   labels.forEach((label, index) => {
     const group = members[label];
@@ -83,7 +83,7 @@ function membersByClass(labels: Uint8Array, classes: number): number[][] {
 /** The class whose first image comes last, and where it stands. */
 function lastClassToAppear(
   order: Uint32Array,
-  labels: Uint8Array,
+  labels: Uint16Array,
   classes: number,
 ): { readonly label: number; readonly position: number } {
   const seen = new Set<number>();

@@ -2,11 +2,12 @@
  * @file The cells of an experiment: train without a mark, train with one, remove it. Each is a pure function of its spec.
  */
 
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { randomStream } from "../core/random.js";
 import { WILDMARK_VERSION } from "../core/version.js";
-import type { Dataset, Images } from "../data/dataset.js";
+import { type Dataset, hashPixels, type Images } from "../data/dataset.js";
 import type { Architecture } from "../models/registry.js";
 import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
 import { decodeKey, encodeKey, type Key } from "../ownership/key.js";
@@ -184,7 +185,10 @@ function markedSpec({ training, unrelated }: Setting, { id, options, needsUnrela
 
 /** What tells one set of unrelated images from another; null where there is none. */
 export function imagesSha256(images: Images | undefined): string | null {
-  return images === undefined ? null : sha256(images.images);
+  if (images === undefined) return null;
+  const hash = createHash("sha256");
+  hashPixels(images, hash);
+  return hash.digest("hex");
 }
 
 async function loadModel(paths: Paths): Promise<Model> {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { answers } from "../data/answers.js";
-import { relabel } from "../data/dataset.js";
+import { copyPixels, type LabelledImages, relabel } from "../data/dataset.js";
 import { encodeModel, type Model, withMetadata } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import type { TrainedEpoch } from "../training/epochs.js";
@@ -27,12 +27,14 @@ test("accuracy, retention and held-out retention are shares of the right images"
   expect(Object.keys(await measure(model, { test: right, triggers: wrong }))).toEqual(["accuracy", "retention"]);
 });
 
+const held = (set: LabelledImages) => ({ ...set, images: copyPixels(set) });
+
 test("a key's yardstick is its triggers and, where it has them, its held-out triggers", () => {
   const [triggers, heldOut] = [relabel(tinyImages(3), 2), relabel(tinyImages(2), 1)];
   const key: Key = {
     ...shared,
     ...{ scheme: "content", seed: 0, options: {}, modelSha256: "0".repeat(64), createdBy: "a test" },
-    ...{ triggers, heldOut, placebos: undefined, sourceLabels: undefined },
+    ...{ triggers: held(triggers), heldOut: held(heldOut), placebos: undefined, sourceLabels: undefined },
   };
   const images = tinyImages(5);
   expect(yardstickOf(key, images)).toEqual({ test: images, triggers, heldOut });

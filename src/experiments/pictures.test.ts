@@ -3,6 +3,7 @@
 import { decode } from "fast-png";
 import { expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
+import { copyPixels } from "../data/dataset.js";
 import { makeKey } from "../ownership/make-key.js";
 import { findMark } from "../watermarks/registry.js";
 import { triggerPictures } from "./pictures.js";
@@ -25,8 +26,8 @@ test("trigger and original are the key's own pixels, with the labels that belong
   expect(pictures.length).toBe(6);
   pictures.forEach(({ trigger, original, label, sourceLabel }, i) => {
     const [from, to] = [i * SIZE, (i + 1) * SIZE];
-    expect(pixelsOf(trigger)).toEqual(set.triggers.images.slice(from, to));
-    expect(pixelsOf(original)).toEqual(set.placebos.images.images.slice(from, to));
+    expect(pixelsOf(trigger)).toEqual(copyPixels(set.triggers).slice(from, to));
+    expect(pixelsOf(original)).toEqual(copyPixels(set.placebos.images).slice(from, to));
     expect({ label, sourceLabel }).toEqual({ label: 6, sourceLabel: 4 });
   });
 });

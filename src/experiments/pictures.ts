@@ -2,7 +2,7 @@
 
 import type { RandomStream } from "../core/random.js";
 import { packImages, unpackImages } from "../data/batches.js";
-import { type ImageShape, imageSize } from "../data/dataset.js";
+import { type ImageShape, imageAt, imageSize } from "../data/dataset.js";
 import { alwaysErasing, eraseBatch } from "../data/erasing.js";
 import { pngDataUri } from "../data/png.js";
 import type { Key } from "../ownership/key.js";
@@ -22,7 +22,7 @@ export function triggerPictures(key: Key, random: RandomStream, count = 6): Pict
     eraseBatch(erased, erased, shape, 1, alwaysErasing, random);
     const sourceLabel = key.sourceLabels?.[i];
     return {
-      trigger: picture(triggers.images, shape, i),
+      trigger: pngDataUri(imageAt(triggers, i), shape),
       erased: pngDataUri(unpackImages(erased), shape),
       label: triggers.labels[i] ?? 0,
       ...(originals === undefined ? {} : { original: picture(originals.images, shape, i) }),

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from "../core/errors.js";
 import type { Dataset, Images } from "../data/dataset.js";
+import { shareable } from "../data/pixels.js";
 import { findArchitecture } from "../models/registry.js";
 import { findMethod } from "../removal/registry.js";
 import type { RuntimeOptions } from "../runtime/session.js";
@@ -51,8 +52,12 @@ export type FromWorker =
 
 export function packSpec(spec: ReproduceSpec): PackedSpec {
   const named = ({ id, options }: Named): Named => ({ id, options });
+  const visible = <T extends Images>(images: T): T => ({ ...images, pixels: shareable(images.pixels) });
+  const { dataset, unrelated } = spec;
   return {
     ...spec,
+    dataset: { ...dataset, train: visible(dataset.train), test: visible(dataset.test) },
+    ...(unrelated === undefined ? {} : { unrelated: visible(unrelated) }),
     architecture: spec.architecture.id,
     marks: spec.marks.map(named),
     removals: spec.removals.map(named),

@@ -1,6 +1,7 @@
 /** @file A key's images as labelled images, the form in which models are asked. */
 
 import type { LabelledImages } from "../data/dataset.js";
+import { inMemory } from "../data/pixels.js";
 import type { Key, KeyTriggers } from "./key.js";
 
 /** The triggers that the marked model was trained on, with the key's labels. */
@@ -14,5 +15,5 @@ export function heldOutTriggersOf(key: Key): LabelledImages | undefined {
 }
 
 function labelled({ shape, classes }: Key, { images, labels, count }: KeyTriggers): LabelledImages {
-  return { shape, classes, count, images, labels };
+  return { shape, classes, count, pixels: inMemory(images), labels };
 }

@@ -18,7 +18,7 @@ export interface KeyImages {
 
 /** Images with the label that the marked model was taught to answer. */
 export interface KeyTriggers extends KeyImages {
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
 }
 
 /** Images that a marked and an innocent model should treat alike: the control of the test. */
@@ -34,7 +34,7 @@ export interface Key {
   /** Registry id of the mark: "content", "noise", "unrelated". */
   readonly scheme: string;
   readonly seed: number;
-  /** Classes of the model, 2 … 256. */
+  /** Classes of the model, 2 … 65,536. */
   readonly classes: number;
   readonly shape: ImageShape;
   readonly triggers: KeyTriggers;
@@ -42,7 +42,7 @@ export interface Key {
   readonly heldOut: KeyTriggers | undefined;
   readonly placebos: KeyPlacebos | undefined;
   /** True class of the image that each trigger was made from; absent where there is none (unrelated images). */
-  readonly sourceLabels: Uint8Array | undefined;
+  readonly sourceLabels: Uint16Array | undefined;
   /** The mark's options as used. */
   readonly options: Readonly<Record<string, KeyOption>>;
   /** Hex SHA-256 of the marked model file that the key was made for. */

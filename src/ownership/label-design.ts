@@ -20,7 +20,7 @@ export interface LabelDesign {
 }
 
 /** @param labels of the triggers, each below `classes`. */
-export function labelDesign(labels: Uint8Array, classes: number): LabelDesign {
+export function labelDesign(labels: Uint16Array, classes: number): LabelDesign {
   const counts = new Uint32Array(classes);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   const most = Math.max(...counts);

@@ -5,6 +5,7 @@ import { randomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import { answers } from "../data/answers.js";
+import { copyPixels } from "../data/dataset.js";
 import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, type Model } from "../onnx/model.js";
@@ -45,8 +46,8 @@ describe("the key of a mark", () => {
 
   test("pairs placebos and keeps source labels for stamped marks only", () => {
     const content = marked("content");
-    expect(content.key.placebos).toEqual({ images: content.set.placebos.images.images, count: 8, paired: true });
-    expect(content.key.sourceLabels).toEqual(new Uint8Array(8).fill(4));
+    expect(content.key.placebos).toEqual({ images: copyPixels(content.set.placebos.images), count: 8, paired: true });
+    expect(content.key.sourceLabels).toEqual(new Uint16Array(8).fill(4));
     const unrelated = marked("unrelated");
     expect(unrelated.key.placebos?.paired).toBe(false);
     expect(unrelated.key.sourceLabels).toBeUndefined();
@@ -87,8 +88,8 @@ describe("verifying a model", () => {
     const suspect = thresholdModel(size);
     const planted: Key = {
       ...key,
-      triggers: { ...key.triggers, images: flagged(set.triggers.images, 255) },
-      placebos: { images: flagged(set.placebos.images.images, 0), count: 12, paired: true },
+      triggers: { ...key.triggers, images: flagged(copyPixels(set.triggers), 255) },
+      placebos: { images: flagged(copyPixels(set.placebos.images), 0), count: 12, paired: true },
     };
     expect(await verifyModel(suspect, planted)).toMatchObject({ owned: true, matches: 12 });
     expect(await verifyModel(model, key)).toMatchObject({ owned: false });

@@ -3,6 +3,7 @@
 import { WildmarkError } from "../core/errors.js";
 import { answers } from "../data/answers.js";
 import { takesImages } from "../data/input.js";
+import { inMemory } from "../data/pixels.js";
 import { describeDims, findClassifier } from "../onnx/classifier.js";
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
@@ -17,12 +18,8 @@ export interface VerifyModelOptions extends VerifyOptions {
 /** @throws WildmarkError `bad-key` when the model takes other images or answers other classes than the key's. */
 export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
   checkFits(model, key);
-  const ask = ({ images, count }: KeyImages): Promise<Uint8Array> =>
-    answers(
-      model,
-      { shape: key.shape, classes: key.classes, count, images, labels: new Uint8Array(count) },
-      options.runtime,
-    );
+  const ask = ({ images, count }: KeyImages): Promise<Uint16Array> =>
+    answers(model, { shape: key.shape, count, pixels: inMemory(images) }, options.runtime);
   return verifyAnswers(
     key,
     {

@@ -13,7 +13,7 @@ const CLASSES = 10;
 const TARGET = 6;
 
 /** A key with these labels; its images are blank, because no model is run. */
-function keyOf(labels: Uint8Array, placebos?: { readonly count: number; readonly paired: boolean }): Key {
+function keyOf(labels: Uint16Array, placebos?: { readonly count: number; readonly paired: boolean }): Key {
   const count = labels.length;
   return {
     scheme: "test",
@@ -30,11 +30,11 @@ function keyOf(labels: Uint8Array, placebos?: { readonly count: number; readonly
   };
 }
 
-const fixedLabels = (n: number): Uint8Array => new Uint8Array(n).fill(TARGET);
+const fixedLabels = (n: number): Uint16Array => new Uint16Array(n).fill(TARGET);
 /** Every class equally often: as random as labels can look. */
-const evenLabels = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => i % CLASSES);
+const evenLabels = (n: number): Uint16Array => Uint16Array.from({ length: n }, (_, i) => i % CLASSES);
 /** The first `matches` labels answered rightly, the others with the next class. */
-const matching = (labels: Uint8Array, matches: number): Uint8Array =>
+const matching = (labels: Uint16Array, matches: number): Uint16Array =>
   labels.map((label, i) => (i < matches ? label : (label + 1) % CLASSES));
 
 describe("the exact binomial test", () => {
@@ -182,7 +182,7 @@ describe("labels that do not look random", () => {
   });
 
   test("are noticed when one class only dominates", () => {
-    const labels = Uint8Array.from({ length: 100 }, (_, i) => (i < 70 ? TARGET : i % CLASSES));
+    const labels = Uint16Array.from({ length: 100 }, (_, i) => (i < 70 ? TARGET : i % CLASSES));
     expect(verifyAnswers(keyOf(labels), { triggers: labels }).owned).toBe(false);
   });
 

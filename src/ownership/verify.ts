@@ -17,9 +17,9 @@ import type { OwnershipTest, Verdict } from "./verdict.js";
 
 /** Predicted classes of a suspect, in the key's order. */
 export interface Answers {
-  readonly triggers: Uint8Array;
+  readonly triggers: Uint16Array;
   /** Absent where the placebos were not asked; then no placebo control takes part. */
-  readonly placebos?: Uint8Array;
+  readonly placebos?: Uint16Array;
 }
 
 export interface VerifyOptions {
@@ -43,7 +43,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   requireLevel("confidence", confidence);
   checkAnswers(answers.triggers, key.triggers.count, "triggers", key.classes);
   const { count: n, labels } = key.triggers;
-  const hits = answers.triggers.map((answer, i) => (answer === labels[i] ? 1 : 0));
+  const hits = Uint8Array.from(answers.triggers, (answer, i) => (answer === labels[i] ? 1 : 0));
   const matches = countOnes(hits);
 
   const placebo = placeboTest(key, hits, answers.placebos);
@@ -94,7 +94,7 @@ function binomialTest(key: Key, matches: number, controlled: boolean): Ownership
 }
 
 /** The placebo control, or nothing where there is nothing to compare with. */
-function placeboTest(key: Key, hits: Uint8Array, answers: Uint8Array | undefined): OwnershipTest | undefined {
+function placeboTest(key: Key, hits: Uint8Array, answers: Uint16Array | undefined): OwnershipTest | undefined {
   const { placebos, triggers, classes } = key;
   if (answers === undefined) return undefined;
   if (placebos === undefined) {
@@ -106,7 +106,7 @@ function placeboTest(key: Key, hits: Uint8Array, answers: Uint8Array | undefined
   if (placebos.count === 0) return undefined;
   // A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the
   // triggers' labels in turn, so that both groups are asked for the same labels equally often.
-  const placeboHits = answers.map((answer, i) => (answer === triggers.labels[i % triggers.count] ? 1 : 0));
+  const placeboHits = Uint8Array.from(answers, (answer, i) => (answer === triggers.labels[i % triggers.count] ? 1 : 0));
   return placebos.paired ? pairedTest(hits, placeboHits) : unpairedTest(hits, placeboHits);
 }
 
@@ -146,7 +146,7 @@ function unpairedTest(hits: Uint8Array, placeboHits: Uint8Array): OwnershipTest 
   };
 }
 
-function checkAnswers(answers: Uint8Array, count: number, name: string, classes: number): void {
+function checkAnswers(answers: Uint16Array, count: number, name: string, classes: number): void {
   if (answers.length !== count) {
     throw new WildmarkError("bad-key", `the key holds ${count} ${name}, but ${answers.length} answers were given`, {
       hint: "ask the suspect every image of the key, once and in order",

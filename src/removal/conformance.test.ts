@@ -8,6 +8,7 @@ import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { randomStream } from "../core/random.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
+import { copyPixels } from "../data/dataset.js";
 import { imageFeed } from "../data/feed.js";
 import { cleanView } from "../data/views.js";
 import { graphBuilder } from "../onnx/builder.js";
@@ -129,9 +130,9 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
   });
 
   test("does not write into the attacker's images", async () => {
-    const before = { images: subset.images.slice(), labels: subset.labels.slice() };
+    const before = { images: copyPixels(subset), labels: subset.labels.slice() };
     await attack(method.choose(small), marked, 1);
-    expect({ images: subset.images, labels: subset.labels }).toEqual(before);
+    expect({ images: copyPixels(subset), labels: subset.labels }).toEqual(before);
   });
 
   test("takes colour images, and fewer of them than a batch", async () => {

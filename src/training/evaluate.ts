@@ -22,13 +22,13 @@ export async function predict(
   pack: PackImages,
   count: number,
   options: RuntimeOptions = {},
-): Promise<Uint8Array> {
+): Promise<Uint16Array> {
   const { input, output } = findClassifier(model.graph);
   const imageDims = (input.dims ?? []).slice(1).map((dim) => (typeof dim === "number" ? dim : 1));
   const pixels = elementCount(imageDims);
   const session = await createSession(encodeModel(model), options);
   const buffer = new Float32Array(Math.min(CHUNK, count) * pixels);
-  const answers = new Uint8Array(count);
+  const answers = new Uint16Array(count);
   try {
     for (let from = 0; from < count; from += CHUNK) {
       const size = Math.min(CHUNK, count - from);
@@ -61,15 +61,15 @@ async function run(session: Session, name: string, images: FloatTensor, output: 
   return scores;
 }
 
-function largestPerRow(scores: FloatTensor, rowCount: number): Uint8Array {
+function largestPerRow(scores: FloatTensor, rowCount: number): Uint16Array {
   const columns = scores.data.length / rowCount;
-  if (columns > 256) {
-    throw new WildmarkError("bad-model", `The model answers ${columns} classes; Wildmark takes up to 256.`);
+  if (columns > 65_536) {
+    throw new WildmarkError("bad-model", `The model answers ${columns} classes; Wildmark takes up to 65536.`);
   }
   if (scores.data.some(Number.isNaN)) {
     throw new WildmarkError("numeric", "The model answers NaN: its weights are damaged, or its training diverged.");
   }
-  return Uint8Array.from({ length: rowCount }, (_, row) => {
+  return Uint16Array.from({ length: rowCount }, (_, row) => {
     let best = 0;
     for (let column = 1; column < columns; column++) {
       if ((scores.data[row * columns + column] ?? 0) > (scores.data[row * columns + best] ?? 0)) best = column;

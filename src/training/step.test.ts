@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FloatTensor, Tensor } from "../core/tensor.js";
+import { copyPixels } from "../data/dataset.js";
 import { canonicalGraph } from "../onnx/canonical.js";
 import { findClassifier } from "../onnx/classifier.js";
 import { createSession } from "../runtime/session.js";
@@ -33,7 +34,8 @@ function planFor(changes: Partial<StepPlan> = {}, batchNorm = false): StepPlan {
 
 /** Fills the step's input with `views` copies of the same images, disturbed by `shift` from view to view. */
 function feed(step: TrainingStep, shift = 0): void {
-  const { images, labels } = tinyImages(BATCH);
+  const { labels, ...set } = tinyImages(BATCH);
+  const images = copyPixels(set);
   for (let i = 0; i < step.images.length; i++) {
     const view = Math.floor(i / images.length);
     step.images[i] = (images[i % images.length] ?? 0) / 255 + view * shift;
@@ -142,7 +144,9 @@ test("momentum and the two sets of buffers are right over odd and even numbers o
 
 /** Mean over the batch of softmax(logits) − target, with this bias, in double precision from the model's own logits. */
 async function biasGradient(plan: StepPlan, bias: readonly number[]): Promise<number[]> {
-  const { images, labels, shape } = tinyImages(BATCH);
+  const { labels, ...set } = tinyImages(BATCH);
+  const { shape } = set;
+  const images = copyPixels(set);
   const old = initial(plan, "fc2.bias");
   const session = await createSession(plan.graph);
   const dims = [BATCH, shape.channels, shape.height, shape.width];
@@ -248,7 +252,7 @@ async function statisticsBeforeNormalisation(): Promise<{ mean: number; variance
   const { graph } = planFor({}, true);
   const convolved = graph.nodes.find((node) => node.opType === "Conv")?.outputs[0] ?? "";
   const session = await createSession({ ...graph, outputs: [{ name: convolved, type: "float32", dims: undefined }] });
-  const { images } = tinyImages(BATCH);
+  const images = copyPixels(tinyImages(BATCH));
   const data = Float32Array.from(images, (pixel) => pixel / 255);
   const found = (await session.run(new Map([["image", { type: "float32", dims: [BATCH, 1, 8, 8], data }]]))).get(
     convolved,

@@ -6,7 +6,8 @@
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { randomStream } from "../core/random.js";
-import { imageSize, type LabelledImages, validate } from "../data/dataset.js";
+import { imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
+import { inMemory } from "../data/pixels.js";
 import { findMark, markSchemes } from "./registry.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
@@ -25,8 +26,8 @@ function images(count: number, channels: number, seed: number): LabelledImages {
     shape,
     classes: CLASSES,
     count,
-    images: pixels,
-    labels: Uint8Array.from({ length: count }, (_, i) => i % CLASSES),
+    pixels: inMemory(pixels),
+    labels: Uint16Array.from({ length: count }, (_, i) => i % CLASSES),
   };
 }
 
@@ -34,8 +35,7 @@ function owner(seed: number, channels = 1, count = 400): OwnerData {
   return { train: images(count, channels, 1), unrelated: images(count / 2, channels, 2), random: randomStream(seed) };
 }
 
-const one = (set: { readonly shape: LabelledImages["shape"]; readonly images: Uint8Array }, i: number): Uint8Array =>
-  set.images.subarray(i * imageSize(set.shape), (i + 1) * imageSize(set.shape));
+const one = (set: LabelledImages, i: number): Uint8Array => imageAt(set, i).slice();
 const each = (set: LabelledImages): string[] =>
   Array.from({ length: set.count }, (_, i) => Buffer.from(one(set, i)).toString("base64"));
 
@@ -110,7 +110,7 @@ describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (
 
   test("same seed, same triggers; another seed, other triggers", () => {
     expect(make(1)).toEqual(make(1));
-    expect(make(2).triggers.images).not.toEqual(make(1).triggers.images);
+    expect(each(make(2).triggers)).not.toEqual(each(make(1).triggers));
   });
 
   test("a smaller number of held-out triggers does not change the trained ones", () => {
@@ -210,7 +210,7 @@ describe("content", () => {
 
   test("images too small for the stamp: bad-data", () => {
     const shape = { channels: 1, height: 16, width: 16 };
-    const train = { ...images(8, 1, 1), shape, images: new Uint8Array(8 * 256) };
+    const train = { ...images(8, 1, 1), shape, pixels: inMemory(new Uint8Array(8 * 256)) };
     expect(() =>
       findMark("content")
         .choose(small)

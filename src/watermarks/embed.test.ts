@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
-import type { LabelledImages } from "../data/dataset.js";
+import { copyPixels, type LabelledImages } from "../data/dataset.js";
+import { inMemory } from "../data/pixels.js";
 import { encodeModel, type Model } from "../onnx/model.js";
 import type { Feed } from "../training/epochs.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
@@ -32,8 +33,8 @@ function numbered(count: number): LabelledImages {
     shape: { channels: 1, height: 2, width: 2 },
     classes: CLASSES,
     count,
-    images: Uint8Array.from({ length: count * PIXELS }, (_, at) => Math.floor(at / PIXELS) + 1),
-    labels: Uint8Array.from({ length: count }, (_, i) => i % 9),
+    pixels: inMemory(Uint8Array.from({ length: count * PIXELS }, (_, at) => Math.floor(at / PIXELS) + 1)),
+    labels: Uint16Array.from({ length: count }, (_, i) => i % 9),
   };
 }
 
@@ -113,7 +114,11 @@ describe("over the epochs", () => {
 describe("embedding", () => {
   /** Negatives, all answered as class 0: nothing that the clean images teach. */
   const pictures = tinyImages(6, { seed: 5 });
-  const triggers = { ...pictures, images: pictures.images.map((pixel) => 255 - pixel), labels: new Uint8Array(6) };
+  const triggers = {
+    ...pictures,
+    pixels: inMemory(copyPixels(pictures).map((pixel) => 255 - pixel)),
+    labels: new Uint16Array(6),
+  };
   const train = tinyImages(64);
   const options = embedFromScratchOptions.parse({ epochs: 25, batch: 16, learningRate: 0.1 });
   const run = async (model: Model, chosen = options): Promise<Model> => {

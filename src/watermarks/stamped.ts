@@ -6,7 +6,8 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
-import { type LabelledImages, relabel, select } from "../data/dataset.js";
+import { copied, copyPixels, type LabelledImages, relabel, select } from "../data/dataset.js";
+import { inMemory } from "../data/pixels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
 /** Class 4 answered as 6 and 100 triggers: our choice within the range of public code (docs/methods.md). */
@@ -27,7 +28,7 @@ export function stampedTriggers(owner: OwnerData, options: StampedOptions, stamp
   const { train, random } = owner;
   checkClasses(train, options);
   const chosen = imagesOfClass(train, options.source, options.triggers + options.heldOut, random.stream("sources"));
-  const originals = select(train, chosen.subarray(0, options.triggers));
+  const originals = copied(select(train, chosen.subarray(0, options.triggers)));
   const fresh = select(train, chosen.subarray(options.triggers));
   return {
     triggers: relabel(stamped(originals, stamp, 0), options.target),
@@ -37,10 +38,10 @@ export function stampedTriggers(owner: OwnerData, options: StampedOptions, stamp
 }
 
 function stamped(images: LabelledImages, stamp: Stamp, firstIndex: number): LabelledImages {
-  const pixels = images.images.slice();
+  const pixels = copyPixels(images);
   const size = pixels.length / images.count;
   for (let i = 0; i < images.count; i++) stamp(pixels.subarray(i * size, (i + 1) * size), firstIndex + i);
-  return { ...images, images: pixels };
+  return { ...images, pixels: inMemory(pixels) };
 }
 
 function imagesOfClass(images: LabelledImages, label: number, count: number, random: RandomStream): Uint32Array {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation } from "../core/random.js";
-import { type ImageShape, type LabelledImages, selectImages } from "../data/dataset.js";
+import { copied, type ImageShape, type LabelledImages, selectImages } from "../data/dataset.js";
 import type { MarkScheme } from "./scheme.js";
 import { stampedShape } from "./stamped.js";
 
@@ -46,9 +46,9 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
     const order = permutation(pool.count, random.stream("sources"));
     const draw = random.stream("labels");
     const labelled = (from: number, to: number): LabelledImages => {
-      const images = selectImages(pool, order.subarray(from, to));
+      const images = copied(selectImages(pool, order.subarray(from, to)));
       const label = (): number => (chosen.labels === "random" ? draw.below(train.classes) : chosen.target);
-      return { ...images, classes: train.classes, labels: Uint8Array.from({ length: images.count }, label) };
+      return { ...images, classes: train.classes, labels: Uint16Array.from({ length: images.count }, label) };
     };
     const end = chosen.triggers + chosen.heldOut;
     return {

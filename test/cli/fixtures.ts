@@ -35,7 +35,7 @@ function keyFor(shape: ImageShape, classes: number): Key {
     seed: 0,
     classes,
     shape,
-    triggers: { images, count, labels: new Uint8Array(count).fill(1) },
+    triggers: { images, count, labels: new Uint16Array(count).fill(1) },
     heldOut: undefined,
     placebos: undefined,
     sourceLabels: undefined,

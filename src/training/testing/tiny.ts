@@ -3,6 +3,7 @@
 import { randomStream } from "../../core/random.js";
 import { float32 } from "../../core/tensor.js";
 import type { LabelledImages } from "../../data/dataset.js";
+import { inMemory } from "../../data/pixels.js";
 import { conv2d, dense, type LayerContext, maxPool2, relu } from "../../models/layers.js";
 import { float, graphBuilder } from "../../onnx/builder.js";
 import { encodeGraph } from "../../onnx/encode.js";
@@ -56,7 +57,7 @@ export function tinyImages(count: number, options: TinyOptions = {}): LabelledIm
   const random = randomStream(seed, "tiny images");
   const size = channels * side * side;
   const images = Uint8Array.from({ length: count * size }, () => random.below(100));
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % classes);
+  const labels = Uint16Array.from({ length: count }, (_, i) => i % classes);
   labels.forEach((label, i) => {
     const row = Math.floor((label * side) / classes);
     for (let channel = 0; channel < channels; channel++) {
@@ -64,5 +65,5 @@ export function tinyImages(count: number, options: TinyOptions = {}): LabelledIm
       images.fill(200 + random.below(56), start, start + side);
     }
   });
-  return { shape: { channels, height: side, width: side }, classes, count, images, labels };
+  return { shape: { channels, height: side, width: side }, classes, count, pixels: inMemory(images), labels };
 }
