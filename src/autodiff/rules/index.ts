@@ -3,14 +3,19 @@
 import type { GradientRules } from "../rule.js";
 import { activationRules } from "./activation.js";
 import { arithmeticRules } from "./arithmetic.js";
+import { attentionRules } from "./attention.js";
 import { convolutionRules } from "./convolution.js";
 import { dropoutRules } from "./dropout.js";
+import { einsumRules } from "./einsum.js";
+import { indexingRules } from "./indexing.js";
 import { layerNormalizationRules } from "./layer-normalization.js";
 import { linearRules } from "./linear.js";
 import { normalizationRules } from "./normalization.js";
 import { piecesRules } from "./pieces.js";
 import { poolingRules } from "./pooling.js";
+import { rearrangeRules } from "./rearrange.js";
 import { reductionRules } from "./reduction.js";
+import { resizeRules } from "./resize.js";
 import { responseNormalizationRules } from "./response-normalization.js";
 import { selfGatedRules } from "./self-gated.js";
 import { shapeRules } from "./shape.js";
@@ -22,11 +27,16 @@ export const gradientRules: GradientRules = {
   ...convolutionRules,
   ...dropoutRules,
   ...layerNormalizationRules,
+  ...attentionRules,
+  ...einsumRules,
+  ...indexingRules,
   ...linearRules,
   ...normalizationRules,
   ...piecesRules,
   ...poolingRules,
+  ...rearrangeRules,
   ...reductionRules,
+  ...resizeRules,
   ...responseNormalizationRules,
   ...selfGatedRules,
   ...shapeRules,

@@ -7,14 +7,19 @@
 import { type Tensor, toNumbers } from "../../core/tensor.js";
 import { describeNode, type Graph, type Node } from "../../onnx/graph.js";
 import { operatorName } from "../differentiate.js";
+import { attentionKernels } from "./reference/attention.js";
 import { convolutionKernels } from "./reference/convolution.js";
+import { einsumKernels } from "./reference/einsum.js";
 import { elementwiseKernels } from "./reference/elementwise.js";
 import { imageNormalizationKernels } from "./reference/image-normalization.js";
+import { indexingKernels } from "./reference/indexing.js";
 import type { KernelContext, Kernels, RefTensor } from "./reference/kernel.js";
 import { linearKernels } from "./reference/linear.js";
 import { normalizationKernels } from "./reference/normalization.js";
 import { poolingKernels } from "./reference/pooling.js";
+import { rearrangeKernels } from "./reference/rearrange.js";
 import { reductionKernels } from "./reference/reduction.js";
+import { resizeKernels } from "./reference/resize.js";
 import { shapeKernels } from "./reference/shape.js";
 
 export type { RefTensor } from "./reference/kernel.js";
@@ -23,10 +28,15 @@ export const kernels: Kernels = {
   ...convolutionKernels,
   ...elementwiseKernels,
   ...imageNormalizationKernels,
+  ...attentionKernels,
+  ...einsumKernels,
+  ...indexingKernels,
   ...linearKernels,
   ...normalizationKernels,
   ...poolingKernels,
+  ...rearrangeKernels,
   ...reductionKernels,
+  ...resizeKernels,
   ...shapeKernels,
 };
 
