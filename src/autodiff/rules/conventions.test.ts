@@ -45,6 +45,17 @@ describe("conventions at kinks and ties", () => {
   });
   test("HardSwish is 0 at −3 and 1 at 3", async () => expect(await at("HardSwish", [-3, 0, 3])).toEqual([0, 0.5, 1]));
   test("Abs is flat at 0", async () => expect(await at("Abs", [-1, 0, 1])).toEqual([-1, 0, 1]));
+  test("Elu has alpha at 0, Selu alpha · gamma", async () => {
+    expect(await at("Elu", [0])).toEqual([1]);
+    expect((await at("Selu", [0]))[0]).toBeCloseTo(1.0507009873554805 * 1.6732632423543772, 6);
+  });
+  test("Celu is 1 at 0", async () => expect(await at("Celu", [0, 1])).toEqual([1, 1]));
+  test("ThresholdedRelu is flat at its threshold", async () => {
+    expect(await at("ThresholdedRelu", [0.5, 1, 1.5])).toEqual([0, 0, 1]);
+  });
+  test("LpNormalization of zeros has no gradient", async () => {
+    expect(await at("LpNormalization", [0, 0, 0])).toEqual([0, 0, 0]);
+  });
   test("Max of equal values counts once", async () => {
     expect(await at("Max", [1, 2], (b) => [b.initializer("same", float32([2], [1, 2]))])).toEqual([1, 1]);
     expect(await at("Max", [1, 2], () => ["v"])).toEqual([1, 1]);
