@@ -7,6 +7,7 @@ import { isOperator, storedTensors } from "./traverse.js";
 const KEEPS_RANK: readonly string[] = [
   ...["Identity", "Dropout", "Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Cast", "Neg"],
   ...["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"],
+  ...["LayerNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "Elu", "Selu", "PRelu", "HardSwish"],
 ];
 
 /** The ranks of those values of a graph for which declarations, or a few simple operators, tell it. */
