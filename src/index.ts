@@ -18,8 +18,8 @@
  * `code`. Accuracies and retentions are shares in [0, 1].
  */
 
-import { writeFileAtomic } from "./core/files.js";
-import { encodeModel, type Model } from "./onnx/model.js";
+import type { Model } from "./onnx/model.js";
+import { writeModelFile } from "./onnx/model-file.js";
 
 export { type ErrorCode, WildmarkError } from "./core/errors.js";
 export { type Progress, silent } from "./core/progress.js";
@@ -51,8 +51,9 @@ export { type TrainedModel, type Training, trainModel as train, trainOptions } f
 export { type Architecture, architectures, findArchitecture, newModel } from "./models/registry.js";
 export { type Classifier, findClassifier } from "./onnx/classifier.js";
 export { describeModel, type ModelDescription } from "./onnx/describe.js";
-export { decodeModel, encodeModel, type Model } from "./onnx/model.js";
+export { decodeModel, encodeModel, type Model, withPreprocessing } from "./onnx/model.js";
 export { readModelFile as loadModel } from "./onnx/model-file.js";
+export type { Preprocessing, PreprocessingSource } from "./onnx/preprocessing.js";
 export { type Key, readKey as loadKey, writeKey as saveKey } from "./ownership/key.js";
 export { describeVerdict, type Verdict } from "./ownership/verdict.js";
 export { verifyAnswers } from "./ownership/verify.js";
@@ -70,11 +71,11 @@ export { embedContinuingOptions, embedFromScratchOptions } from "./watermarks/em
 export { type ChosenMark, findMark, markSchemes } from "./watermarks/registry.js";
 
 /**
- * Writes a model's file, whole or not at all.
+ * Writes a model's file, whole or not at all, and beside it what is said of its preprocessing (model.wildmark.json).
  *
  * @param options.force replace an existing file; false by default.
  * @throws WildmarkError `cannot-write`.
  */
 export async function saveModel(path: string, model: Model, options: { readonly force?: boolean } = {}): Promise<void> {
-  await writeFileAtomic(path, encodeModel(model), options);
+  await writeModelFile(path, model, options);
 }

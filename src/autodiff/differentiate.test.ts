@@ -9,6 +9,7 @@ import { createSession } from "../runtime/session.js";
 import { traceGraph } from "../runtime/trace.js";
 import { appendGradients, type DifferentiateOptions } from "./differentiate.js";
 import type { GradientRules } from "./rule.js";
+import { gradientRules } from "./rules/index.js";
 import { checkGradient } from "./testing/check-gradient.js";
 
 /** Differentiates what `build` returns by `by`; x is [1, 2, 3], fed, and w is [4, 5, 6], stored. */
@@ -192,6 +193,11 @@ describe("where gradients do not go", () => {
 });
 
 describe("what cannot be differentiated", () => {
+  const without = (operator: string) =>
+    Object.fromEntries(Object.entries(gradientRules).filter(([name]) => name !== operator));
+  const withoutCumSum = without("CumSum");
+  const withoutQuickGelu = without("com.microsoft.QuickGelu");
+
   test("an operator without a rule is named, with its node and what hangs on it, and the way out", async () => {
     const build = (b: GraphBuilder): string => {
       const h = b.op("Mul", ["x", "w"]);
@@ -205,11 +211,30 @@ describe("what cannot be differentiated", () => {
         ),
       );
     };
-    const error = await differentiate(build, ["w"]).catch((reason: unknown) => reason);
+    const error = await differentiate(build, ["w"], { rules: withoutCumSum }).catch((reason: unknown) => reason);
     if (!(error instanceof WildmarkError)) throw new Error("expected a WildmarkError");
     expect(error.code).toBe("unsupported-operator");
-    expect(error.message).toBe('No gradient rule for CumSum node "running"; 1 trainable value(s) lie before it (w).');
-    expect(error.hint).toMatch(/Freeze what lies before it/);
+    expect(error.message).toBe(
+      'No gradient rule for CumSum node "running"; 1 trainable value(s) lie before it (w) and would get no gradient.',
+    );
+    expect(error.hint).toMatch(/all trainable weights lie before/);
+  });
+
+  test("where something is left to train after a node without a rule, the way out names a node that works", async () => {
+    const axis = { type: "int64", dims: [], data: BigInt64Array.of(0n) } as const;
+    const build = (b: GraphBuilder): string => {
+      for (const name of ["v", "u"]) b.initializer(name, float32([3], [1, 2, 3]));
+      const running = b.op("CumSum", [b.op("Mul", ["x", "w"]), b.initializer("axis", axis)], {}, { name: "running" });
+      const again = b.op("CumSum", [b.op("Mul", [running, "v"]), "axis"], {}, { name: "again" });
+      return total(b, b.op("Mul", [again, "u"], {}, { name: "head" }));
+    };
+    const error = await differentiate(build, ["w", "v", "u"], { rules: withoutCumSum }).catch(
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof WildmarkError)) throw new Error("expected a WildmarkError");
+    expect(error.message).toMatch(/CumSum node "again"; 2 trainable value\(s\) lie before it \(w, v\)/);
+    expect(error.hint).toBe("Freeze what lies before it: --train-from again");
+    await expect(differentiate(build, ["u"], { rules: withoutCumSum })).resolves.toBeDefined();
   });
 
   test("an operator without a rule does no harm where no gradient passes", async () => {
@@ -222,7 +247,9 @@ describe("what cannot be differentiated", () => {
 
   test("operators of other domains are named with their domain", async () => {
     const build = (b: GraphBuilder): string => total(b, b.op("QuickGelu", ["w"], {}, { domain: "com.microsoft" }));
-    await expect(differentiate(build, ["w"])).rejects.toThrow(/No gradient rule for com\.microsoft\.QuickGelu node/);
+    await expect(differentiate(build, ["w"], { rules: withoutQuickGelu })).rejects.toThrow(
+      /No gradient rule for com\.microsoft\.QuickGelu node/,
+    );
   });
 
   test("bounds that depend on what is trained are refused where a rule needs constants", async () => {

@@ -52,7 +52,7 @@ export function appendGradients(b: GraphBuilder, options: DifferentiateOptions):
     const outputGradients = node.outputs.map((output) => gradientOf(output));
     if (outputGradients.every((gradient) => gradient === undefined)) continue;
     const rule = rules[operatorName(node)];
-    if (rule === undefined) throw missingRule(node, by, path.nodes);
+    if (rule === undefined) throw missingRule(node, by, path.nodes, rules);
     const gradients = rule(contextFor(node, b, trace, outputGradients, path));
     node.inputs.forEach((input, i) => {
       const gradient = gradients[i];
@@ -188,16 +188,43 @@ function contextFor(
   };
 }
 
-function missingRule(node: Node, by: readonly string[], path: readonly Node[]): WildmarkError {
+function missingRule(node: Node, by: readonly string[], path: readonly Node[], rules: GradientRules): WildmarkError {
+  const hanging = hangingOn(node, by, path);
+  const named = `${hanging.slice(0, 3).join(", ")}${hanging.length > 3 ? ", …" : ""}`;
+  const start = path.find((candidate) => trainsFrom(candidate, by, path, rules));
+  const name = start === undefined ? undefined : start.name || start.outputs.find((output) => output !== "");
+  return new WildmarkError(
+    "unsupported-operator",
+    `No gradient rule for ${describeNode(node)}; ${hanging.length} trainable value(s) lie before it` +
+      `${hanging.length > 0 ? ` (${named})` : ""} and would get no gradient.`,
+    {
+      hint:
+        name === undefined
+          ? "Train another model: all trainable weights lie before this node."
+          : `Freeze what lies before it: --train-from ${/^[\w./:-]+$/.test(name) ? name : JSON.stringify(name)}`,
+    },
+  );
+}
+
+/** Those of `by` that `node` is computed from. */
+function hangingOn(node: Node, by: readonly string[], path: readonly Node[]): readonly string[] {
   const before = new Set(node.inputs);
   for (const other of path.toReversed()) {
     if (other.outputs.some((output) => before.has(output))) for (const input of other.inputs) before.add(input);
   }
-  const hanging = by.filter((value) => before.has(value));
-  return new WildmarkError(
-    "unsupported-operator",
-    `No gradient rule for ${describeNode(node)}; ${hanging.length} trainable value(s) lie before it` +
-      `${hanging.length > 0 ? ` (${hanging.slice(0, 3).join(", ")}${hanging.length > 3 ? ", …" : ""})` : ""}.`,
-    { hint: "Freeze what lies before it: train only the weights that come after this node." },
-  );
+  return by.filter((value) => before.has(value));
+}
+
+/** Whether freezing all that `start` is computed from leaves something to train, and no node without a rule after it. */
+function trainsFrom(start: Node, by: readonly string[], path: readonly Node[], rules: GradientRules): boolean {
+  const made = new Set(path.flatMap((node) => node.outputs));
+  const data = { ...start, inputs: start.inputs.filter((input) => made.has(input)) };
+  const frozen = new Set(hangingOn(data, by, path));
+  const moving = new Set(by.filter((value) => !frozen.has(value)));
+  if (moving.size === 0) return false;
+  return path.every((node) => {
+    if (!node.inputs.some((input) => moving.has(input))) return true;
+    for (const output of node.outputs) moving.add(output);
+    return rules[operatorName(node)] !== undefined;
+  });
 }

@@ -9,10 +9,13 @@ import type { Images, LabelledImages } from "./dataset.js";
 /** The model's class for every image. */
 export function answers(model: Model, images: Images, options: RuntimeOptions = {}): Promise<Uint16Array> {
   const pack = (from: number, count: number, target: Float32Array): void => {
-    const indices = Uint32Array.from({ length: count }, (_, i) => from + i);
-    packImages(images, indices, target);
+    packImages(
+      images,
+      Uint32Array.from({ length: count }, (_, i) => from + i),
+      target,
+    );
   };
-  return predict(model, pack, images.count, options);
+  return predict(model, { shape: images.shape, count: images.count, pack }, options);
 }
 
 /** Share of images whose answer is their label. */

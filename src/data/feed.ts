@@ -25,6 +25,7 @@ export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Fe
     stepsPerEpoch: stepsPerEpoch(images.count, batch),
     batch,
     classes: images.classes,
+    shape: images.shape,
     fill(epoch, step, target, targets) {
       if (drawn.epoch !== epoch) {
         drawn = { epoch, batches: [...epochBatches(images.count, batch, random.stream("shuffle").stream(epoch))] };

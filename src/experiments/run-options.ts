@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly runtime?: RuntimeOptions;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
+  /** Name of a node: all that it is computed from stays as it is (`TrainingOptions`). */
+  readonly trainFrom?: string;
   /** Gets each epoch's record as it comes, epoch 0 (the model before) first. */
   readonly onEpoch?: (record: EpochRecord) => void;
 }
@@ -17,11 +19,12 @@ export interface RunOptions {
  * The same for a training loop. Field by field, because it goes to the attacker's methods too: whatever else a caller's
  * object carries (a command line with the key's path, say) must not.
  */
-export function loopOptions({ runtime, progress, signal }: RunOptions, what: string): TrainingOptions {
+export function loopOptions({ runtime, progress, signal, trainFrom }: RunOptions, what: string): TrainingOptions {
   return {
     what,
     ...(runtime === undefined ? {} : { runtime }),
     ...(progress === undefined ? {} : { progress }),
     ...(signal === undefined ? {} : { signal }),
+    ...(trainFrom === undefined ? {} : { trainFrom }),
   };
 }

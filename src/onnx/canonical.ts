@@ -40,6 +40,7 @@ export function canonicalGraph(graph: Graph): Graph {
 
   const initializers = new Map(graph.initializers);
   const nodes: Node[] = [];
+  const wantsNames = (node: Node): boolean => isOperator(node, "Split") && node.outputs.includes("");
   const context = changeContext(graph, version, initializers);
   for (const node of graph.nodes) {
     if (isOperator(node, "Constant")) {
@@ -59,6 +60,12 @@ export function canonicalGraph(graph: Graph): Graph {
     }
     if (change !== undefined && version < change.since) nodes.push(...change.convert(node, context));
     else nodes.push(node);
+    // ONNX Runtime 1.30 crashes on a Split whose first output is not wanted.
+    const last = nodes.at(-1);
+    if (last !== undefined && wantsNames(last)) {
+      const outputs = last.outputs.map((output) => (output === "" ? context.unique(`${last.name}_unused`) : output));
+      nodes[nodes.length - 1] = { ...last, outputs };
+    }
   }
   const opsets = new Map([...graph.opsets, ["", Math.max(version, DEFAULT_OPSET)]]);
   return { ...graph, nodes, initializers, opsets };

@@ -4,16 +4,17 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
-import type { Dim, Graph, Node, ValueInfo } from "./graph.js";
+import { type Dim, type Graph, intAttribute, type Node, operatorName, type ValueInfo } from "./graph.js";
 import { findParameters, storedInputs } from "./parameters.js";
+import { squashedScores } from "./squashing.js";
 import { isOperator, producersOf, valuesFrom } from "./traverse.js";
 
 export interface Classifier {
   /** The one input, float32: `[N,C,H,W]`, `[N,H,W,C]` or flat. */
   readonly input: ValueInfo;
-  /** Name of the one output, float32 `[N,K]`. */
+  /** Name of the one output, float32 `[N,K]` or `[N,K,1,1]`. */
   readonly output: string;
-  /** Name of the `[N,K]` scores before a final softmax; the output itself where there is none. */
+  /** Name of the scores before a final softmax, of the output's shape; the output itself where there is none. */
   readonly logits: string;
   /** Number of classes K; undefined where the file does not say. */
   readonly classes: number | undefined;
@@ -36,13 +37,14 @@ export interface Classifier {
 export function findClassifier(graph: Graph): Classifier {
   const input = imageInput(graph);
   const output = scoreOutput(graph);
+  refuseQuantised(graph);
   const producers = producersOf(graph);
   if (!valuesFrom(graph, [input.name]).has(output.name)) {
     throw notAClassifier(`its output "${output.name}" does not depend on its input "${input.name}"`);
   }
   const logits = beforeSoftmax(output.name, producers);
   const { trainable, statistics } = findParameters(graph, logits);
-  if (trainable.length === 0) throw withoutWeights(graph);
+  if (trainable.length === 0) throw notAClassifier("no float32 weight leads to its scores");
   const { features, layers, note } = featuresOf(graph, logits, input.name, producers);
   const ofLayers = new Set(layers.flatMap((node) => storedInputs(graph, node)));
   const lastLayer = trainable.filter((name) => ofLayers.has(name));
@@ -83,7 +85,7 @@ function scoreOutput(graph: Graph): ValueInfo {
   if (type !== "float32") {
     throw notAClassifier(`its output "${name}" is ${type ?? "no tensor of numbers"}; expected float32 scores`);
   }
-  if (dims !== undefined && dims.length !== 2) {
+  if (dims !== undefined && (dims.length < 2 || dims.slice(2).some((dim) => dim !== 1))) {
     throw notAClassifier(`its output "${name}" is ${describeDims(dims)}; expected one score a class, [N,K]`);
   }
   const classes = dims?.[1];
@@ -96,26 +98,36 @@ function scoreOutput(graph: Graph): ValueInfo {
 /** At inference these hand on their first input unchanged. */
 const TRANSPARENT: readonly string[] = ["Identity", "Dropout"];
 
-/** Last steps that squash the scores of a class without changing which is largest. */
-const SQUASHING: readonly string[] = ["Softmax", "LogSoftmax", "Sigmoid"];
-
 function beforeSoftmax(output: string, producers: ReadonlyMap<string, Node>): string {
   let value = output;
   let reshaped: Node | undefined;
   for (;;) {
+    const scores = squashedScores(value, producers);
     const node = producers.get(value);
     const before = node?.inputs[0];
     if (node === undefined || before === undefined) return output;
-    if (isOperator(node, ...SQUASHING)) {
-      if (reshaped === undefined) return before;
-      throw notAClassifier(
-        `a ${reshaped.opType} follows its final ${node.opType}; expected the ${node.opType} to be last`,
-      );
+    if (scores !== undefined) {
+      if (reshaped !== undefined && !squashesClasses(node)) {
+        throw notAClassifier(
+          `a ${reshaped.opType} follows its final ${node.opType}; expected the ${node.opType} to be last`,
+        );
+      }
+      // A logarithm (or its inverse) stands on the softmax itself, which comes next; what stands before that is hidden.
+      if (!isOperator(node, "Log", "Exp")) return scores;
+      value = scores;
+      continue;
     }
     if (isOperator(node, "Flatten", "Reshape", "Squeeze")) reshaped = node;
     else if (!isOperator(node, ...TRANSPARENT)) return output;
     value = before;
   }
+}
+
+/** Whether a softmax runs along axis 1: then a map of one pixel may be flattened after it. */
+function squashesClasses(node: Node): boolean {
+  return (
+    isOperator(node, "Sigmoid") || (isOperator(node, "Softmax", "LogSoftmax") && intAttribute(node, "axis", -1) === 1)
+  );
 }
 
 /** What may stand between the layer that makes the scores and the scores: shapes, pooling, activation, a separate bias. */
@@ -166,20 +178,20 @@ function passes(node: Node): boolean {
   return isOperator(node, ...AFTER_LAYER);
 }
 
-function withoutWeights(graph: Graph): WildmarkError {
-  const quantised = graph.nodes.find((node) =>
-    /^(QLinear|Quantize|Dequantize|ConvInteger|MatMulInteger)/.test(node.opType),
+/** Operators on weights of few bits; what is left in float32 beside them (biases) is not worth training. */
+const QUANTISED =
+  /^(com\.microsoft\.)?(QLinear|Quantize|Dequantize|DynamicQuantize|ConvInteger|MatMul(Integer|NBits)|QGemm|QAttention)/;
+
+function refuseQuantised(graph: Graph): void {
+  const quantised = graph.nodes.find((node) => QUANTISED.test(operatorName(node)));
+  if (quantised === undefined) return;
+  throw new WildmarkError(
+    "bad-model",
+    `The model is quantised (${quantised.opType}): its weights are no float32 numbers.`,
+    {
+      hint: "Give the float32 model that the quantised one was made from.",
+    },
   );
-  if (quantised !== undefined) {
-    return new WildmarkError(
-      "bad-model",
-      `The model is quantised (${quantised.opType}): it holds no float32 weights.`,
-      {
-        hint: "Give the float32 model that the quantised one was made from.",
-      },
-    );
-  }
-  return notAClassifier("no float32 weight leads to its scores");
 }
 
 function notAClassifier(why: string): WildmarkError {

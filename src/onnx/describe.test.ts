@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { float32, int64 } from "../core/tensor.js";
 import { graphBuilder } from "./builder.js";
-import { describeModel, guessLayout } from "./describe.js";
+import { describeModel } from "./describe.js";
 import { encodeGraph } from "./encode.js";
 import { decodeModel } from "./model.js";
 
@@ -16,7 +16,7 @@ test("counts operators and parameters, and names the weights", () => {
   const description = describeModel(decodeModel(encodeGraph(b.build(), { properties: { k: "v" } }), "m.onnx"));
   expect(description).toMatchObject({
     opsets: { "": 21 },
-    layout: "NCHW",
+    preprocessing: { layout: "NCHW", from: { layout: "assumed" } },
     operators: [
       { operator: "Relu", count: 2 },
       { operator: "Gemm", count: 1 },
@@ -44,20 +44,6 @@ test("a model that is no classifier is described too, with the reason", () => {
   expect(description.trainable).toEqual([]);
 });
 
-test.each([
-  [["N", 3, 32, 32], "NCHW"],
-  [["N", 28, 28, 1], "NHWC"],
-  [["N", undefined, undefined, 3], "NHWC"],
-  [[1, 784], "flat"],
-  [[1, 784, 1], "flat"],
-  [["N", 28, 28], "NHW"],
-  [["N", 3, 32, 3], undefined],
-  [["N", 8, 32, 32], undefined],
-  [undefined, undefined],
-] as const)("layout of %j is %s", (dims, layout) => {
-  expect(guessLayout(dims)).toBe(layout);
-});
-
 const folder = process.env.WILDMARK_MODELS ?? "";
 const models = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".onnx")) : [];
 
@@ -66,12 +52,11 @@ test.skipIf(models.length === 0).each(models)(
   (file) => {
     const description = describeModel(decodeModel(readFileSync(join(folder, file)), file));
     expect(description.problem).toBeUndefined();
-    const { classifier, layout, trainableParameters, parameters } = description;
+    const { classifier, trainableParameters, parameters } = description;
     expect(classifier?.classes).toBe(10);
     expect(classifier?.note).toBeUndefined();
     expect(classifier?.lastLayer).toHaveLength(2);
     expect(classifier?.features).not.toBe(classifier?.logits);
-    expect(layout).toBeDefined();
     expect(trainableParameters).toBe(parameters);
   },
 );

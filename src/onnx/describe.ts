@@ -2,9 +2,11 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { elementCount } from "../core/tensor.js";
+import { canonicalGraph } from "./canonical.js";
 import { type Classifier, findClassifier } from "./classifier.js";
-import { type Dim, operatorName, type ValueInfo } from "./graph.js";
+import { operatorName, type ValueInfo } from "./graph.js";
 import type { Model, ModelOrigin } from "./model.js";
+import { type ResolvedPreprocessing, resolvePreprocessing } from "./preprocessing.js";
 import { storedTensors } from "./traverse.js";
 
 export interface ModelDescription {
@@ -13,8 +15,10 @@ export interface ModelDescription {
   readonly opsets: Readonly<Record<string, number>>;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  /** How the image input lays out its axes; undefined where that cannot be told. */
-  readonly layout: Layout | undefined;
+  /** How the images must be given to the model, and who says so. */
+  readonly preprocessing: ResolvedPreprocessing;
+  /** What reading the file changed. */
+  readonly notes: readonly string[];
   /** How many nodes of each operator, most frequent first. */
   readonly operators: readonly { readonly operator: string; readonly count: number }[];
   /** Elements of all floating-point tensors that the model stores. */
@@ -30,9 +34,6 @@ export interface ModelDescription {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** `NCHW` and `NHWC` are images with channels, `NHW` images without, `flat` rows of numbers. */
-export type Layout = "NCHW" | "NHWC" | "NHW" | "flat";
-
 /** Describes any decoded model, also one that is no classifier. */
 export function describeModel(model: Model): ModelDescription {
   const { graph, origin, metadata } = model;
@@ -41,6 +42,7 @@ export function describeModel(model: Model): ModelDescription {
   let classifier: Classifier | undefined;
   let problem: string | undefined;
   try {
+    canonicalGraph(graph); // operator sets and forms that cannot be used
     classifier = findClassifier(graph);
   } catch (error) {
     if (!(error instanceof WildmarkError)) throw error;
@@ -53,7 +55,8 @@ export function describeModel(model: Model): ModelDescription {
     opsets: Object.fromEntries(graph.opsets),
     inputs: graph.inputs,
     outputs: graph.outputs,
-    layout: input === undefined ? undefined : guessLayout(input.dims),
+    preprocessing: resolvePreprocessing(model.preprocessing, input?.dims),
+    notes: model.notes,
     operators: countOperators(model),
     parameters: totalElements(floats),
     trainable,
@@ -62,26 +65,6 @@ export function describeModel(model: Model): ModelDescription {
     problem,
     metadata: Object.fromEntries(metadata),
   };
-}
-
-/**
- * Guesses the layout of an image input from its dimensions: images have 1, 3 or 4 channels.
- *
- * @returns undefined where the rank is unknown or both or neither axis could be the channels.
- */
-export function guessLayout(dims: readonly Dim[] | undefined): Layout | undefined {
-  if (dims === undefined) return undefined;
-  if (dims.length === 2) return "flat";
-  if (dims.length === 3) return dims[1] === 1 || dims[2] === 1 ? "flat" : "NHW";
-  if (dims.length !== 4) return undefined;
-  const first = mayBeChannels(dims[1]);
-  const last = mayBeChannels(dims[3]);
-  if (first === last) return undefined;
-  return first ? "NCHW" : "NHWC";
-}
-
-function mayBeChannels(dim: Dim): boolean {
-  return dim === 1 || dim === 3 || dim === 4;
 }
 
 function countOperators({ graph }: Model): { readonly operator: string; readonly count: number }[] {

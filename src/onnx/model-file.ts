@@ -1,26 +1,46 @@
 /** @file Model files on disk: read with the data that lies beside them, written whole or not at all. */
 
 import { closeSync, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve, sep, win32 } from "node:path";
+import { rm, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute, relative, resolve, sep, win32 } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded, writeFileAtomic } from "../core/files.js";
 import { LARGEST_MODEL, type ReadExternal } from "./external.js";
-import { decodeModel, encodeModel, type Model } from "./model.js";
+import { decodeModel, encodeModel, type Model, withPreprocessing } from "./model.js";
+import { parsePreprocessing, saidPreprocessing } from "./preprocessing.js";
+
+/** Larger sidecars are none. */
+const LARGEST_SIDECAR = 2 ** 20;
 
 /**
- * Reads and decodes a model, with its external data.
+ * Reads and decodes a model, with its external data and the preprocessing that lies beside it.
  *
  * @throws WildmarkError `bad-file` where the file is missing, no file, or 2 GiB and more; and as `decodeModel` does.
  */
 export async function readModelFile(path: string): Promise<Model> {
   const bytes = await readFileBounded(path, { what: "an ONNX model", maxBytes: LARGEST_MODEL });
-  return decodeModel(bytes, path, fileModelReader(path));
+  const model = decodeModel(bytes, path, fileModelReader(path));
+  const sidecar = sidecarPath(path);
+  if (!(await exists(sidecar))) return model;
+  const json = await readFileBounded(sidecar, { what: "a preprocessing", maxBytes: LARGEST_SIDECAR });
+  const { says } = parsePreprocessing(new TextDecoder().decode(json), sidecar);
+  return withPreprocessing(model, { from: basename(sidecar), says });
+}
+
+/** Where the preprocessing of the model at `path` is kept: model.onnx → model.wildmark.json. */
+export function sidecarPath(path: string): string {
+  return `${path.replace(/\.onnx$/i, "")}.wildmark.json`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 /**
- * Writes a model as one file, whole or not at all; data that was external is inside it.
+ * Writes a model as one file, whole or not at all; data that was external is inside it. What is said of its preprocessing
+ * goes into a file beside it, before it: a model without its preprocessing would be another one.
  *
- * @throws WildmarkError `cannot-write` where the file exists and `force` is not set, or cannot be written.
+ * @throws WildmarkError `cannot-write` where either file exists and `force` is not set, or cannot be written.
  */
 export async function writeModelFile(
   path: string,
@@ -33,6 +53,18 @@ export async function writeModelFile(
       "cannot-write",
       `${path}: the model has ${bytes.byteLength} bytes; ONNX files have < 2 GiB.`,
     );
+  }
+  // What the file's own metadata say goes with it.
+  const says = saidPreprocessing(model.preprocessing.filter(({ from }) => from !== "metadata"));
+  const sidecar = sidecarPath(path);
+  if (says !== undefined) {
+    await writeFileAtomic(sidecar, new TextEncoder().encode(`${JSON.stringify(says, undefined, 2)}\n`), options);
+  } else if (options.force) {
+    await rm(sidecar, { force: true }); // of the model that is being replaced
+  } else if (await exists(sidecar)) {
+    throw new WildmarkError("cannot-write", `${sidecar} already exists, and would be read with ${path}.`, {
+      hint: "Choose another path, or force to replace it.",
+    });
   }
   await writeFileAtomic(path, bytes, options);
 }

@@ -41,8 +41,6 @@ function variedGraph(): Graph {
   );
   const tensors: Tensor[] = [
     { type: "float64", dims: [2], data: Float64Array.of(Math.PI, -0) },
-    { type: "float16", dims: [2], data: Uint16Array.of(0x3c00, 0x7e01) },
-    { type: "bfloat16", dims: [1], data: Uint16Array.of(0x3f80) },
     { type: "int8", dims: [2], data: Int8Array.of(-128, 127) },
     { type: "int16", dims: [1], data: Int16Array.of(-300) },
     { type: "int32", dims: [], data: Int32Array.of(-70000) },
@@ -101,8 +99,6 @@ test("typed data of every element type is read like raw data", () => {
   const typed: MessageInitShape<typeof TensorProtoSchema>[] = [
     { dataType: DataType.FLOAT, floatData: [1.5, -2] },
     { dataType: DataType.DOUBLE, doubleData: [Math.PI, 1] },
-    { dataType: DataType.FLOAT16, int32Data: [0x3c00, 0xfe01] },
-    { dataType: DataType.BFLOAT16, int32Data: [0x3f80, 0] },
     { dataType: DataType.INT8, int32Data: [-128, 127] },
     { dataType: DataType.INT16, int32Data: [-300, 300] },
     { dataType: DataType.INT32, int32Data: [-70000, 1] },
@@ -121,8 +117,6 @@ test("typed data of every element type is read like raw data", () => {
   expect(typed.map((_, i) => initializers.get(`t${i}`)?.data)).toEqual([
     Float32Array.of(1.5, -2),
     Float64Array.of(Math.PI, 1),
-    Uint16Array.of(0x3c00, 0xfe01),
-    Uint16Array.of(0x3f80, 0),
     Int8Array.of(-128, 127),
     Int16Array.of(-300, 300),
     Int32Array.of(-70000, 1),

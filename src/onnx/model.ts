@@ -13,18 +13,24 @@ import { graphFromProto } from "./decode.js";
 import { externalTensors, type ReadExternal } from "./external.js";
 import type { Graph } from "./graph.js";
 import { type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
+import { type PreprocessingSource, preprocessingInMetadata } from "./preprocessing.js";
 import { recogniseFile } from "./recognise.js";
 import { storedTensors } from "./traverse.js";
+import { widened } from "./widen.js";
 import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
 
 export interface Model {
-  /** The whole file, as it was read; data that lay in other files has been drawn in. */
+  /** The whole file, as it was read; data that lay in other files has been drawn in, 16-bit floats are float32. */
   readonly bytes: Uint8Array;
   readonly graph: Graph;
   /** The file's own key-value pairs (`metadata_props`). */
   readonly metadata: ReadonlyMap<string, string>;
   /** Who wrote the file, and in which version of the format. */
   readonly origin: ModelOrigin;
+  /** What is said of the images that it expects, most trusted first (`resolvePreprocessing`). */
+  readonly preprocessing: readonly PreprocessingSource[];
+  /** What reading changed, in sentences: commands show them. */
+  readonly notes: readonly string[];
 }
 
 export interface ModelOrigin {
@@ -47,11 +53,15 @@ export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExt
     const outside = externalTensors(proto, external);
     const whole = outside.size === 0 ? bytes : replaceTensors(bytes, outside).bytes;
     if (whole !== bytes) proto = parse(whole);
+    const wide = widened(proto);
+    const metadata = new Map(proto.metadataProps.map(({ key, value }) => [key, value]));
     return {
-      bytes: whole,
+      bytes: wide ?? whole,
       graph: graphFromProto(proto),
-      metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
+      metadata,
       origin: { irVersion: Number(proto.irVersion), producer: `${proto.producerName} ${proto.producerVersion}`.trim() },
+      preprocessing: preprocessingInMetadata(metadata),
+      notes: wide === undefined ? [] : [`${where} holds 16-bit floats; they were converted to float32.`],
     };
   });
 }
@@ -78,7 +88,13 @@ export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>):
   }
   const { bytes, replaced } = replaceTensors(model.bytes, weights);
   if (replaced.size !== weights.size) throw new Error("some weights were not found in the model's bytes");
-  return decodeModel(bytes, "the model");
+  const { preprocessing, notes } = model;
+  return { ...decodeModel(bytes, "the model"), preprocessing, notes };
+}
+
+/** The same model with one more source of its preprocessing, trusted more than those it had. */
+export function withPreprocessing(model: Model, source: PreprocessingSource): Model {
+  return { ...model, preprocessing: [source, ...model.preprocessing] };
 }
 
 /** The same model with these key-value pairs added to its metadata, or changed there. */

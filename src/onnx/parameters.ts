@@ -7,7 +7,7 @@
  */
 
 import { elementCount } from "../core/tensor.js";
-import { type Graph, type Node, operatorName } from "./graph.js";
+import { type Graph, intAttribute, type Node, operatorName } from "./graph.js";
 import { isOperator, nodesBefore, storedTensors, valuesFrom } from "./traverse.js";
 
 export interface Parameters {
@@ -30,6 +30,7 @@ const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   LayerNormalization: [1, 2],
   RMSNormalization: [1],
   PRelu: [1],
+  Gather: [0],
   "com.microsoft.BiasGelu": [1],
   "com.microsoft.FastGelu": [1],
 };
@@ -42,7 +43,10 @@ const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
 const ELEMENTWISE: readonly string[] = ["Add", "Sub", "Mul", "Div", "Sum"];
 
 /** Operators through which a stored tensor stays the same weight in another shape: input 0 to output 0. */
-const VIEWS: readonly string[] = ["Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand"];
+const VIEWS: readonly string[] = [
+  ...["Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand"],
+  ...["Gather", "Slice"], // rows of an embedding, the first positions of a table
+];
 
 /** Operators with weights that make what follows a hidden value rather than a preprocessed input. */
 const LAYERS: readonly string[] = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "BatchNormalization"];
@@ -51,7 +55,7 @@ const LAYERS: readonly string[] = ["Conv", "ConvTranspose", "Gemm", "MatMul", "E
 export function findParameters(graph: Graph, value: string): Parameters {
   const leafOf = weightLeaves(graph);
   const fromInput = valuesFrom(
-    graph,
+    { ...graph, nodes: graph.nodes.filter((node) => !isOperator(node, "Shape", "Size")) }, // a shape is no data
     graph.inputs.map((input) => input.name),
   );
   const trainable = new Set<string>();
@@ -63,13 +67,14 @@ export function findParameters(graph: Graph, value: string): Parameters {
     const onData = node.inputs.some((input) => fromInput.has(input));
     const afterLayer = node.inputs.some((input) => hidden.has(input));
     if (onData && (afterLayer || isOperator(node, ...LAYERS))) for (const output of node.outputs) hidden.add(output);
-    if (isOperator(node, ...VIEWS) && !onData) continue; // counted where its result is used
+    if (isView(node) && !onData) continue; // counted where its result is used
 
     node.inputs.forEach((input, i) => {
       const leaf = leafOf.get(input);
       if (leaf === undefined) return;
       if (onData && isOperator(node, "BatchNormalization") && i >= 3) statistics.add(leaf.name);
-      else if (onData && isWeight(node, i, leaf.elements, afterLayer)) trainable.add(leaf.name);
+      else if (onData && (isWeight(node, i, leaf.elements, afterLayer) || isToken(node, leaf, afterLayer)))
+        trainable.add(leaf.name);
       else fixed.add(leaf.name);
     });
   }
@@ -88,23 +93,39 @@ interface Leaf {
   /** The stored tensor's own name. */
   readonly name: string;
   readonly elements: number;
+  readonly rank: number;
 }
 
 /** For each value that is a float32 stored tensor, or a view of one: that tensor. */
 function weightLeaves(graph: Graph): ReadonlyMap<string, Leaf> {
   const leaves = new Map<string, Leaf>();
   for (const [name, tensor] of storedTensors(graph)) {
-    if (tensor.type === "float32") leaves.set(name, { name, elements: elementCount(tensor.dims) });
+    if (tensor.type === "float32") {
+      leaves.set(name, { name, elements: elementCount(tensor.dims), rank: tensor.dims.length });
+    }
   }
   for (const node of graph.nodes) {
     const leaf = leaves.get(node.inputs[0] ?? "");
     const [output] = node.outputs;
-    if (leaf !== undefined && output !== undefined && isOperator(node, ...VIEWS)) leaves.set(output, leaf);
+    if (leaf !== undefined && output !== undefined && isView(node)) leaves.set(output, leaf);
   }
   return leaves;
 }
 
+/** A cast to float32 among them: of a stored float32 tensor it is none, and models of 16-bit floats are full of them. */
+function isView(node: Node): boolean {
+  return isOperator(node, ...VIEWS) || (isOperator(node, "Cast") && intAttribute(node, "to", 0) === FLOAT32);
+}
+
+/** `TensorProto.FLOAT` */
+const FLOAT32 = 1;
+
 function isWeight(node: Node, input: number, elements: number, afterLayer: boolean): boolean {
   if (isOperator(node, ...ELEMENTWISE)) return afterLayer && elements > 1;
   return WEIGHT_INPUTS[operatorName(node)]?.includes(input) ?? false;
+}
+
+/** A class token stands among the tokens [N, T, D] of a hidden value; four axes would be an image, padded with zeros. */
+function isToken(node: Node, { elements, rank }: Leaf, afterLayer: boolean): boolean {
+  return isOperator(node, "Concat") && afterLayer && elements > 1 && rank <= 3;
 }

@@ -103,7 +103,7 @@ describe("verifying a model", () => {
   test.each([
     [tinyModel({ side: 16, classes: 8 }), "1×20×20"],
     [tinyModel({ side: 20, classes: 8, channels: 3 }), "1×20×20"],
-    [tinyModel({ side: 20, classes: 5 }), "8 classes"],
+    [tinyModel({ side: 20, classes: 5 }), "was made for 8"],
   ])("a model of another kind is refused as bad-key", async (other, says) => {
     await expect(verifyModel(other, marked("content").key)).rejects.toMatchObject({
       code: "bad-key",

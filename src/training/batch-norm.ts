@@ -3,7 +3,7 @@
  *
  * `train` rewrites each inference-mode BatchNormalization to training mode, whose second and third outputs are the new
  * running mean and variance; `frozen` leaves the graph as it is (the statistics of the given model are kept, the scale
- * and shift still train).
+ * and shift still train). Statistics that nodes share are left as they are in either mode.
  */
 
 import type { Graph } from "../onnx/graph.js";
@@ -19,13 +19,18 @@ export interface RunningStatistic {
 export function batchNormForTraining(
   graph: Graph,
   mode: BatchNormMode,
+  frozen: ReadonlySet<string> = new Set(),
 ): { readonly graph: Graph; readonly statistics: readonly RunningStatistic[] } {
   if (mode === "frozen") return { graph, statistics: [] };
   const statistics: RunningStatistic[] = [];
+  const readers = new Map<string, number>();
+  for (const input of graph.nodes.flatMap((node) => node.inputs)) readers.set(input, (readers.get(input) ?? 0) + 1);
+  /** Exporters store equal tensors once: a statistic that something else reads too cannot follow this node's batches. */
+  const own = (name: string): boolean => graph.initializers.has(name) && readers.get(name) === 1 && !frozen.has(name);
   const nodes = graph.nodes.map((node) => {
     const [, , , mean = "", variance = ""] = node.inputs;
     const [output = ""] = node.outputs;
-    if (node.opType !== "BatchNormalization" || !graph.initializers.has(mean) || !graph.initializers.has(variance)) {
+    if (node.opType !== "BatchNormalization" || !own(mean) || !own(variance)) {
       return node;
     }
     const updated = [`${output}/running_mean`, `${output}/running_var`] as const;

@@ -7,15 +7,18 @@
 
 import { performance } from "node:perf_hooks";
 import { WildmarkError } from "../core/errors.js";
+import type { ImageShape } from "../core/image.js";
 import { type Progress, silent } from "../core/progress.js";
-import { canonicalGraph } from "../onnx/canonical.js";
-import { type Classifier, findClassifier } from "../onnx/classifier.js";
+import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
+import { imageGraph } from "../onnx/image-graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
+import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { BatchNormMode } from "./batch-norm.js";
 import type { Objective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
+import { requireFreeRows } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
 import { compileStep } from "./step.js";
 
@@ -25,12 +28,14 @@ export interface Feed {
   /** Images in a batch. */
   readonly batch: number;
   readonly classes: number;
+  /** Of one image. */
+  readonly shape: ImageShape;
   /**
    * Fills one step's input.
    *
    * @param epoch counted from 1
    * @param step counted from 0 within the epoch
-   * @param images [views · batch, …], pixel values in [0, 1]
+   * @param images [views · batch, C, H, W], pixel values in [0, 1]
    * @param targets [batch, classes], each row a distribution
    */
   fill(epoch: number, step: number, images: Float32Array, targets: Float32Array): void;
@@ -46,6 +51,8 @@ export interface TrainingPlan {
   /** All trainable weights, or only those of the layer that makes the logits. */
   readonly train: "all" | "last-layer";
   readonly batchNorm: BatchNormMode;
+  /** Longest gradient of a step, over all weights together; absent: any. */
+  readonly clipNorm?: number;
   /** Another feature tensor than the one `findClassifier` names. */
   readonly features?: string;
 }
@@ -56,6 +63,8 @@ export interface TrainingOptions {
   /** What the progress bar calls the work. */
   readonly what?: string;
   readonly signal?: AbortSignal;
+  /** Name of a node: all that it is computed from stays as it is. For models with operators that have no gradient. */
+  readonly trainFrom?: string;
 }
 
 export interface TrainedEpoch {
@@ -82,9 +91,10 @@ export async function* trainEpochs(
   feed: Feed,
   options: TrainingOptions = {},
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
-  const { progress = silent, what = "training", signal } = options;
-  const graph = canonicalGraph(model.graph);
-  const found = findClassifier(graph);
+  const { progress = silent, what = "training", signal, trainFrom } = options;
+  const { graph, classifier: found, freed } = imageGraph(model, feed.shape);
+  if (freed) await requireFreeRows(graph, found, feed.shape, options.runtime);
+  const frozen = trainFrom === undefined ? new Set<string>() : storedBefore(graph, trainFrom);
   const classifier: Classifier =
     plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };
   const step = await compileStep(
@@ -95,7 +105,11 @@ export async function* trainEpochs(
       batch: feed.batch,
       objective: plan.objective,
       optimizer: plan.optimizer,
-      trainable: plan.train === "all" ? classifier.trainable : classifier.lastLayer,
+      trainable: (plan.train === "all" ? classifier.trainable : classifier.lastLayer).filter(
+        (name) => !frozen.has(name),
+      ),
+      frozen,
+      ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
       batchNorm: plan.batchNorm,
     },
     options.runtime,

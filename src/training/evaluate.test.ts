@@ -8,6 +8,7 @@ import { decodeModel, type Model } from "../onnx/model.js";
 import { agreement, predict } from "./evaluate.js";
 
 const CLASSES = 5;
+const shape = { channels: 1, height: 1, width: CLASSES };
 
 /** Images of one row of `CLASSES` pixels, which a stored matrix turns into scores. */
 function linearModel(matrix: readonly number[], finish: (b: GraphBuilder, scores: string) => void): Model {
@@ -31,29 +32,29 @@ const pack = (from: number, count: number, target: Float32Array): void => {
 test.each([0, 1, 249, 250, 251, 500, 613])("%i images are answered in order", async (count) => {
   const asked: [number, number][] = [];
   const model = linearModel(identity, declared);
-  const answers = await predict(
-    model,
-    (from, size, target) => {
+  const answers = await predict(model, {
+    shape,
+    count,
+    pack(from, size, target) {
       expect(target.length).toBe(size * CLASSES);
       asked.push([from, size]);
       pack(from, size, target);
     },
-    count,
-  );
+  });
   expect([...answers]).toEqual(Array.from({ length: count }, (_, i) => i % CLASSES));
   expect(asked.reduce((sum, [, size]) => sum + size, 0)).toBe(count);
 });
 
 test("the first of equal scores wins", async () => {
   const zeros = new Array<number>(CLASSES ** 2).fill(0);
-  expect([...(await predict(linearModel(zeros, declared), pack, 3))]).toEqual([0, 0, 0]);
+  expect([...(await predict(linearModel(zeros, declared), { shape, count: 3, pack }))]).toEqual([0, 0, 0]);
   const lastTwo = zeros.map((_, i) => (i % CLASSES >= 3 ? 1 : 0));
-  expect([...(await predict(linearModel(lastTwo, declared), pack, 3))]).toEqual([3, 3, 3]);
+  expect([...(await predict(linearModel(lastTwo, declared), { shape, count: 3, pack }))]).toEqual([3, 3, 3]);
 });
 
 test("negative scores count too: the largest wins, not the largest positive one", async () => {
   const negative = identity.map((value) => value - 2);
-  expect([...(await predict(linearModel(negative, declared), pack, 5))]).toEqual([0, 1, 2, 3, 4]);
+  expect([...(await predict(linearModel(negative, declared), { shape, count: 5, pack }))]).toEqual([0, 1, 2, 3, 4]);
 });
 
 test("scores that are no float32 are refused, declared as such or not", async () => {
@@ -64,7 +65,7 @@ test("scores that are no float32 are refused, declared as such or not", async ()
     });
     b.output("whole", "int64", ["batch", CLASSES]);
   });
-  await expect(predict(lying, pack, 1)).rejects.toMatchObject({ code: "bad-model" });
+  await expect(predict(lying, { shape, count: 1, pack })).rejects.toMatchObject({ code: "bad-model" });
 });
 
 test("agreement is the share of equal entries", () => {

@@ -1,32 +1,41 @@
 /** @file What a model answers: the class with the largest score for every image. */
 
 import { WildmarkError } from "../core/errors.js";
+import type { ImageShape } from "../core/image.js";
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
-import { findClassifier } from "../onnx/classifier.js";
-import { encodeModel, type Model } from "../onnx/model.js";
+import { imageGraph } from "../onnx/image-graph.js";
+import type { Model } from "../onnx/model.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import { askedTogether } from "./rows.js";
 
-/** Writes images `from` to `from + count` into `target`, in the model's input layout, values in [0, 1]. */
-export type PackImages = (from: number, count: number, target: Float32Array) => void;
+/** Images to be asked. */
+export interface Questions {
+  readonly shape: ImageShape;
+  readonly count: number;
+  /** Writes images `from` to `from + count` into `target`, [count, C, H, W], values in [0, 1]. */
+  pack(from: number, count: number, target: Float32Array): void;
+}
 
 /** Images a run of the runtime sees at once: large enough to keep the cores busy, small enough to stay in cache. */
 const CHUNK = 250;
 
 /**
- * The model's answers on `count` images.
+ * The model's answers on images, whatever form it wants them in (`imageGraph`).
  *
  * @returns one class index an image; the first of equal scores wins.
+ * @throws WildmarkError `bad-data` where the model takes other images, `bad-model` where it cannot be asked.
  */
 export async function predict(
   model: Model,
-  pack: PackImages,
-  count: number,
+  { shape, count, pack }: Questions,
   options: RuntimeOptions = {},
 ): Promise<Uint16Array> {
-  const { input, output } = findClassifier(model.graph);
-  const imageDims = (input.dims ?? []).slice(1).map((dim) => (typeof dim === "number" ? dim : 1));
+  const { graph, classifier } = imageGraph(model, shape);
+  const { input, output } = classifier;
+  const imageDims = [shape.channels, shape.height, shape.width];
   const pixels = elementCount(imageDims);
-  const session = await createSession(encodeModel(model), options);
+  const session = await createSession(graph, options);
+  const ask = (images: FloatTensor): Promise<FloatTensor> => run(session, input.name, images, output);
   const buffer = new Float32Array(Math.min(CHUNK, count) * pixels);
   const answers = new Uint16Array(count);
   try {
@@ -34,7 +43,8 @@ export async function predict(
       const size = Math.min(CHUNK, count - from);
       const data = buffer.subarray(0, size * pixels);
       pack(from, size, data);
-      const scores = await run(session, input.name, float32([size, ...imageDims], data), output);
+      const images = float32([size, ...imageDims], data);
+      const scores = from === 0 && size > 1 ? await askedTogether(ask, images) : await ask(images);
       answers.set(largestPerRow(scores, size), from);
     }
   } finally {
@@ -56,6 +66,14 @@ async function run(session: Session, name: string, images: FloatTensor, output: 
     throw new WildmarkError(
       "bad-model",
       `Output "${output}" holds ${scores?.type ?? "nothing"}; expected float32 scores.`,
+    );
+  }
+  const rows = images.dims[0] ?? 0;
+  if (scores.dims[0] !== rows || scores.dims.slice(2).some((dim) => dim !== 1) || scores.dims.length < 2) {
+    throw new WildmarkError(
+      "bad-model",
+      `Output "${output}" is [${scores.dims}] for ${rows} images; expected one score a class, [${rows},K].`,
+      { hint: "Wildmark takes image classifiers: no detectors, no segmenters." },
     );
   }
   return scores;

@@ -8,7 +8,7 @@
 import { appendGradients } from "../autodiff/differentiate.js";
 import { WildmarkError } from "../core/errors.js";
 import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
-import { graphBuilder } from "../onnx/builder.js";
+import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Dim, Graph } from "../onnx/graph.js";
 import { lowerPrimitives } from "../runtime/lowering/index.js";
@@ -19,7 +19,7 @@ import type { Objective } from "./objective.js";
 import { appendUpdate, type Optimizer, optimizerScalars, optimizerSlots } from "./optimizer.js";
 
 export interface StepPlan {
-  /** The model's graph in canonical form, ONNX opset 21 (`canonicalGraph`). */
+  /** The model's graph as `imageGraph` makes it. */
   readonly graph: Graph;
   readonly classifier: Classifier;
   /** Number of classes: columns of the targets. */
@@ -31,6 +31,10 @@ export interface StepPlan {
   /** Names of the initialisers that change. */
   readonly trainable: readonly string[];
   readonly batchNorm: BatchNormMode;
+  /** Longest gradient, over all weights together (Pascanu et al., ICML 2013): longer ones are shortened. Absent: any. */
+  readonly clipNorm?: number;
+  /** Names of running statistics that stay as they are. */
+  readonly frozen?: ReadonlySet<string>;
 }
 
 export interface TrainingStep {
@@ -79,7 +83,7 @@ async function deriveTrainingGraph(
   options: RuntimeOptions,
 ): Promise<{ graph: Graph; carried: readonly Carried[] }> {
   const { classifier, objective, optimizer } = plan;
-  const { graph: forward, statistics } = batchNormForTraining(plan.graph, plan.batchNorm);
+  const { graph: forward, statistics } = batchNormForTraining(plan.graph, plan.batchNorm, plan.frozen);
   const input = { ...classifier.input, dims: images.dims };
   const b = graphBuilder("training step", { from: { ...forward, inputs: [input] } });
   b.input(TARGETS, "float32", targets.dims);
@@ -95,12 +99,13 @@ async function deriveTrainingGraph(
     [TARGETS, targets],
   ]);
   const trace = await traceGraph(b.build(), feeds, options);
-  const gradients = appendGradients(b, {
+  const unclipped = appendGradients(b, {
     trace,
     loss,
     by: plan.trainable,
     ...(stopAt === undefined ? {} : { stopAt: new Set(stopAt) }),
   });
+  const gradients = plan.clipNorm === undefined ? unclipped : appendClipping(b, unclipped, plan.clipNorm);
   if (gradients.size === 0) {
     throw new WildmarkError("bad-model", "The objective depends on none of the weights chosen for training.", {
       hint: "Choose other weights to train, or another feature tensor.",
@@ -120,7 +125,7 @@ async function deriveTrainingGraph(
     if (gradient === undefined) continue;
     const initial = floatInitializer(plan.graph, weight);
     const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", initial.dims));
-    const updated = appendUpdate(b, optimizer, { weight, gradient, slots, scalars });
+    const updated = appendUpdate(b, optimizer, { weight, rank: initial.dims.length, gradient, slots, scalars });
     carried.push({ input: weight, output: updated.weight, initial, initializer: weight });
     slots.forEach((slot, i) => {
       const zeros = float32(initial.dims, new Float32Array(initial.data.length));
@@ -142,6 +147,18 @@ async function deriveTrainingGraph(
   }));
   const derived: Graph = { ...b.build(), inputs: [...built.inputs, ...weightInputs], initializers, outputs };
   return { graph: lowerPrimitives(derived, { device: options.device ?? "cpu" }), carried };
+}
+
+/** Scales all gradients by the same factor where their common norm is above `longest`. */
+function appendClipping(
+  b: GraphBuilder,
+  gradients: ReadonlyMap<string, string>,
+  longest: number,
+): ReadonlyMap<string, string> {
+  const squares = [...new Set(gradients.values())].map((g) => b.op("ReduceSumSquare", [g], { keepdims: 0 }));
+  const norm = b.op("Sqrt", [squares.reduce((sum, square) => b.op("Add", [sum, square]))]);
+  const factor = b.op("Div", [b.scalar(longest), b.op("Max", [norm, b.scalar(longest)])]);
+  return new Map([...gradients].map(([weight, g]) => [weight, b.op("Mul", [g, factor])]));
 }
 
 function trainingStep(

@@ -18,6 +18,7 @@ const STEPS = 3;
 /** Clean images are all 0.5 and of class 9. */
 const clean: Feed = {
   stepsPerEpoch: STEPS,
+  shape: { channels: 1, height: 1, width: 1 },
   batch: BATCH,
   classes: CLASSES,
   fill(_epoch, _step, images, targets) {

@@ -1,12 +1,12 @@
 /** @file wildmark embed: a mark into a model, and the key that proves it. */
 
 import { z } from "zod";
-import { writeFileAtomic } from "../../core/files.js";
-import { requireFit } from "../../experiments/fit.js";
+import { WildmarkError } from "../../core/errors.js";
+import { requireFit } from "../../data/fit.js";
 import { type MarkedModel, markModel } from "../../experiments/mark-model.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { readModelFile } from "../../onnx/model-file.js";
+import { writeModelFile } from "../../onnx/model-file.js";
 import { keySha256, writeKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptions } from "../../watermarks/embed.js";
@@ -14,6 +14,14 @@ import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
 import { noteEpochs } from "../epochs.js";
+import {
+  type ModelFlags,
+  modelFlags,
+  openModel,
+  preprocessingOf,
+  requireSidecarWritable,
+  trainFromFlag,
+} from "../model.js";
 import { percent, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
 
@@ -31,6 +39,8 @@ const flags = z.object({
   arch: z.string().default("lenet5").meta({ description: "architecture where no model is given", placeholder: "NAME" }),
   out: z.string().meta({ description: "where the marked model goes", placeholder: "FILE" }),
   key: z.string().meta({ description: "where the key goes; keep it secret and safe", placeholder: "FILE" }),
+  ...trainFromFlag,
+  ...modelFlags,
 });
 
 export const command: CommandFile = (words) => {
@@ -58,7 +68,7 @@ export const command: CommandFile = (words) => {
       ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],
       ["wildmark embed --scheme unrelated --help", "the options of another mark"],
     ],
-    async run({ args: [path], flags: { arch, out, key: keyPath, ...chosen }, read, ...call }) {
+    async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, ...chosen }, read, ...call }) {
       const { seed, force, progress } = call;
       const mark = scheme.choose(read(scheme.options));
       const options = read(path === undefined ? embedFromScratchOptions : embedContinuingOptions);
@@ -66,7 +76,9 @@ export const command: CommandFile = (words) => {
       const inputs = path === undefined ? [] : [path];
       await requireWritable(out, force, inputs);
       await requireWritable(keyPath, force, [...inputs, out]);
-      const given = path === undefined ? undefined : await readModelFile(path);
+      const given = path === undefined ? undefined : await openModel(path, chosen, progress);
+      if (given !== undefined) await requireSidecarWritable(out, given, force);
+      else refuseModelFlags(trainFrom, chosen);
       const dataset = await loadChosen(chosen, progress);
       const { shape, classes } = dataset.train;
       if (given !== undefined) {
@@ -81,12 +93,12 @@ export const command: CommandFile = (words) => {
           options,
           seed,
         },
-        { ...call, onEpoch: noteEpochs(progress) },
+        { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );
       const bytes = encodeModel(marked.model);
       // The key goes first: a marked model without its key would be worth nothing.
       await writeKey(keyPath, marked.key, { force });
-      await writeFileAtomic(out, bytes, { force });
+      await writeModelFile(out, marked.model, { force });
       return {
         document: {
           command: "embed",
@@ -111,6 +123,18 @@ export const command: CommandFile = (words) => {
     },
   });
 };
+
+/** A fresh model takes images as they are, and is trained from its first node on. */
+function refuseModelFlags(trainFrom: string | undefined, said: ModelFlags): void {
+  const flagsGiven = [
+    ...preprocessingOf(said).map(({ from }) => from),
+    ...(trainFrom === undefined ? [] : ["--train-from"]),
+  ];
+  if (flagsGiven.length === 0) return;
+  throw new WildmarkError("usage", `${flagsGiven.join(", ")} speak of a given model; there is none.`, {
+    hint: "Name the model first: wildmark embed MODEL.onnx …",
+  });
+}
 
 function inWords({ accuracyBefore, measured, verdict }: MarkedModel): string {
   const [sentence] = describeVerdict(verdict);

@@ -2,40 +2,67 @@
 
 import { z } from "zod";
 import { answers } from "../../data/answers.js";
-import { requireFit } from "../../experiments/fit.js";
+import { requireFit } from "../../data/fit.js";
+import { betterPreprocessing, chanceAccuracy, isAtChance, type Suggestion } from "../../experiments/chance.js";
+import { imageGraph } from "../../onnx/image-graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { readModelFile } from "../../onnx/model-file.js";
+import { preprocessingInWords, type ResolvedPreprocessing } from "../../onnx/preprocessing.js";
 import { agreement } from "../../training/evaluate.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
-import { percent } from "../output.js";
+import { modelFlags, openModel } from "../model.js";
+import { indented, percent, table } from "../output.js";
 
 export const command: CommandFile = () =>
   defineCommand({
     name: "evaluate",
-    description: "Measures the share of a data set's test images that a model answers correctly.",
+    description:
+      "Measures the share of a data set's test images that a model answers correctly, and warns where that is no better " +
+      "than guessing.",
     arguments: [{ name: "MODEL.onnx", description: "an image classifier" }],
-    flags: z.object(dataFlags),
+    flags: z.object({ ...dataFlags, ...modelFlags }),
     common: { computes: true },
     examples: [
       ["wildmark evaluate model.onnx --dataset digits", ""],
       ["wildmark evaluate model.onnx --dataset mnist --json", "for programs"],
     ],
     async run({ args: [path = ""], flags, runtime, progress }) {
-      const model = await readModelFile(path);
+      const model = await openModel(path, flags, progress);
       const dataset = await loadChosen(flags, progress);
       const { shape, classes, count, labels } = dataset.test;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       const accuracy = agreement(await answers(model, dataset.test, runtime), labels);
+      const correct = Math.round(accuracy * count);
+      const atChance = isAtChance(correct, dataset.test);
+      const better = atChance ? await betterPreprocessing(model, dataset.test, runtime) : undefined;
+      const { preprocessing } = imageGraph(model, shape);
       return {
         document: {
           command: "evaluate",
           model: { path, sha256: modelSha256(encodeModel(model)) },
           dataset: { id: dataset.id, sha256: dataset.sha256, testImages: count },
           accuracy,
-          correct: Math.round(accuracy * count),
+          correct,
+          chance: chanceAccuracy(dataset.test),
+          atChance,
+          preprocessing,
+          better: better ?? null,
         },
-        text: `Accuracy ${percent(accuracy, 2)}: ${Math.round(accuracy * count)} of ${count} test images of ${dataset.title}.`,
+        text: [
+          `Accuracy ${percent(accuracy, 2)}: ${correct} of ${count} test images of ${dataset.title}.`,
+          ...(atChance ? [warning(chanceAccuracy(dataset.test), preprocessing, better)] : []),
+        ].join("\n\n"),
       };
     },
   });
+
+function warning(chance: number, preprocessing: ResolvedPreprocessing, better: Suggestion | undefined): string {
+  return [
+    `That is no better than guessing (${percent(chance, 2)}). The usual cause is another preprocessing than the model was ` +
+      "trained with; this is what was used:",
+    indented(table(preprocessingInWords(preprocessing).map((row) => [...row]))),
+    better === undefined
+      ? "None of the usual alternatives does better. Or the data are not what the model was trained on."
+      : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly.`,
+  ].join("\n");
+}

@@ -5,8 +5,9 @@ import { describeDims } from "../../onnx/classifier.js";
 import { describeModel, type ModelDescription } from "../../onnx/describe.js";
 import type { ValueInfo } from "../../onnx/graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { readModelFile } from "../../onnx/model-file.js";
+import { preprocessingInWords } from "../../onnx/preprocessing.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { modelFlags, openModel } from "../model.js";
 import { count, indented, table } from "../output.js";
 
 export const command: CommandFile = () =>
@@ -16,13 +17,13 @@ export const command: CommandFile = () =>
       "Shows a model's inputs, outputs, operators and parameters, which of them training would change, and the feature " +
       "tensor that WILD would use.",
     arguments: [{ name: "MODEL.onnx", description: "any ONNX model" }],
-    flags: z.object({}),
+    flags: z.object(modelFlags),
     examples: [
       ["wildmark info model.onnx", ""],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
     ],
-    async run({ args: [path = ""] }) {
-      const model = await readModelFile(path);
+    async run({ args: [path = ""], flags, progress }) {
+      const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
       const file = { path, bytes: bytes.length, sha256: modelSha256(bytes) };
@@ -40,7 +41,6 @@ function inWords(file: { readonly path: string; readonly bytes: number }, model:
     ["made by", `${origin.producer || "unknown"}, IR version ${origin.irVersion}, opset ${opsetWords.join(", ")}`],
     ...model.inputs.map((value) => ["input", valueWords(value)]),
     ...model.outputs.map((value) => ["output", valueWords(value)]),
-    ["layout", model.layout ?? "unknown"],
     ["parameters", `${count(model.parameters)}, of which training would change ${count(model.trainableParameters)}`],
     ["operators", model.operators.map(({ operator, count: n }) => `${n} ${operator}`).join(", ")],
     ...Object.entries(model.metadata).map(([key, value]) => ["metadata", `${key} = ${value}`]),
@@ -57,6 +57,7 @@ function inWords(file: { readonly path: string; readonly bytes: number }, model:
   const weights = model.trainable.map(({ name, dims }) => [name, `[${dims.join(",")}]`]);
   return [
     table(facts),
+    `What it expects of images:\n${indented(table(preprocessingInWords(model.preprocessing).map((row) => [...row])))}`,
     `What Wildmark sees in it:\n${indented(table(seen))}`,
     ...(weights.length === 0 ? [] : [`Trainable:\n${indented(table(weights))}`]),
   ].join("\n\n");

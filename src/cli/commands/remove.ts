@@ -1,17 +1,17 @@
 /** @file wildmark remove: an attack on one marked model, measured from outside. */
 
 import { z } from "zod";
-import { writeFileAtomic } from "../../core/files.js";
-import { requireFit } from "../../experiments/fit.js";
+import { requireFit } from "../../data/fit.js";
 import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "../../experiments/remove-mark.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { readModelFile } from "../../onnx/model-file.js";
+import { writeModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
+import { modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
 import { percent, points, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
 
@@ -29,6 +29,8 @@ const flags = z.object({
     description: "the owner's key: measures retention each epoch; the method never sees it",
     placeholder: "FILE",
   }),
+  ...trainFromFlag,
+  ...modelFlags,
 });
 
 export const command: CommandFile = (words) => {
@@ -48,11 +50,12 @@ export const command: CommandFile = (words) => {
       ["wildmark remove marked.onnx --metric ce --dataset mnist --fraction 0.01 --out cleaned.onnx", "1 % of MNIST"],
       ["wildmark remove --method fine-tune --help", "the options of another method"],
     ],
-    async run({ args: [path = ""], flags: { out, key: keyPath, fraction, ...chosen }, read, ...call }) {
+    async run({ args: [path = ""], flags: { out, key: keyPath, fraction, trainFrom, ...chosen }, read, ...call }) {
       const { seed, force, progress } = call;
       const picked = method.choose(read(method.options));
       await requireWritable(out, force, [path, ...(keyPath === undefined ? [] : [keyPath])]);
-      const model = await readModelFile(path);
+      const model = await openModel(path, chosen, progress);
+      await requireSidecarWritable(out, model, force);
       const key = keyPath === undefined ? undefined : await readKey(keyPath);
       if (key !== undefined) {
         requireFit(model, path, {
@@ -67,10 +70,10 @@ export const command: CommandFile = (words) => {
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       attackerSubset({ dataset, fraction, seed });
       const removal = { model, dataset, method: picked, fraction, seed };
-      const run = { ...call, onEpoch: noteEpochs(progress) };
+      const run = { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) };
       const cleaned = await removeMark(key === undefined ? removal : { ...removal, key }, run);
       const bytes = encodeModel(cleaned.model);
-      await writeFileAtomic(out, bytes, { force });
+      await writeModelFile(out, cleaned.model, { force });
       const { mark, epochs, seconds, images, accuracyBefore, accuracyAfter } = cleaned;
       return {
         document: {

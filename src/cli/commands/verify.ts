@@ -2,20 +2,21 @@
 
 import { z } from "zod";
 import { accuracy } from "../../data/answers.js";
-import { requireFit } from "../../experiments/fit.js";
+import { requireFit } from "../../data/fit.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { readModelFile } from "../../onnx/model-file.js";
 import { keySha256, readKey } from "../../ownership/key.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { verifyModel } from "../../ownership/verify-model.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { modelFlags, openModel } from "../model.js";
 import { percent } from "../output.js";
 
 const flags = z.object({
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
   alpha: z.number().gt(0).lt(1).default(0.05).describe("significance level of the verdict"),
   confidence: z.number().gt(0).lt(1).default(0.95).describe("confidence of the interval of the retention"),
+  ...modelFlags,
 });
 
 export const command: CommandFile = () =>
@@ -31,8 +32,8 @@ export const command: CommandFile = () =>
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
       ["wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6", "be much surer"],
     ],
-    async run({ args: [path = ""], flags: { key: keyPath, alpha, confidence }, runtime }) {
-      const model = await readModelFile(path);
+    async run({ args: [path = ""], flags: { key: keyPath, alpha, confidence, ...said }, runtime, progress }) {
+      const model = await openModel(path, said, progress);
       const key = await readKey(keyPath);
       requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
       const verdict = await verifyModel(model, key, { runtime, alpha, confidence });

@@ -19,7 +19,14 @@ function taking(...dims: Dim[]): Model {
   return decodeModel(encodeGraph(b.build()), "taking");
 }
 
-test.each([[tinyModel()], [taking("N", 64)], [taking("N", 8, 8)], [taking("N", 8, 8, 1)]])("a fit passes", (model) => {
+test.each([
+  [tinyModel()],
+  [taking("N", 64)],
+  [taking("N", 8, 8)],
+  [taking("N", 8, 8, 1)],
+  [taking("N", 1, "H", 8)],
+  [taking(1, 1, 8, 8)],
+])("a fit passes", (model) => {
   expect(() => requireFit(model, "m.onnx", data)).not.toThrow();
 });
 
@@ -46,14 +53,6 @@ describe("a misfit names the model, what it takes, and what it was given", () =>
       "bad-data",
       "m.onnx tells 3 classes apart, but the images of digits have 4",
     ],
-    [
-      "a size left open",
-      taking("N", 1, "H", 8),
-      data,
-      "bad-model",
-      'input "image" is [N,1,H,8]; its image size is not fixed',
-    ],
-    ["a batch of one", taking(1, 1, 8, 8), data, "bad-model", "it takes exactly 1 images at once"],
     [
       "a key of another size",
       tinyModel({ side: 12 }),

@@ -1,0 +1,106 @@
+/**
+ * @file Loosens what an export for a fixed number of images baked in, so that the graph takes any number.
+ *
+ * Exporters write the batch into the targets of Reshape, the sizes of Resize and into constants that are joined to the
+ * data (class tokens). It stands first there by convention; whether that holds for a graph shows when it runs
+ * (`training/rows.ts`): images together and apart must give the same scores.
+ */
+
+import { int64, type Tensor, toNumbers } from "../core/tensor.js";
+import { type GraphBuilder, graphBuilder } from "./builder.js";
+import { type Graph, intAttribute, type Node } from "./graph.js";
+import { isOperator, valuesFrom } from "./traverse.js";
+
+/** @param graph in canonical form, for batches of exactly `batch` images at `input`. */
+export function withFreeBatch(graph: Graph, input: string, batch: number): Graph {
+  const fromInput = valuesFrom(graph, [input]);
+  const b = graphBuilder(graph.name, { from: { ...graph, nodes: [] }, keepOutputs: true });
+  const taken = new Set([
+    ...[input, ...graph.initializers.keys()],
+    ...graph.nodes.flatMap((node) => [node.name, ...node.outputs]),
+  ]);
+  const free = (base: string): string => {
+    let name = base;
+    for (let count = 1; taken.has(name); count++) name = `${base}_${count}`;
+    taken.add(name);
+    return name;
+  };
+  const bakedInts = (value: string | undefined): readonly number[] | undefined => {
+    const tensor: Tensor | undefined = value === undefined ? undefined : graph.initializers.get(value);
+    const numbers = tensor?.type === "int64" && tensor.dims.length === 1 ? toNumbers(tensor) : undefined;
+    return numbers?.[0] === batch ? numbers : undefined;
+  };
+  const withInput = (node: Node, index: number, value: string): Node => ({
+    ...node,
+    inputs: node.inputs.map((old, i) => (i === index ? value : old)),
+  });
+
+  for (const node of graph.nodes) {
+    const [data = ""] = node.inputs;
+    const target = bakedInts(node.inputs[1]);
+    const sizes = bakedInts(node.inputs[3]);
+    if (
+      isOperator(node, "Reshape") &&
+      fromInput.has(data) &&
+      target !== undefined &&
+      intAttribute(node, "allowzero", 0) === 0
+    ) {
+      const loose = [target.includes(-1) ? 0 : -1, ...target.slice(1)];
+      b.append(withInput(node, 1, b.initializer(free(`${node.inputs[1]}_free`), int64([loose.length], loose))));
+    } else if (isOperator(node, "Resize") && fromInput.has(data) && sizes !== undefined) {
+      const rest = b.initializer(free(`${node.inputs[3]}_rest`), int64([sizes.length - 1], sizes.slice(1)));
+      b.append(withInput(node, 3, joined(b, data, rest, free)));
+    } else if (isOperator(node, "Concat") && intAttribute(node, "axis", 0) !== 0) {
+      const reference = node.inputs.find((value) => fromInput.has(value));
+      const inputs = node.inputs.map((value) => {
+        const stored = graph.initializers.get(value);
+        if (reference === undefined || stored === undefined || stored.dims[0] !== batch) return value;
+        return repeated(b, value, stored, reference, free);
+      });
+      b.append({ ...node, inputs });
+    } else {
+      b.append(node);
+    }
+  }
+  return b.build();
+}
+
+/** [rows of `data`, …rest] */
+function joined(b: GraphBuilder, data: string, rest: string, free: (base: string) => string): string {
+  const rows = op(b, "Shape", [data], free(`${data}_rows`), { start: 0, end: 1 });
+  return op(b, "Concat", [rows, rest], free(`${data}_sizes`), { axis: 0 });
+}
+
+/** The first row of a stored tensor, once for each row of `data`. */
+function repeated(
+  b: GraphBuilder,
+  value: string,
+  stored: Tensor,
+  data: string,
+  free: (base: string) => string,
+): string {
+  const ones = b.initializer(
+    free(`${value}_ones`),
+    int64(
+      [stored.dims.length - 1],
+      stored.dims.slice(1).map(() => 1),
+    ),
+  );
+  const first =
+    stored.dims[0] === 1
+      ? value
+      : op(b, "Slice", [value, b.ints([0]), b.ints([1]), b.ints([0])], free(`${value}_first`));
+  return op(b, "Expand", [first, joined(b, data, ones, free)], free(`${value}_repeated`));
+}
+
+function op(
+  b: GraphBuilder,
+  opType: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Readonly<Record<string, number>> = {},
+): string {
+  const stored = Object.entries(attributes).map(([name, value]) => [name, { kind: "int", value }] as const);
+  b.append({ name: output, opType, domain: "", inputs, outputs: [output], attributes: Object.fromEntries(stored) });
+  return output;
+}
