@@ -37,6 +37,8 @@ export interface Dataset {
   readonly title: string;
   readonly train: LabelledImages;
   readonly test: LabelledImages;
+  /** What the classes are called, in the order of the labels; strangers' text where the data is a stranger's. */
+  readonly classNames?: readonly string[];
   /** Hex SHA-256 over shape, classes, images and labels of both splits. */
   readonly sha256: string;
 }
@@ -154,7 +156,8 @@ export function makeDataset(parts: Omit<Dataset, "sha256">): Dataset {
       { hint: "both splits must come from the same data set" },
     );
   }
-  return { id, title, train, test, sha256: hashImages([train, test]) };
+  const named = parts.classNames === undefined ? {} : { classNames: parts.classNames };
+  return { id, title, train, test, ...named, sha256: hashImages([train, test]) };
 }
 
 /** Hex SHA-256 over shape, classes, count, images and labels of each set in turn. */

@@ -1,0 +1,120 @@
+/** @file Folders of class folders, made here: what is taken, what is passed over, what is refused. */
+
+import { mkdir, mkdtemp, readdir, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import sharp from "sharp";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { imageAt } from "./dataset.js";
+import { loadPath } from "./path.js";
+
+let root: string;
+let env: Record<string, string>;
+const load = (options = {}) => loadPath(join(root, "pets"), { env, ...options });
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "wildmark-folder-"));
+  env = { XDG_CACHE_HOME: join(root, "cache") };
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function picture(name: string, colour = "#c81e1e", width = 6, height = 4): Promise<string> {
+  const path = join(root, "pets", name);
+  await mkdir(dirname(path), { recursive: true });
+  await sharp({ create: { width, height, channels: 3, background: colour } }).toFile(path);
+  return path;
+}
+
+async function grey(name: string, level: number): Promise<void> {
+  const path = join(root, "pets", name);
+  await mkdir(dirname(path), { recursive: true });
+  const raw = { width: 6, height: 4, channels: 1 } as const;
+  await sharp(Buffer.alloc(24, level), { raw }).toColourspace("b-w").png().toFile(path);
+}
+
+describe("a sound folder", () => {
+  it("is read with its own test split, planes apart, and says what it was taken for", async () => {
+    for (const split of ["train", "val"]) {
+      await picture(`${split}/dog/a.png`, "#0a141e");
+      await picture(`${split}/cat/deep/b.png`, "#ff0080");
+    }
+    const { train, test, classNames, warnings } = await load();
+    expect(classNames).toEqual(["cat", "dog"]);
+    expect(train).toMatchObject({ classes: 2, count: 2, shape: { channels: 3, height: 4, width: 6 } });
+    expect([...train.labels, ...test.labels]).toEqual([0, 1, 0, 1]);
+    const planes = (...levels: number[]) => levels.flatMap((level) => new Array(24).fill(level));
+    expect([...imageAt(test, 0)]).toEqual(planes(255, 0, 128));
+    expect([...imageAt(test, 1)]).toEqual(planes(10, 20, 30));
+    expect(warnings[0]).toContain("class-folders: 2 classes, 2 + 2 images, colour, 4x6");
+  });
+
+  it("stays grey where all images are, and is split by class where it has no test images", async () => {
+    for (let i = 0; i < 12; i++) for (const name of ["a", "<script>", "猫 😀"]) await grey(`${name}/${i}.png`, 20 * i);
+    const [one, again, other] = [await load(), await load(), await load({ seed: 1 })];
+    expect(one.train.shape.channels).toBe(1);
+    expect([one.train.count, one.test.count]).toEqual([30, 6]);
+    expect([...one.test.labels]).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(again.sha256).toBe(one.sha256);
+    expect(other.sha256).not.toBe(one.sha256);
+    expect(one.warnings[1]).toMatch(/6 of 36 images/);
+  });
+
+  it("is decoded once while it stays the same, and leaves no other file", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.jpg", "b/2.webp"]) await picture(name);
+    const cached = async () => (await readdir(join(root, "cache/wildmark/folders"))).sort();
+    await load();
+    const before = await cached();
+    await load();
+    expect(await cached()).toEqual(before);
+    await utimes(join(root, "pets/a/1.png"), 1, 1);
+    await load();
+    expect((await cached()).length).toBe(2);
+    expect((await cached()).every((name) => name.endsWith(".raw"))).toBe(true);
+  });
+
+  it("passes over hidden files, other files, and links that lead out", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.png", "b/2.png", "a/.hidden.png", ".git/x.png"]) await picture(name);
+    await writeFile(join(root, "pets/a/notes.txt"), "x");
+    await writeFile(join(root, "secret.png"), "x");
+    await symlink(join(root, "secret.png"), join(root, "pets/b/out.png"));
+    const { train, test, warnings } = await load();
+    expect([train.count, test.count]).toEqual([2, 2]);
+    expect(warnings.at(-1)).toMatch(/2 files are passed over/);
+  });
+});
+
+describe("is refused:", () => {
+  it("sizes that differ, naming two files; --resize brings them together", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.png"]) await picture(name);
+    await picture("b/2.png", "#ffffff", 9, 9);
+    await expect(load()).rejects.toMatchObject({
+      code: "bad-data",
+      message: expect.stringMatching(/\.png is (4x6|9x9), .*\.png is (4x6|9x9)/),
+      hint: expect.stringContaining("--resize"),
+    });
+    expect((await load({ resize: { height: 5, width: 3 } })).train.shape).toEqual({ channels: 3, height: 5, width: 3 });
+  });
+
+  it.each(["png", "jpg", "webp"])("a truncated %s, which is named", async (kind) => {
+    for (const name of ["a/1", "a/2", "b/1"]) await picture(`${name}.png`, "#123456", 64, 64);
+    const noise = Buffer.from(Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 31) >> 3));
+    const path = join(root, `pets/b/2.${kind}`);
+    const { size } = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } }).toFile(path);
+    await truncate(path, size >> 1);
+    await expect(load()).rejects.toMatchObject({ code: "bad-file", message: expect.stringContaining(path) });
+    expect((await readdir(join(root, "cache/wildmark/folders")).catch(() => [])).length).toBe(0);
+  });
+
+  it("one class, a class of one image, no images, no folders", async () => {
+    await picture("a/1.png");
+    await picture("a/2.png");
+    await expect(load()).rejects.toThrow(/images of one class only, "a"/);
+    await picture("b/1.png");
+    await expect(load()).rejects.toThrow(/class "b" has a single image/);
+    await rm(join(root, "pets"), { recursive: true });
+    await mkdir(join(root, "pets/empty"), { recursive: true });
+    await expect(load()).rejects.toThrow(/no images; expected at least two folders/);
+    await rm(join(root, "pets/empty"), { recursive: true });
+    await expect(load()).rejects.toMatchObject({ code: "bad-file", hint: expect.stringContaining("for each class") });
+  });
+});

@@ -1,0 +1,62 @@
+/** @file Data sets by path: what kind of data lies there is guessed, and said. Adding a kind is adding a reader. */
+
+import { stat } from "node:fs/promises";
+import { WildmarkError } from "../core/errors.js";
+import { permutation, randomStream } from "../core/random.js";
+import { holdsFolders } from "./class-folders.js";
+import { type LabelledImages, makeDataset, select } from "./dataset.js";
+import { type ImageFolderOptions, loadImageFolder } from "./image-folder.js";
+import type { LoadedDataset, SplitLimits } from "./registry.js";
+
+interface Reader {
+  readonly id: string;
+  /** What it takes, in words. */
+  readonly about: string;
+  readonly recognises: (path: string) => Promise<boolean>;
+  readonly load: (path: string, options: ImageFolderOptions) => Promise<LoadedDataset>;
+}
+
+/** The first that recognises a path reads it. */
+const readers: readonly Reader[] = [
+  {
+    id: "class-folders",
+    about: "a folder with a folder of PNG, JPEG or WebP images for each class",
+    recognises: async (path) => (await stat(path)).isDirectory() && (await holdsFolders(path)),
+    load: loadImageFolder,
+  },
+];
+
+/**
+ * Loads the data set at a path; the first of its `warnings` says what it was taken for.
+ *
+ * @throws WildmarkError `bad-file` where no reader recognises it, else as the reader does.
+ */
+export async function loadPath(
+  path: string,
+  options: ImageFolderOptions & { readonly limits?: SplitLimits } = {},
+): Promise<LoadedDataset> {
+  if ((await stat(path).catch(() => undefined)) === undefined) {
+    throw new WildmarkError("bad-file", `there is nothing at ${path}`, { hint: "expected a data set's name or path" });
+  }
+  for (const reader of readers) {
+    if (!(await reader.recognises(path))) continue;
+    const dataset = await reader.load(path, options);
+    const { train, test } = dataset;
+    const { channels, height, width } = train.shape;
+    const size = `${channels === 1 ? "grey" : "colour"}, ${height}x${width}`;
+    const guess = `${path}: taken for ${reader.id}: ${train.classes} classes, ${train.count} + ${test.count} images, ${size}`;
+    const warnings = [guess, ...dataset.warnings];
+    const { limits } = options;
+    if (limits?.train === undefined && limits?.test === undefined) return { ...dataset, warnings };
+    // In a random order: the first images of a folder are all of one class.
+    const some = { train: shuffled(train, limits.train), test: shuffled(test, limits.test) };
+    return { ...makeDataset({ ...dataset, ...some }), warnings };
+  }
+  const known = readers.map(({ about }) => about).join("; ");
+  throw new WildmarkError("bad-file", `${path} is no data set that Wildmark can read`, { hint: `it takes ${known}` });
+}
+
+function shuffled(images: LabelledImages, count: number | undefined): LabelledImages {
+  if (count === undefined || count >= images.count) return images;
+  return select(images, permutation(images.count, randomStream(0, "limit")).subarray(0, count));
+}
