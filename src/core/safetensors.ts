@@ -172,8 +172,16 @@ function decodeTensor(name: string, entry: TensorEntry, data: Uint8Array, where:
   return tensorOver(type, shape, new Uint8Array(data.subarray(begin, end)).buffer);
 }
 
-/** The cast says what `ELEMENTS` guarantees: the view of a type is that type's array. */
-function tensorOver<T extends ElementType>(type: T, dims: readonly number[], buffer: ArrayBuffer): Tensor {
+/** How many bytes one element takes. */
+export function elementBytes(type: ElementType): number {
+  return ELEMENTS[type].bytes;
+}
+
+/**
+ * A tensor over a buffer that holds its little-endian elements and nothing else; not copied. The cast says what
+ * `ELEMENTS` guarantees: the view of a type is that type's array.
+ */
+export function tensorOver<T extends ElementType>(type: T, dims: readonly number[], buffer: ArrayBuffer): Tensor {
   return { type, dims, data: ELEMENTS[type].view(buffer) } as Tensor;
 }
 
