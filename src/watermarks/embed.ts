@@ -26,7 +26,7 @@ export const embedFromScratchOptions = z.strictObject({
 /** By going on with a trained model: fewer epochs at a smaller rate. */
 export const embedContinuingOptions = z.strictObject({
   triggersPerBatch,
-  ...sgdShape({ epochs: 3, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4 }),
+  ...sgdShape({ epochs: 5, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4, clipNorm: 3 }),
 });
 
 export type EmbedOptions = z.infer<typeof embedFromScratchOptions>;
