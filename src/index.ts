@@ -26,6 +26,7 @@ export { type Progress, silent } from "./core/progress.js";
 export { WILDMARK_VERSION } from "./core/version.js";
 /** Share of labelled images that a model answers correctly. */
 export { accuracy as evaluate } from "./data/answers.js";
+export { augmentedView } from "./data/augment.js";
 export {
   type Dataset,
   type ImageShape,
@@ -47,8 +48,15 @@ export { type CleanedMark, type CleanedModel, type Removal, removeMark as remove
 export { type ReproduceOptions, type ReproduceSpec, reproduce } from "./experiments/reproduce.js";
 export { type EpochRecord, type Measurement, type Result, resultSchema } from "./experiments/result.js";
 export type { RunOptions } from "./experiments/run-options.js";
-export { type TrainedModel, type Training, trainModel as train, trainOptions } from "./experiments/train-model.js";
-export { type Architecture, architectures, findArchitecture, newModel } from "./models/registry.js";
+export {
+  type TrainedModel,
+  type Training,
+  trainModel as train,
+  trainOptions,
+  trainOptionsOf,
+} from "./experiments/train-model.js";
+export { type Recipe, recipeFor } from "./models/recipes.js";
+export { type Architecture, architectures, findArchitecture, newModel, parameterCount } from "./models/registry.js";
 export { type Classifier, findClassifier } from "./onnx/classifier.js";
 export { describeModel, type ModelDescription } from "./onnx/describe.js";
 export { decodeModel, encodeModel, type Model, withPreprocessing } from "./onnx/model.js";
@@ -67,7 +75,7 @@ export { type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./
 export { crossEntropyObjective, type Objective } from "./training/objective.js";
 export { type Optimizer, optimizerSchema } from "./training/optimizer.js";
 export { type Schedule, scheduleSchema } from "./training/schedule.js";
-export { embedContinuingOptions, embedFromScratchOptions } from "./watermarks/embed.js";
+export { embedContinuingOptions, embedFromScratchOptions, embedFromScratchOptionsOf } from "./watermarks/embed.js";
 export { type ChosenMark, findMark, markSchemes } from "./watermarks/registry.js";
 
 /**

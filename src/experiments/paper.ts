@@ -1,9 +1,10 @@
 /** @file The paper's experiment as a spec: WILD under each metric, beside the controls, against each mark. */
 
 import type { Dataset, Images } from "../data/dataset.js";
+import { recipeFor } from "../models/recipes.js";
 import type { Architecture } from "../models/registry.js";
 import { type ChosenMethod, findMethod } from "../removal/registry.js";
-import { embedFromScratchOptions } from "../watermarks/embed.js";
+import { embedFromScratchOptionsOf } from "../watermarks/embed.js";
 import { findMark } from "../watermarks/registry.js";
 import type { ReproduceSpec } from "./reproduce.js";
 
@@ -37,7 +38,7 @@ export function paperSpec(choices: PaperChoices): ReproduceSpec {
     dataset,
     ...(unrelated === undefined ? {} : { unrelated }),
     architecture,
-    training: embedFromScratchOptions.parse(training),
+    training: embedFromScratchOptionsOf(recipeFor(architecture)).parse(training),
     marks: unique(marks).map((id) => findMark(id).choose()),
     removals: [...wild, ...(controls ? controlMethods(epochs) : [])],
     fraction,

@@ -57,6 +57,14 @@ test("the ordinary objective of a classifier is that, over one view", async () =
   expect([found]).toEqual(await computed((b) => meanCrossEntropy(b, "logits", "targets")));
 });
 
+test("smoothed labels are cross-entropy against (1 − s)·t + s/K", async () => {
+  const context = { batch: 4, logits: "logits", features: "none", targets: "targets" };
+  const [found] = await computed((b) => crossEntropyObjective(0.1).build({ b, ...context }).loss);
+  const smoothed = targets.map((row) => row.map((target) => 0.9 * target + 0.1 / row.length));
+  // To four digits for the row of 60 nats, as above.
+  expect(found).toBeCloseTo(mean(logits.map((row, i) => -dot(smoothed[i] ?? [], logSoftmax(row)))), 4);
+});
+
 test("a negated dot product is a mean over rows", async () => {
   const [found] = await computed((b) => meanNegatedDot(b, "targets", "logits"));
   expect(found).toBeCloseTo(mean(logits.map((row, i) => -dot(targets[i] ?? [], row))), 5);

@@ -32,9 +32,24 @@ export interface BuiltObjective {
   readonly stopAt?: readonly string[];
 }
 
-/** Mean cross-entropy of one view against the targets: the ordinary objective of a classifier. */
-export function crossEntropyObjective(): Objective {
-  return { views: 1, build: ({ b, logits, targets }) => ({ loss: meanCrossEntropy(b, logits, targets) }) };
+/**
+ * Mean cross-entropy of one view against the targets: the ordinary objective of a classifier.
+ *
+ * @param labelSmoothing share of each target, in [0, 1), that is spread evenly over all classes (Szegedy et al., CVPR
+ *   2016, section 7).
+ */
+export function crossEntropyObjective(labelSmoothing: number = 0): Objective {
+  return {
+    views: 1,
+    build({ b, logits, targets }) {
+      if (labelSmoothing === 0) return { loss: meanCrossEntropy(b, logits, targets) };
+      // Linear in the targets: no smoothed targets are made, and their gradient is the sum of two.
+      const logQ = b.op("LogSoftmax", [logits], { axis: -1 });
+      const sharp = b.op("Mul", [meanNegatedDot(b, targets, logQ), b.scalar(1 - labelSmoothing)]);
+      const even = b.op("Mul", [b.op("ReduceMean", [logQ], { keepdims: 0 }), b.scalar(labelSmoothing)]);
+      return { loss: b.op("Sub", [sharp, even]) };
+    },
+  };
 }
 
 /**

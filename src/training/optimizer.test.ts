@@ -34,14 +34,23 @@ test.each(Object.entries(formulas))("%s", async (name, formula) => {
   });
 });
 
-async function optimise(optimizer: Optimizer): Promise<readonly number[]> {
+test("decay on kernels spares what has one dimension", async () => {
+  const decaying = optimizerSchema.parse({ kind: "sgd", weightDecay: 0.1, decayOn: "kernels" });
+  const plain = await optimise(optimizerSchema.parse({ kind: "sgd" }));
+  expect(await optimise(decaying)).toEqual(plain);
+  const everywhere = await optimise(optimizerSchema.parse({ kind: "sgd", weightDecay: 0.1 }));
+  expect(everywhere).not.toEqual(plain);
+  expect(await optimise(decaying, 2)).toEqual(everywhere);
+});
+
+async function optimise(optimizer: Optimizer, rank: number = 1): Promise<readonly number[]> {
   const b = graphBuilder("update");
   const dims = [start.length];
   const scalars = optimizerScalars(optimizer, RATE, 1).map((_, i) => b.input(`scalar${i}`, "float32", []));
   const slots = optimizerSlots(optimizer).map((slot) => b.input(slot, "float32", dims));
   const weight = b.input("weight", "float32", dims);
   const gradient = b.input("gradient", "float32", dims);
-  const updated = appendUpdate(b, optimizer, { weight, gradient, slots, scalars });
+  const updated = appendUpdate(b, optimizer, { weight, rank, gradient, slots, scalars });
   for (const output of [updated.weight, ...updated.slots]) b.output(output);
   const session = await createSession(b.build());
   let state: Tensor[] = [weight, ...slots].map((_, i) => float32(dims, i === 0 ? start : start.map(() => 0)));

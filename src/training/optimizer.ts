@@ -14,6 +14,8 @@ export const optimizerSchema = z.discriminatedUnion("kind", [
     momentum: z.number().min(0).max(1).default(0.9),
     nesterov: z.boolean().default(false),
     weightDecay: z.number().min(0).default(0),
+    /** `kernels`: biases, and the scales and shifts of normalisation, do not decay. Absent: all weights do. */
+    decayOn: z.enum(["all", "kernels"]).optional(),
   }),
   z.strictObject({
     kind: z.enum(["adam", "adamw"]),
@@ -29,6 +31,8 @@ export type Optimizer = z.infer<typeof optimizerSchema>;
 /** What one weight's update is made from: names of values in the training graph. */
 export interface UpdateInputs {
   readonly weight: string;
+  /** Number of the weight's dimensions: kernels and matrices have two or more, biases and scales one. */
+  readonly rank: number;
   readonly gradient: string;
   /** One tensor of the weight's shape for each of `optimizerSlots`. */
   readonly slots: readonly string[];
@@ -77,7 +81,8 @@ export function appendUpdate(b: GraphBuilder, optimizer: Optimizer, inputs: Upda
 function appendSgd(b: GraphBuilder, optimizer: Optimizer & { kind: "sgd" }, inputs: UpdateInputs): UpdateOutputs {
   const { weight, slots } = inputs;
   const [rate = ""] = inputs.scalars;
-  const gradient = plusScaled(b, inputs.gradient, weight, optimizer.weightDecay);
+  const decay = optimizer.decayOn === "kernels" && inputs.rank < 2 ? 0 : optimizer.weightDecay;
+  const gradient = plusScaled(b, inputs.gradient, weight, decay);
   const [velocity] = slots;
   if (velocity === undefined) return { weight: b.op("Sub", [weight, b.op("Mul", [gradient, rate])]), slots: [] };
   const momentum = b.scalar(optimizer.momentum);

@@ -26,9 +26,25 @@ test("one-cycle warms up linearly, peaks at 1 and ends at 0", () => {
   expect(end).toBeCloseTo(0, 12);
 });
 
+test("one-cycle takes its share of warm-up", () => {
+  expect(parseSchedule("one-cycle")).toEqual({ kind: "one-cycle", warmup: 0.25, start: 0.04 });
+  expect(parseSchedule("one-cycle:0.1")).toEqual({ kind: "one-cycle", warmup: 0.1, start: 0.04 });
+});
+
 test("text that is no schedule is refused", () => {
   for (const text of [
-    ...["linear", "step", "step:1", "exponential", "cosine:1", "", "step:2:0.1:3", "exponential:"],
+    ...[
+      "linear",
+      "step",
+      "step:1",
+      "exponential",
+      "cosine:1",
+      "one-cycle:2",
+      "one-cycle:0.1:0.2",
+      "",
+      "step:2:0.1:3",
+      "exponential:",
+    ],
     ...["step:0:0.5", "step:1.5:0.5", "step:1:0", "exponential:1.2.3", "exponential:0", "exponential:-1"],
   ]) {
     expect(scheduleText.safeParse(text).success, text).toBe(false);

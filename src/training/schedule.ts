@@ -52,9 +52,9 @@ function halfCosine(progress: number): number {
   return (1 + Math.cos(Math.PI * progress)) / 2;
 }
 
-/** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5), "exponential:0.9". */
+/** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5), "exponential:0.9", "one-cycle:0.1" (a tenth to warm up). */
 export const scheduleText = z.string().refine((text) => scheduleSchema.safeParse(readSchedule(text)).success, {
-  error: "expected constant, cosine, one-cycle, step:EVERY:FACTOR or exponential:FACTOR",
+  error: "expected constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR or exponential:FACTOR",
 });
 
 /** Reads what `scheduleText` accepts. */
@@ -62,10 +62,19 @@ export function parseSchedule(text: string): Schedule {
   return scheduleSchema.parse(readSchedule(text));
 }
 
+/** The numbers that may follow a schedule's name. */
+const NUMBERS: Readonly<Record<string, readonly string[]>> = {
+  step: ["every", "factor"],
+  exponential: ["factor"],
+  "one-cycle": ["warmup"],
+};
+
 /** Cuts the text into the fields of a schedule, whatever they hold. */
 function readSchedule(text: string): Readonly<Record<string, unknown>> {
   const [kind, ...values] = text.split(":");
-  const names = kind === "step" ? ["every", "factor"] : kind === "exponential" ? ["factor"] : [];
+  const names = NUMBERS[kind ?? ""] ?? [];
+  const bare = kind === "one-cycle" && values.length === 0;
+  if (bare) return { kind };
   if (values.length !== names.length) return {};
   return { kind, ...Object.fromEntries(names.map((name, i) => [name, Number(values[i] || Number.NaN)])) };
 }

@@ -6,27 +6,39 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
+import { augmentedView } from "../data/augment.js";
 import { packImages } from "../data/batches.js";
 import { imageSize, type LabelledImages } from "../data/dataset.js";
 import { imageFeed } from "../data/feed.js";
-import { cleanView } from "../data/views.js";
+import { augmentations, plainRecipe, type Recipe } from "../models/recipes.js";
 import type { Model } from "../onnx/model.js";
 import { type Feed, type TrainedEpoch, type TrainingOptions, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
-import { sgdPlan, sgdShape } from "../training/options.js";
+import { scratchShape, sgdPlan, sgdShape } from "../training/options.js";
 
 const triggersPerBatch = z.int().min(1).default(4).describe("triggers in every batch, in place of as many images");
 
-/** From a freshly drawn model. */
-export const embedFromScratchOptions = z.strictObject({
-  triggersPerBatch,
-  ...sgdShape({ epochs: 8, batch: 128, learningRate: 0.05, schedule: "one-cycle", weightDecay: 5e-4 }),
-});
+const augment = z.enum(augmentations).describe("what is done to clean images; triggers stay as they are");
+
+/** From a freshly drawn model, by the recipe of its architecture unless told otherwise. */
+export function embedFromScratchOptionsOf(recipe: Recipe) {
+  return z.strictObject({
+    triggersPerBatch,
+    ...sgdShape(recipe),
+    ...scratchShape(recipe),
+    augment: augment.default(recipe.augment),
+  });
+}
+
+/** The same by the plain recipe, which is LeNet-5's. */
+export const embedFromScratchOptions = embedFromScratchOptionsOf(plainRecipe);
 
 /** By going on with a trained model: fewer epochs at a smaller rate. */
 export const embedContinuingOptions = z.strictObject({
   triggersPerBatch,
   ...sgdShape({ epochs: 5, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4, clipNorm: 3 }),
+  ...scratchShape(plainRecipe),
+  augment: augment.default("none"),
 });
 
 export type EmbedOptions = z.infer<typeof embedFromScratchOptions>;
@@ -42,9 +54,13 @@ export interface Embedding extends TrainingOptions {
 /** Yields the model after each epoch; the last one is the marked model. */
 export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterable<TrainedEpoch> {
   const { model, train, triggers, random } = embedding;
-  const clean = imageFeed(train, { batch: options.batch, views: [cleanView], random });
+  const clean = imageFeed(train, {
+    batch: options.batch,
+    views: [augmentedView(options.augment, train.shape)],
+    random,
+  });
   const feed = withTriggers(clean, triggers, options.triggersPerBatch, random.stream("triggers"));
-  return trainEpochs(model, sgdPlan(options, crossEntropyObjective()), feed, embedding);
+  return trainEpochs(model, sgdPlan(options, crossEntropyObjective(options.labelSmoothing)), feed, embedding);
 }
 
 /**

@@ -4,12 +4,13 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
 import { type MarkedModel, markModel } from "../../experiments/mark-model.js";
+import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
 import { keySha256, writeKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
-import { embedContinuingOptions, embedFromScratchOptions } from "../../watermarks/embed.js";
+import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
@@ -47,6 +48,7 @@ export const command: CommandFile = (words) => {
   const scheme = findMark(wordAfter(words, "--scheme") ?? DEFAULT_SCHEME);
   // A given model comes first on the command line; it wants fewer epochs at a smaller rate than a fresh one.
   const continues = words[0] !== undefined && !words[0].startsWith("-");
+  const fromScratch = embedFromScratchOptionsOf(recipeFor(findArchitecture(wordAfter(words, "--arch") ?? "lenet5")));
   return defineCommand({
     name: "embed",
     fullName: `embed --scheme ${scheme.id}`,
@@ -60,7 +62,7 @@ export const command: CommandFile = (words) => {
       { heading: `Triggers of the ${scheme.id} mark`, schema: scheme.options },
       continues
         ? { heading: "Training (going on)", schema: embedContinuingOptions }
-        : { heading: "Training (from scratch; a given model has other defaults)", schema: embedFromScratchOptions },
+        : { heading: "Training (from scratch; a given model has other defaults)", schema: fromScratch },
     ],
     common: { random: "secret", computes: true, writes: true },
     examples: [
@@ -71,7 +73,7 @@ export const command: CommandFile = (words) => {
     async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, ...chosen }, read, ...call }) {
       const { seed, force, progress } = call;
       const mark = scheme.choose(read(scheme.options));
-      const options = read(path === undefined ? embedFromScratchOptions : embedContinuingOptions);
+      const options = read(path === undefined ? fromScratch : embedContinuingOptions);
       const architecture = findArchitecture(arch);
       const inputs = path === undefined ? [] : [path];
       await requireWritable(out, force, inputs);

@@ -3,12 +3,15 @@
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { datasets } from "../../data/registry.js";
-import { architectures } from "../../models/registry.js";
+import { recipeFor } from "../../models/recipes.js";
+import { architectures, parameterCount } from "../../models/registry.js";
 import { removalMethods } from "../../removal/registry.js";
 import { markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { flagsOf } from "../flags.js";
 import { indented, table } from "../output.js";
+
+const COLOUR = { channels: 3, height: 32, width: 32, classes: 10 };
 
 const LISTS: Readonly<Record<string, () => Outcome>> = {
   methods: () => ({
@@ -30,8 +33,21 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
     text: `${table(datasets.map(({ id, title, about }) => [id, title, about]))}\n\nwildmark data list shows which are on this machine.`,
   }),
   architectures: () => ({
-    document: architectures.map(({ id, title, smallest }) => ({ id, title, smallestImage: smallest })),
-    text: table(architectures.map(({ id, title, smallest }) => [id, title, `images from ${smallest}×${smallest}`])),
+    document: architectures.map((architecture) => {
+      const { id, title, smallest, width } = architecture;
+      const parameters = parameterCount(architecture, COLOUR);
+      return { id, title, smallestImage: smallest, parameters, width: width ?? null, recipe: recipeFor(architecture) };
+    }),
+    text: [
+      table(
+        architectures.map((architecture) => {
+          const { id, title, smallest } = architecture;
+          const parameters = parameterCount(architecture, COLOUR).toLocaleString("en-US");
+          return [id, title, `${parameters} weights`, `images from ${smallest}×${smallest}`];
+        }),
+      ),
+      "Weights are counted for colour images of 32×32 in 10 classes. Those with a width take any: resnet18-16, or --width 16.",
+    ].join("\n\n"),
   }),
 };
 

@@ -3,10 +3,11 @@
 import { z } from "zod";
 import { writeFileAtomic } from "../../core/files.js";
 import { WILDMARK_VERSION } from "../../core/version.js";
-import { trainModel, trainOptions } from "../../experiments/train-model.js";
+import { trainModel, trainOptionsOf } from "../../experiments/train-model.js";
+import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { type CommandFile, defineCommand } from "../command.js";
+import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import { percent } from "../output.js";
@@ -14,27 +15,35 @@ import { requireWritable } from "../outputs.js";
 
 const flags = z.object({
   ...dataFlags,
-  arch: z.string().default("lenet5").meta({ description: "architecture", placeholder: "NAME" }),
+  arch: z
+    .string()
+    .default("lenet5")
+    .meta({ description: "architecture, such as resnet18 or resnet18-16", placeholder: "NAME" }),
+  width: z.int().min(1).optional().meta({ description: "channels of its first stage", placeholder: "N" }),
   out: z.string().meta({ description: "where the model goes", placeholder: "FILE" }),
-  ...trainOptions.shape,
 });
 
-export const command: CommandFile = () =>
-  defineCommand({
+export const command: CommandFile = (words) => {
+  // The defaults of training are those of the architecture's recipe.
+  const options = trainOptionsOf(recipeFor(findArchitecture(wordAfter(words, "--arch") ?? "lenet5")));
+  return defineCommand({
     name: "train",
     description: "Trains a classifier without a mark and writes it as ONNX: the innocent model, or one to mark later.",
     flags,
+    extras: [{ heading: "Training (defaults depend on --arch)", schema: options }],
     common: { random: true, computes: true, writes: true },
     examples: [
       ["wildmark train --dataset digits --out model.onnx", "LeNet-5 on the built-in digits"],
       ["wildmark train --dataset mnist --arch lenet-caffe --epochs 4 --out small.onnx", ""],
+      ["wildmark train --dataset cifar-10 --arch resnet18 --width 16 --out resnet.onnx", "by ResNet-18's recipe"],
     ],
-    async run({ flags: { dataset: id, dataDir, limit, testLimit, arch, out, ...options }, seed, force, ...call }) {
-      const architecture = findArchitecture(arch);
+    async run({ flags: { dataset: id, dataDir, limit, testLimit, arch, width, out }, read, seed, force, ...call }) {
+      const architecture = findArchitecture(arch, width);
+      const chosen = read(options);
       await requireWritable(out, force);
       const dataset = await loadChosen({ dataset: id, dataDir, limit, testLimit }, call.progress);
       const { model, accuracy, epochs } = await trainModel(
-        { dataset, architecture, seed, options },
+        { dataset, architecture, seed, options: chosen },
         { ...call, onEpoch: noteEpochs(call.progress) },
       );
       const bytes = encodeModel(model);
@@ -46,9 +55,9 @@ export const command: CommandFile = () =>
           out,
           modelSha256: modelSha256(bytes),
           dataset: { id, sha256: dataset.sha256 },
-          architecture: arch,
+          architecture: architecture.id,
           seed,
-          options,
+          options: chosen,
           accuracy,
           epochs,
         },
@@ -56,3 +65,4 @@ export const command: CommandFile = () =>
       };
     },
   });
+};

@@ -1,0 +1,88 @@
+/**
+ * @file Augmentation of clean images: shifted, mirrored, a square of them covered.
+ *
+ * Shifting pads with black and crops at a random place (He et al., CVPR 2016: 4 pixels of 32), mirroring is left to right
+ * for half of the images, covering writes mid grey over a square of half the image's side, whose middle lies anywhere in
+ * the image (Cutout: DeVries & Taylor, arXiv:1708.04552). This runs once a step: each pixel is written once.
+ */
+
+import type { RandomStream } from "../core/random.js";
+import type { Augmentation } from "../models/recipes.js";
+import { type ImageShape, imageSize } from "./dataset.js";
+import { cleanView, type View } from "./views.js";
+
+/** What a cut-out square is filled with: where pixels lie in [0, 1], the value that says least. */
+const COVER = 0.5;
+
+/** The view that a name means for images of this shape. */
+export function augmentedView(name: Augmentation, shape: ImageShape): View {
+  const side = Math.min(shape.height, shape.width);
+  const padding = Math.max(1, Math.round(side / 8));
+  switch (name) {
+    case "auto":
+      return augmentedView(shape.channels === 3 ? "crop-flip-cutout" : "shift", shape);
+    case "none":
+      return cleanView;
+    case "shift":
+      return croppedView({ padding: Math.max(1, Math.round(side / 16)), flip: false });
+    case "crop-flip":
+      return croppedView({ padding, flip: true });
+    case "crop-flip-cutout": {
+      const crop = croppedView({ padding, flip: true });
+      const cut = cutOut(Math.round(side / 2));
+      return (clean, target, given, count, random) => {
+        crop(clean, target, given, count, random);
+        cut(target, given, count, random);
+      };
+    }
+  }
+}
+
+/** Shifts by up to `padding` pixels either way on both axes, what comes in being black, and mirrors every second image. */
+export function croppedView({ padding, flip }: { readonly padding: number; readonly flip: boolean }): View {
+  return (clean, target, shape, count, random) => {
+    const { channels, height, width } = shape;
+    const size = imageSize(shape);
+    for (let image = 0; image < count; image++) {
+      const down = random.below(2 * padding + 1) - padding;
+      const right = random.below(2 * padding + 1) - padding;
+      const mirrored = flip && random.below(2) === 1;
+      for (let channel = 0; channel < channels; channel++) {
+        const plane = image * size + channel * height * width;
+        for (let row = 0; row < height; row++) {
+          const out = plane + row * width;
+          const from = row + down;
+          if (from < 0 || from >= height) {
+            target.fill(0, out, out + width);
+            continue;
+          }
+          const read = plane + from * width;
+          for (let column = 0; column < width; column++) {
+            const at = column + right;
+            const value = at >= 0 && at < width ? (clean[read + at] ?? 0) : 0;
+            target[mirrored ? out + width - 1 - column : out + column] = value;
+          }
+        }
+      }
+    }
+  };
+}
+
+/** Covers one square of `side` pixels in each image, in place; what of it lies outside the image is lost. */
+function cutOut(side: number) {
+  return (images: Float32Array, shape: ImageShape, count: number, random: RandomStream): void => {
+    const { channels, height, width } = shape;
+    for (let image = 0; image < count; image++) {
+      const top = random.below(height) - (side >> 1);
+      const left = random.below(width) - (side >> 1);
+      const [firstRow, lastRow] = [Math.max(0, top), Math.min(height, top + side)];
+      const [first, last] = [Math.max(0, left), Math.min(width, left + side)];
+      for (let channel = 0; channel < channels; channel++) {
+        const plane = (image * channels + channel) * height * width;
+        for (let row = firstRow; row < lastRow; row++) {
+          images.fill(COVER, plane + row * width + first, plane + row * width + last);
+        }
+      }
+    }
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * @file How each architecture is trained from scratch unless told otherwise.
+ *
+ * LeNet-5 keeps the plain recipe that the MNIST experiments are published with. Networks with batch normalisation get what
+ * short training on CIFAR-10 is known to want (Page, "How to Train Your ResNet", 2018): one cycle with Nesterov momentum,
+ * augmentation, smoothed labels, weight decay on kernels only.
+ */
+
+import type { Architecture } from "./registry.js";
+
+/**
+ * What is done to clean images while training (`data/augment.ts`). `auto` is crop-flip-cutout for colour, which is
+ * photographs, and shift for grey, which is writing and does not mean the same mirrored.
+ */
+export const augmentations = ["none", "shift", "crop-flip", "crop-flip-cutout", "auto"] as const;
+
+export type Augmentation = (typeof augmentations)[number];
+
+/** Defaults of training options. */
+export interface Recipe {
+  readonly epochs: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly schedule: string;
+  readonly weightDecay: number;
+  readonly decayOn: "all" | "kernels";
+  readonly nesterov: boolean;
+  readonly labelSmoothing: number;
+  readonly augment: Augmentation;
+}
+
+export const plainRecipe: Recipe = {
+  epochs: 8,
+  batch: 128,
+  learningRate: 0.05,
+  schedule: "one-cycle",
+  weightDecay: 5e-4,
+  decayOn: "all",
+  nesterov: false,
+  labelSmoothing: 0,
+  augment: "none",
+};
+
+const normalised: Recipe = {
+  epochs: 20,
+  batch: 128,
+  learningRate: 0.1,
+  schedule: "one-cycle:0.2",
+  weightDecay: 5e-4,
+  decayOn: "kernels",
+  nesterov: true,
+  labelSmoothing: 0.1,
+  augment: "auto",
+};
+
+const recipes: Readonly<Record<string, Recipe>> = {
+  resnet18: normalised,
+  vgg: normalised,
+  cnn: { ...plainRecipe, epochs: 20, nesterov: true, augment: "auto" },
+};
+
+/** The recipe of an architecture, whatever its width. */
+export function recipeFor({ id }: Architecture): Recipe {
+  return recipes[id.replace(/-\d+$/, "")] ?? plainRecipe;
+}
