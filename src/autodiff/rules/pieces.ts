@@ -6,6 +6,7 @@ import type { GraphBuilder } from "../../onnx/builder.js";
 import { describeNode, intAttribute, stringAttribute } from "../../onnx/graph.js";
 import type { GradientContext, GradientRules } from "../rule.js";
 import { reshapeTo, sumTo } from "./broadcast.js";
+import { padded } from "./padded.js";
 import { sliceRule } from "./slice.js";
 
 export const piecesRules: GradientRules = {
@@ -37,7 +38,7 @@ export const piecesRules: GradientRules = {
       const before = sizes.slice(0, only.i).reduce((sum, size) => sum + size, 0);
       const after = sizes.slice(only.i + 1).reduce((sum, size) => sum + size, 0);
       if (before + after === 0) return [only.gradient];
-      return [b.op("Pad", [only.gradient, b.ints([before, after]), b.scalar(0), b.ints([axis])])];
+      return [padded(b, only.gradient, dims(input(0)).length, { axes: [axis], begins: [before], ends: [after] })];
     }
     const pieces = sizes.map((size, i) => outputGradients[i] ?? zeros(b, dims(input(0)).with(axis, size)));
     return [b.op("Concat", pieces, { axis })];
@@ -63,7 +64,11 @@ export const piecesRules: GradientRules = {
       : [...Array(rank).keys()];
     const back = axes.every((_, i) => pads[i] === 0 && pads[i + axes.length] === 0)
       ? dy
-      : b.op("Pad", [dy, b.ints(pads.map((pad) => -pad)), b.scalar(0), b.ints(axes)]);
+      : padded(b, dy, rank, {
+          axes,
+          begins: pads.slice(0, axes.length).map((pad) => -pad),
+          ends: pads.slice(axes.length).map((pad) => -pad),
+        });
     const total = (value: string): string => b.op("ReduceSum", [value], { keepdims: 0 });
     return [
       needs(0) ? back : undefined,
@@ -85,7 +90,7 @@ export const piecesRules: GradientRules = {
     if (constant !== undefined && chosen === 1) {
       const size = from[axis] ?? 1;
       const before = place < 0 ? place + size : place;
-      return [b.op("Pad", [updates, b.ints([before, size - 1 - before]), b.scalar(0), b.ints([axis])])];
+      return [padded(b, updates, from.length, { axes: [axis], begins: [before], ends: [size - 1 - before] })];
     }
     const column = b.op("Reshape", [input(1), b.ints(dyDims.map((dim, i) => (i === axis ? dim : 1)))]);
     const indices = b.op("Expand", [column, b.ints(dyDims)]);

@@ -3,6 +3,7 @@
 import { toNumbers } from "../../core/tensor.js";
 import type { GradientContext } from "../rule.js";
 import { reshapeTo } from "./broadcast.js";
+import { padded } from "./padded.js";
 
 /** One sliced axis, its elements counted upwards. */
 interface Cut {
@@ -42,9 +43,9 @@ export function sliceRule(context: GradientContext): (string | undefined)[] {
     const split = to.flatMap((dim, axis) => (strided.includes(axis) ? [dim, 1] : [dim]));
     // Each strided axis has moved by the axes that were put in before it, and its zeros go to the axis after it.
     const inserted = strided.map((axis, i) => axis + i + 1);
-    const pads = [...strided.map(() => 0), ...strided.map((axis) => stepOf(axis) - 1)];
     gradient = reshapeTo(b, gradient, to, split);
-    gradient = b.op("Pad", [gradient, b.ints(pads), b.scalar(0), b.ints(inserted)]);
+    const [begins, ends] = [strided.map(() => 0), strided.map((axis) => stepOf(axis) - 1)];
+    gradient = padded(b, gradient, split.length, { axes: inserted, begins, ends });
     gradient = b.op("Reshape", [gradient, b.ints(spread)]);
   }
 
@@ -52,7 +53,7 @@ export function sliceRule(context: GradientContext): (string | undefined)[] {
   // Negative where the zeros after the last element run past the end of the axis.
   const ends = cuts.map(({ axis, start }) => (from[axis] ?? 0) - start - (spread[axis] ?? 0));
   if ([...begins, ...ends].every((pad) => pad === 0)) return [gradient];
-  return [b.op("Pad", [gradient, b.ints([...begins, ...ends]), b.scalar(0), b.ints(cuts.map(({ axis }) => axis))])];
+  return [padded(b, gradient, from.length, { axes: cuts.map(({ axis }) => axis), begins, ends })];
 }
 
 function cutsOf({ node, input, has, dims, constant }: GradientContext): Cut[] {

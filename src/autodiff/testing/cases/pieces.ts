@@ -165,6 +165,18 @@ export const piecesCases: GradientCases = {
     gather("the last axis counted from the end", [2, 4], vector([2, 2, 0]), -1),
     gather("one, given as a scalar", [2, 4, 3], int64([], [2]), 1),
     gather("the last, given as a scalar", [2, 4], int64([], [-1]), -1),
+    gradientCase("attention's query, key and value out of one, transposed before and after", {
+      // ONNX Runtime moves the transposes; see rules/padded.ts.
+      inputs: { x: { dims: [2, 3, 3, 2, 4] } },
+      build: (g, { x }) => {
+        const qkv = g.op("Transpose", [x], { perm: [2, 0, 3, 1, 4] });
+        const [q = "", k = "", v = ""] = [0, 1, 2].map((i) =>
+          g.op("Gather", [qkv, g.initializer("i", int64([], [i]))], { axis: 0 }),
+        );
+        const scores = g.op("MatMul", [q, g.op("Transpose", [k], { perm: [0, 1, 3, 2] })]);
+        return g.op("Transpose", [g.op("MatMul", [scores, v])], { perm: [0, 2, 1, 3] });
+      },
+    }),
     gather("one, given as a list", [4, 2], vector([-3]), 0),
     gradientCase("by indices computed from the data", {
       inputs: { x: { dims: [3, 4] } },
