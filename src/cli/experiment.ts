@@ -1,9 +1,8 @@
 /** @file An experiment in its folder: run or taken up again, then written down as result.json and report.html. */
 
-import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { WildmarkError } from "../core/errors.js";
-import { writeError, writeFileAtomic } from "../core/files.js";
+import { writeFileAtomic } from "../core/files.js";
 import { isResultOf, readResult } from "../experiments/finished.js";
 import { attackerSubset } from "../experiments/remove-mark.js";
 import { type ReproduceOptions, type ReproduceSpec, reproduce } from "../experiments/reproduce.js";
@@ -13,7 +12,7 @@ import { answer, type MarkSummary, summarise } from "../report/summary.js";
 import type { Call, Outcome } from "./command.js";
 import { chosenJobs } from "./jobs.js";
 import { percent, points, table } from "./output.js";
-import { requireWritable } from "./outputs.js";
+import { exists, requireFolder, requireWritable } from "./outputs.js";
 
 /**
  * Runs what is not finished of the experiment and writes its result and report into `out`.
@@ -80,23 +79,4 @@ function findings(marks: readonly MarkSummary[], { attacker }: Result): string {
         `accuracy ${points(-strongest.drop)} points`,
   ]);
   return `With ${percent(attacker.fraction)} of the training data (${attacker.images} images):\n${table(rows)}`;
-}
-
-async function requireFolder(out: string): Promise<void> {
-  const found = await stat(out).catch(() => undefined);
-  if (found !== undefined && !found.isDirectory()) {
-    throw new WildmarkError("cannot-write", `${out} is a file; expected a folder.`, {
-      hint: "Choose another folder with --out.",
-    });
-  }
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw writeError(out, error);
-  }
-  await requireWritable(join(out, "probe"), true);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

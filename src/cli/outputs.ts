@@ -1,8 +1,8 @@
 /** @file Checks where results will go before the work that makes them: an hour of training must not end in "exists". */
 
 import { randomBytes } from "node:crypto";
-import { open, realpath, rm, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, open, realpath, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { writeError } from "../core/files.js";
 
@@ -38,6 +38,30 @@ export async function requireWritable(path: string, force: boolean, others: read
   } finally {
     await rm(probe, { force: true }).catch(() => undefined);
   }
+}
+
+/**
+ * Makes sure that `out` is a folder that can be written into, and makes it where it is not there.
+ *
+ * @throws WildmarkError `cannot-write`.
+ */
+export async function requireFolder(out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) {
+    throw new WildmarkError("cannot-write", `${out} is a file; expected a folder.`, {
+      hint: "Choose another folder with --out.",
+    });
+  }
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw writeError(out, error);
+  }
+  await requireWritable(join(out, "probe"), true);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 async function realPath(path: string): Promise<string> {

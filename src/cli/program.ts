@@ -32,6 +32,11 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/demo.js"),
       },
       {
+        name: "audit",
+        summary: "which attacks break your mark, at what cost, with how much data; writes a report",
+        load: () => import("./commands/audit.js"),
+      },
+      {
         name: "reproduce",
         summary: "WILD and its controls against three marks; writes a report",
         load: () => import("./commands/reproduce.js"),

@@ -3,27 +3,32 @@
 import { Worker } from "node:worker_threads";
 import { WildmarkError } from "../core/errors.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import type { PlannedCell } from "./plan.js";
-import type { ReproduceSpec } from "./reproduce.js";
-import { type FromWorker, packSpec, type ToWorker, type WorkerSetup } from "./worker-messages.js";
+import type { PackedExperiment } from "./experiment.js";
+import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
 export interface CellPool {
   /**
    * Computes a cell in a free thread; it is then found finished in the experiment's folder. At most as many at a time as
    * there are threads.
    *
+   * @param position of the cell in the plan
    * @returns whether there was anything to compute.
    */
-  compute(cell: PlannedCell, onProgress: (done: number) => void): Promise<boolean>;
+  compute(position: number, onProgress: (done: number) => void): Promise<boolean>;
   /** Asks all threads to leave what they compute at the next step: it then fails as `interrupted`. */
   stop(): void;
   /** Stops, and ends the threads once they have left their work: a thread must not end inside ONNX Runtime. */
   close(): Promise<void>;
 }
 
-/** Starts `jobs` threads; the records of `spec` must be those of the registries, because threads find them there. */
-export function openCellPool(spec: ReproduceSpec, out: string, jobs: number, runtime: RuntimeOptions): CellPool {
-  const workerData: WorkerSetup = { spec: packSpec(spec), out, runtime };
+/** Starts `jobs` threads; the records of the experiment must be those of the registries, because threads find them there. */
+export function openCellPool(
+  experiment: PackedExperiment,
+  out: string,
+  jobs: number,
+  runtime: RuntimeOptions,
+): CellPool {
+  const workerData: WorkerSetup = { experiment, out, runtime };
   const script = new URL("./cell-worker.js", import.meta.url);
   const broken = new Map<Worker, unknown>();
   const threads = Array.from({ length: jobs }, () => {
@@ -38,11 +43,11 @@ export function openCellPool(spec: ReproduceSpec, out: string, jobs: number, run
     for (const thread of threads) thread.postMessage(message);
   };
   return {
-    async compute(cell, onProgress) {
+    async compute(position, onProgress) {
       const thread = free.shift();
       if (thread === undefined) throw new Error("more cells at a time than threads");
       if (broken.has(thread)) throw broken.get(thread);
-      const work = computeIn(thread, cell, onProgress);
+      const work = computeIn(thread, position, onProgress);
       underWay.add(work);
       try {
         return await work;
@@ -60,7 +65,7 @@ export function openCellPool(spec: ReproduceSpec, out: string, jobs: number, run
   };
 }
 
-function computeIn(thread: Worker, cell: PlannedCell, onProgress: (done: number) => void): Promise<boolean> {
+function computeIn(thread: Worker, position: number, onProgress: (done: number) => void): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const onMessage = (message: FromWorker): void => {
       if (message.kind === "progress") {
@@ -80,7 +85,7 @@ function computeIn(thread: Worker, cell: PlannedCell, onProgress: (done: number)
       thread.off("message", onMessage).off("error", onError).off("exit", onExit);
     };
     thread.on("message", onMessage).on("error", onError).on("exit", onExit);
-    const message: ToWorker = { kind: "compute", address: cell.address };
+    const message: ToWorker = { kind: "compute", position };
     thread.postMessage(message);
   });
 }

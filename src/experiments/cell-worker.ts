@@ -1,5 +1,5 @@
 /**
- * @file A thread that computes cells: gets addresses, leaves finished cells in the experiment's folder, says so.
+ * @file A thread that computes cells: gets positions in the plan, leaves finished cells in the experiment's folder, says so.
  *
  * ONNX Runtime blocks the thread that calls it, so cells run side by side in threads of their own. What a thread needs to
  * know of the experiment comes as plain data, once.
@@ -8,11 +8,11 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
-import { finishAddressed } from "./finish-cells.js";
-import { type FromWorker, type ToWorker, unpackSpec, type WorkerSetup } from "./worker-messages.js";
+import { unpackExperiment } from "./unpack-experiment.js";
+import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
-const { spec: packed, out, runtime }: WorkerSetup = workerData;
-const spec = unpackSpec(packed);
+const { experiment, out, runtime }: WorkerSetup = workerData;
+const finish = unpackExperiment(experiment);
 
 /** Progress goes through the other thread's event loop: a few a second are enough. */
 const TELL_EVERY_MS = 100;
@@ -26,7 +26,7 @@ parentPort?.on("message", async (message: ToWorker) => {
   }
   const run = { runtime, progress: seldomProgress(), signal: controller.signal };
   try {
-    const { computed } = await finishAddressed({ spec, out, run }, message.address);
+    const { computed } = await finish(message.position, out, run);
     tell({ kind: "finished", computed });
   } catch (error) {
     tell(failure(error));

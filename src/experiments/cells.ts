@@ -22,7 +22,7 @@ import { triggerPictures } from "./pictures.js";
 import { removeMark } from "./remove-mark.js";
 import { innocentSchema, markedCellSchema, removalSchema, unmarkedSchema } from "./result.js";
 import type { RunOptions } from "./run-options.js";
-import { type Cell, sha256 } from "./store.js";
+import { type Cell, type FinishedCell, sha256 } from "./store.js";
 import { trainModel } from "./train-model.js";
 
 /** What all cells of one experiment share. */
@@ -100,40 +100,49 @@ export function markedCell(
   };
 }
 
+/** A finished cell that others start from: its hashes stand in their specs, its files are what they read. */
+type Finished<Result> = Pick<FinishedCell<Result>, "result" | "paths">;
+type Suspect = Finished<{ readonly modelSha256: string }>;
+type Owner = Finished<{ readonly modelSha256: string; readonly keySha256: string }>;
+
 /**
  * The key tried on a model that was trained without any mark.
  *
- * @param unmarked files of the model of the same seed without a mark: the innocent suspect.
- * @param marked files of the marked model and its key.
+ * @param suspect the model of the same seed without a mark.
+ * @param owner the marked model and its key.
  */
 export function innocentCell(
   setting: Setting,
   mark: ChosenMark,
   seed: number,
-  unmarked: Paths,
-  marked: Paths,
+  suspect: Suspect,
+  owner: Owner,
   run: RunOptions,
 ): Cell<z.infer<typeof innocentSchema>> {
   return {
     name: `innocent-${mark.id}-seed${seed}`,
-    spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
+    spec: {
+      ...commonSpec(setting, seed, run),
+      ...markedSpec(setting, mark),
+      of: { model: suspect.result.modelSha256, key: owner.result.keySha256 },
+    },
     schema: innocentSchema,
     async compute() {
-      const model = await loadModel(unmarked);
-      const key = await loadKey(marked);
+      const model = await loadModel(suspect.paths);
+      const key = await loadKey(owner.paths);
       const measured = await measure(model, yardstickOf(key, setting.dataset.test), run.runtime);
       return { result: { measured, verdict: await verifyModel(model, key, run) }, files: {} };
     },
   };
 }
 
-/** @param marked files of the marked model and its key, as `markedCell` left them. */
+/** @param owner the marked model and its key, as `markedCell` left them. */
 export function removalCell(
   setting: Setting,
   mark: ChosenMark,
   method: ChosenMethod,
   seed: number,
-  marked: Paths,
+  owner: Owner,
   run: RunOptions,
 ): Cell<z.infer<typeof removalSchema>> {
   const { dataset, fraction } = setting;
@@ -142,13 +151,14 @@ export function removalCell(
     spec: {
       ...commonSpec(setting, seed, run),
       ...markedSpec(setting, mark),
+      of: { model: owner.result.modelSha256, key: owner.result.keySha256 },
       fraction,
       removal: { method: method.id, options: { ...method.options } },
     },
     schema: removalSchema,
     async compute() {
-      const model = await loadModel(marked);
-      const key = await loadKey(marked);
+      const model = await loadModel(owner.paths);
+      const key = await loadKey(owner.paths);
       const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
       if (cleaned.mark === undefined) throw new Error("a removal that was given a key measured no mark");
       const bytes = encodeModel(cleaned.model);
@@ -207,7 +217,7 @@ function pathOf(paths: Paths, name: string): string {
   return path;
 }
 
-function slug(label: string): string {
+export function slug(label: string): string {
   return label
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")

@@ -11,8 +11,8 @@ import type { RunOptions } from "./run-options.js";
 import { type FinishedCell, finishCell } from "./store.js";
 
 /** Which experiment, where it is kept, how it runs. */
-export interface Workshop {
-  readonly spec: ReproduceSpec;
+export interface Workshop<Spec = ReproduceSpec> {
+  readonly spec: Spec;
   /** The experiment's folder. */
   readonly out: string;
   readonly run: RunOptions;
@@ -31,7 +31,7 @@ export async function finishInnocent(workshop: Workshop, seed: number, mark: num
   const { spec, out, run } = workshop;
   const suspect = await finishUnmarked(workshop, seed);
   const owner = await finishMarked(workshop, seed, mark);
-  const cell = innocentCell(spec, at(spec.marks, mark), seed, suspect.paths, owner.paths, run);
+  const cell = innocentCell(spec, at(spec.marks, mark), seed, suspect, owner, run);
   return finishCell(cellFolder(out), cell);
 }
 
@@ -39,7 +39,7 @@ export async function finishInnocent(workshop: Workshop, seed: number, mark: num
 export async function finishRemoval(workshop: Workshop, seed: number, mark: number, removal: number) {
   const { spec, out, run } = workshop;
   const owner = await finishMarked(workshop, seed, mark);
-  const cell = removalCell(spec, at(spec.marks, mark), at(spec.removals, removal), seed, owner.paths, run);
+  const cell = removalCell(spec, at(spec.marks, mark), at(spec.removals, removal), seed, owner, run);
   return finishCell(cellFolder(out), cell);
 }
 
@@ -57,7 +57,7 @@ export function finishAddressed(workshop: Workshop, address: CellAddress): Promi
   }
 }
 
-function cellFolder(out: string): string {
+export function cellFolder(out: string): string {
   return join(out, "cells");
 }
 

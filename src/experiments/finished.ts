@@ -1,29 +1,82 @@
 /** @file Result documents on disk: read back with suspicion, and told apart by the experiment they come from. */
 
 import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded } from "../core/files.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import { type Device, runtimeVersion } from "../runtime/session.js";
+import { type AuditResult, auditSchema } from "./audit-result.js";
+import type { AuditSpec } from "./audit-spec.js";
 import { type ReproduceSpec, specDocument } from "./reproduce.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./result.js";
 
 /** Pictures included, a result of many seeds stays far below. */
 const LARGEST_RESULT = 256 * 2 ** 20;
 
-/** @throws WildmarkError `bad-file` when the file is missing, no JSON, or no result of this version. */
+/** Any document that Wildmark writes about what it measured. */
+export type ResultDocument = Result | AuditResult;
+
+const documentSchema = z.discriminatedUnion("kind", [resultSchema, auditSchema]);
+
+/** @throws WildmarkError `bad-file` when the file is missing, no JSON, or no document of this version. */
+export async function readDocument(path: string): Promise<ResultDocument> {
+  return parseAs(documentSchema, path, "reproduce or audit");
+}
+
+/** The result of `reproduce`. @throws WildmarkError `bad-file` as above, and for documents of another kind. */
 export async function readResult(path: string): Promise<Result> {
+  return parseAs(resultSchema, path, "reproduce");
+}
+
+/** The result of `audit`. @throws WildmarkError `bad-file` as above, and for documents of another kind. */
+export async function readAudit(path: string): Promise<AuditResult> {
+  return parseAs(auditSchema, path, "audit");
+}
+
+async function parseAs<T>(schema: z.ZodType<T>, path: string, commands: string): Promise<T> {
   const bytes = await readFileBounded(path, { what: "a result document", maxBytes: LARGEST_RESULT });
-  const document = parseJson(Buffer.from(bytes).toString("utf8"), path);
-  const parsed = resultSchema.safeParse(document);
+  const document = parseJson(Buffer.from(bytes).toString("utf8"), path, commands);
+  const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;
   throw new WildmarkError(
     "bad-file",
     `${path}: no result document of this version: ${firstIssue(parsed.error.issues)}.`,
     {
-      hint: `Expected format "${RESULT_FORMAT}", version ${RESULT_VERSION}: the result.json that wildmark reproduce writes.`,
+      hint: `Expected format "${RESULT_FORMAT}", version ${RESULT_VERSION}: the result.json that wildmark ${commands} writes.`,
     },
   );
+}
+
+/**
+ * How an audit's document stands to a spec: the very `same` audit; `another` of the same model, key, data and software, whose
+ * cells it shares; or of `other` things altogether.
+ */
+export function compareAudit(
+  result: AuditResult,
+  spec: AuditSpec,
+  { alpha, device = "cpu" }: { readonly alpha: number; readonly device?: Device | undefined },
+): "same" | "another" | "other" {
+  const about = (model: string, key: string, data: string) => ({ model, key, data });
+  const subject = about(spec.modelSha256, spec.keySha256, spec.dataset.sha256);
+  if (!isDeepStrictEqual(about(result.model.sha256, result.key.sha256, result.data.sha256), subject)) return "other";
+  const expected = {
+    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
+    device,
+    alpha,
+    budgets: spec.budgets,
+    seeds: spec.seeds,
+    attacks: spec.methods.map(({ id, options }) => ({ method: id, options })),
+  };
+  const found = {
+    software: { wildmark: result.software.wildmark, onnxruntime: result.software.onnxruntime },
+    device: result.machine.device,
+    alpha: result.alpha,
+    budgets: result.budgets,
+    seeds: result.seeds,
+    attacks: result.attacks.map(({ method, options }) => ({ method, options })),
+  };
+  return isDeepStrictEqual(asJson(found), asJson(expected)) ? "same" : "another";
 }
 
 /** Whether `result` is what `spec` would give with this version of Wildmark on this device, times and machine apart. */
@@ -53,12 +106,12 @@ function asJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-function parseJson(text: string, path: string): unknown {
+function parseJson(text: string, path: string, commands: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw new WildmarkError("bad-file", `${path}: expected a result document, found no JSON.`, {
-      hint: "Give the result.json that wildmark reproduce writes.",
+      hint: `Give the result.json that wildmark ${commands} writes.`,
       cause,
     });
   }

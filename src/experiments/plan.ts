@@ -5,6 +5,7 @@
  */
 
 import { nestedSubset } from "../data/subset.js";
+import type { MethodOptions } from "../removal/method.js";
 import type { ReproduceSpec } from "./reproduce.js";
 
 export type CellAddress =
@@ -13,8 +14,8 @@ export type CellAddress =
   | { readonly kind: "innocent"; readonly seed: number; readonly mark: number }
   | { readonly kind: "removal"; readonly seed: number; readonly mark: number; readonly removal: number };
 
-export interface PlannedCell {
-  readonly address: CellAddress;
+export interface PlannedCell<Address = CellAddress> {
+  readonly address: Address;
   /** Position in the order of the plan, from 0. */
   readonly position: number;
   /** What people call the work. */
@@ -35,8 +36,7 @@ export function planCells(spec: ReproduceSpec): PlannedCell[] {
       cells.push({ address: { kind: "marked", seed, mark }, what: `embed the ${id} mark`, steps: trainingSteps });
       cells.push({ address: { kind: "innocent", seed, mark }, what: `try the ${id} key on no mark`, steps: 0 });
       removals.forEach(({ label, options }, removal) => {
-        const { epochs, batch } = options;
-        const steps = typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
+        const steps = removalSteps(options, images);
         const what = `${label} against the ${id} mark`;
         cells.push({ address: { kind: "removal", seed, mark, removal }, what, steps });
       });
@@ -45,7 +45,12 @@ export function planCells(spec: ReproduceSpec): PlannedCell[] {
   return cells.map((cell, position) => ({ ...cell, position }));
 }
 
+/** Steps that a removal takes on so many images; 0 for methods that do not count in epochs and batches. */
+export function removalSteps({ epochs, batch }: MethodOptions, images: number): number {
+  return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
+}
+
 /** "removal 0 1 2": tells addresses apart. */
-export function addressKey(address: CellAddress): string {
+export function addressKey(address: object): string {
   return Object.values(address).join(" ");
 }

@@ -18,6 +18,7 @@ import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { imagesSha256 } from "./cells.js";
 import { cellThreads, openCrew } from "./crew.js";
+import { reproduceExperiment } from "./experiment.js";
 import { finishInnocent, finishMarked, finishRemoval, finishUnmarked } from "./finish-cells.js";
 import { parameterCount, thisMachine } from "./machine.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, type Verdict } from "./result.js";
@@ -98,7 +99,7 @@ async function finishAll(
   options: ReproduceOptions,
 ): Promise<Pick<Result, "unmarked" | "marked" | "removals">> {
   const { marks, removals, seeds } = spec;
-  const crew = openCrew(spec, options);
+  const crew = openCrew(reproduceExperiment(spec), options);
   const positions = (list: readonly unknown[]): number[] => list.map((_, i) => i);
   try {
     const ofSeeds = await Promise.all(

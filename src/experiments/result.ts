@@ -10,10 +10,10 @@ import { verdictSchema } from "../ownership/verdict.js";
 export const RESULT_FORMAT = "wildmark-result";
 export const RESULT_VERSION = 1;
 
-const share = z.number().min(0).max(1);
+export const share = z.number().min(0).max(1);
 
 /** What a model answers: measured from outside, by whoever runs the method. */
-const measurementSchema = z.object({
+export const measurementSchema = z.object({
   /** Share of the untouched test set answered correctly. */
   accuracy: share,
   /** Share of the key's trained triggers answered with the key's labels. */
@@ -92,10 +92,10 @@ export const removalSchema = z.object({
   modelSha256: z.string(),
 });
 
-export const resultSchema = z.object({
+/** What every kind of document says of itself: how it was made, where, from which data. */
+export const documentShape = {
   format: z.literal(RESULT_FORMAT),
   version: z.literal(RESULT_VERSION),
-  kind: z.literal("reproduce"),
   title: z.string(),
   /** The command that makes this document again. */
   command: z.string(),
@@ -114,6 +114,11 @@ export const resultSchema = z.object({
     testCount: z.int().positive(),
     sha256: z.string(),
   }),
+};
+
+export const resultSchema = z.object({
+  ...documentShape,
+  kind: z.literal("reproduce"),
   architecture: z.object({ id: z.string(), title: z.string(), parameters: z.int().positive() }),
   /** What the attacker has: a share of the training set. */
   attacker: z.object({ fraction: z.number().gt(0).max(1), images: z.int().positive() }),

@@ -51,7 +51,7 @@ const finishedSchema = z.object({
 
 /** The cell's result: read where it is finished, computed and written where it is not. */
 export async function finishCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
-  const stem = `${cell.name}-${sha256(JSON.stringify(cell.spec)).slice(0, 12)}`;
+  const stem = stemOf(cell);
   const path = join(folder, `${stem}.json`);
   const found = await readFinished(folder, path, cell);
   if (found !== undefined) return { ...found, computed: false };
@@ -70,6 +70,16 @@ export async function finishCell<Result>(folder: string, cell: Cell<Result>): Pr
   // The result goes last: once it is there, the cell is finished.
   await writeFileAtomic(path, Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`), { force: true });
   return { result, paths: pathsOf(folder, written), computed: true };
+}
+
+/** Whether the cell would be found finished. */
+export async function isFinished<Result>(folder: string, cell: Cell<Result>): Promise<boolean> {
+  return (await readFinished(folder, join(folder, `${stemOf(cell)}.json`), cell)) !== undefined;
+}
+
+/** A cell's files begin with its name and the hash of its spec. */
+function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): string {
+  return `${name}-${sha256(JSON.stringify(spec)).slice(0, 12)}`;
 }
 
 /** A finished cell, or undefined where anything is missing, damaged, of another spec or another version. */

@@ -8,10 +8,10 @@ import { findMethod } from "../removal/registry.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import { findMark } from "../watermarks/registry.js";
-import type { CellAddress } from "./plan.js";
+import type { PackedExperiment } from "./experiment.js";
 import type { ReproduceSpec } from "./reproduce.js";
 
-interface Named {
+export interface Named {
   readonly id: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -29,13 +29,13 @@ export interface PackedSpec {
 }
 
 export interface WorkerSetup {
-  readonly spec: PackedSpec;
+  readonly experiment: PackedExperiment;
   readonly out: string;
   readonly runtime: RuntimeOptions;
 }
 
 export type ToWorker =
-  | { readonly kind: "compute"; readonly address: CellAddress }
+  | { readonly kind: "compute"; readonly position: number }
   /** Leave the cell in hand at the next step. */
   | { readonly kind: "stop" };
 
@@ -50,13 +50,21 @@ export type FromWorker =
       readonly known: { readonly code: ErrorCode; readonly hint: string | undefined } | undefined;
     };
 
+/** A data set as it goes to another thread: pixels are shared, not copied. */
+export function packDataset(dataset: Dataset): Dataset {
+  return { ...dataset, train: visible(dataset.train), test: visible(dataset.test) };
+}
+
+function visible<T extends Images>(images: T): T {
+  return { ...images, pixels: shareable(images.pixels) };
+}
+
 export function packSpec(spec: ReproduceSpec): PackedSpec {
   const named = ({ id, options }: Named): Named => ({ id, options });
-  const visible = <T extends Images>(images: T): T => ({ ...images, pixels: shareable(images.pixels) });
   const { dataset, unrelated } = spec;
   return {
     ...spec,
-    dataset: { ...dataset, train: visible(dataset.train), test: visible(dataset.test) },
+    dataset: packDataset(dataset),
     ...(unrelated === undefined ? {} : { unrelated: visible(unrelated) }),
     architecture: spec.architecture.id,
     marks: spec.marks.map(named),

@@ -37,6 +37,11 @@ export const verdictSchema = z.object({
 export type OwnershipTest = z.infer<typeof testSchema>;
 export type Verdict = z.infer<typeof verdictSchema>;
 
+/** The same evidence judged at another significance level. */
+export function atLevel(verdict: Verdict, alpha: number): Verdict {
+  return { ...verdict, alpha, owned: verdict.pValue <= alpha };
+}
+
 /** The verdict in plain lines: the answer first, then the counts, then each test with its null hypothesis. */
 export function describeVerdict(verdict: Verdict): string[] {
   const { owned, n, matches, retention, interval, confidence, alpha, tests, decidedBy, pValue } = verdict;

@@ -16,6 +16,7 @@ export interface ChosenMethod {
   readonly label: string;
   readonly control: boolean;
   readonly ignoresModel: boolean;
+  readonly needs: RemovalMethod["needs"];
   /** As run, defaults filled in. */
   readonly options: MethodOptions;
   readonly run: (attack: Attack) => AsyncIterable<TrainedEpoch>;
@@ -59,6 +60,7 @@ function register<Options extends MethodOptions>(method: RemovalMethod<Options>)
         label: label(chosen),
         control: method.control,
         ignoresModel: method.ignoresModel ?? false,
+        needs: method.needs,
         options: chosen,
         run: (attack) => run(attack, chosen),
       };

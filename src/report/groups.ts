@@ -11,27 +11,38 @@ import type { Measurement, Result, Verdict } from "../experiments/result.js";
 export type Marked = Result["marked"][number];
 export type Removal = Result["removals"][number];
 
+/** What figures need to know of the model that removals start from. */
+export type Start = Pick<Marked, "mark" | "title" | "seed" | "measured" | "verdict">;
+
+/** What figures are drawn from: a result, or another document told in its terms. */
+export interface Charted<M extends Start = Start> {
+  readonly data: Pick<Result["data"], "classes">;
+  readonly marks: readonly string[];
+  readonly marked: readonly M[];
+  readonly removals: readonly Removal[];
+}
+
 /** One removal and what it started from. */
-export interface Run {
+export interface Run<M extends Start = Start> {
   readonly removal: Removal;
-  readonly marked: Marked;
+  readonly marked: M;
 }
 
 /** All runs (one a seed) of one method against one mark. */
-export interface MethodGroup {
+export interface MethodGroup<M extends Start = Start> {
   readonly id: string;
   readonly title: string;
   readonly control: boolean;
-  readonly runs: readonly Run[];
+  readonly runs: readonly Run<M>[];
 }
 
 /** One mark: its marked models (one a seed) and what was done to them. */
-export interface MarkGroup {
+export interface MarkGroup<M extends Start = Start> {
   readonly id: string;
   readonly title: string;
-  readonly marked: readonly Marked[];
+  readonly marked: readonly M[];
   /** In the order of the document. */
-  readonly methods: readonly MethodGroup[];
+  readonly methods: readonly MethodGroup<M>[];
 }
 
 /**
@@ -39,7 +50,7 @@ export interface MarkGroup {
  *
  * @throws {WildmarkError} `bad-file` where a removal has no marked model of its mark and seed.
  */
-export function markGroups(result: Result): readonly MarkGroup[] {
+export function markGroups<M extends Start>(result: Charted<M>): readonly MarkGroup<M>[] {
   const ids = distinct([...result.marks, ...result.marked.map((m) => m.mark), ...result.removals.map((r) => r.mark)]);
   return ids.flatMap((id) => {
     const marked = result.marked.filter((m) => m.mark === id);
@@ -52,7 +63,7 @@ export function markGroups(result: Result): readonly MarkGroup[] {
   });
 }
 
-function markedOf(marked: readonly Marked[], removal: Removal): Marked {
+function markedOf<M extends Start>(marked: readonly M[], removal: Removal): M {
   const found = marked.find((m) => m.seed === removal.seed);
   if (found === undefined) {
     throw new WildmarkError(
@@ -65,7 +76,7 @@ function markedOf(marked: readonly Marked[], removal: Removal): Marked {
   return found;
 }
 
-function methodGroups(runs: readonly Run[]): readonly MethodGroup[] {
+function methodGroups<M extends Start>(runs: readonly Run<M>[]): readonly MethodGroup<M>[] {
   return distinct(runs.map((run) => methodKey(run.removal))).flatMap((key) => {
     const same = runs.filter((run) => methodKey(run.removal) === key);
     const first = same[0]?.removal;
@@ -80,7 +91,9 @@ export function methodKey(removal: { readonly method: string; readonly title: st
 }
 
 /** Every method of the document once: what is under test first, then the controls, each in document order. */
-export function allMethods(result: Result): readonly Pick<MethodGroup, "id" | "title" | "control">[] {
+export function allMethods(
+  result: Pick<Charted, "removals">,
+): readonly Pick<MethodGroup, "id" | "title" | "control">[] {
   const methods = distinct(result.removals.map(methodKey)).flatMap((key) => {
     const first = result.removals.find((r) => methodKey(r) === key);
     return first === undefined ? [] : [{ id: first.method, title: first.title, control: first.control }];

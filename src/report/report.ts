@@ -5,8 +5,11 @@
  * that a hostile string that slipped through could still do nothing.
  */
 
+import type { ResultDocument } from "../experiments/finished.js";
 import type { Result } from "../experiments/result.js";
-import { html, raw } from "./html.js";
+import { auditSections } from "./audit/sections.js";
+import { AUDIT_STYLE } from "./audit/style.js";
+import { type Content, html, raw } from "./html.js";
 import { charts } from "./sections/charts.js";
 import { redo, settings, tests } from "./sections/methods.js";
 import { opening } from "./sections/opening.js";
@@ -16,11 +19,24 @@ import { verdicts } from "./sections/verdicts.js";
 import { STYLE } from "./style.js";
 
 /**
- * The report of a result as a self-contained HTML document (UTF-8).
+ * The report of a document, of whatever kind, as a self-contained HTML document (UTF-8).
  *
  * @throws {WildmarkError} `bad-file` where a removal lacks its marked model.
  */
-export function renderReport(result: Result): string {
+export function renderReport(document: ResultDocument): string {
+  switch (document.kind) {
+    case "reproduce":
+      return page(document, STYLE, resultSections(document));
+    case "audit":
+      return page(document, `${STYLE}${AUDIT_STYLE}`, auditSections(document));
+  }
+}
+
+function resultSections(result: Result): Content {
+  return [opening, charts, pictures, verdicts, settings, tests, redo, runs].map((section) => section(result));
+}
+
+function page({ title, software }: Pick<Result, "title" | "software">, style: string, sections: Content): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -28,14 +44,14 @@ export function renderReport(result: Result): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="Wildmark ${result.software.wildmark}">
-<title>${result.title}</title>
-<style>${raw(STYLE)}</style>
+<meta name="generator" content="Wildmark ${software.wildmark}">
+<title>${title}</title>
+<style>${raw(style)}</style>
 </head>
 <body>
 <main>
-${[opening, charts, pictures, verdicts, settings, tests, redo, runs].map((section) => section(result))}<footer>
-<p>Made by Wildmark ${result.software.wildmark}. Responsible use: audit models and marks that you own or have permission to
+${sections}<footer>
+<p>Made by Wildmark ${software.wildmark}. Responsible use: audit models and marks that you own or have permission to
 test. Taking a mark off someone else's model to hide where it came from is not an audit.</p>
 </footer>
 </main>

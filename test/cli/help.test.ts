@@ -8,7 +8,19 @@ const work = await workFolder();
 const { folder } = work;
 afterAll(work.remove);
 
-const COMMANDS = ["demo", "reproduce", "remove", "report", "embed", "verify", "train", "evaluate", "info", "list"];
+const COMMANDS = [
+  "demo",
+  "audit",
+  "reproduce",
+  "remove",
+  "report",
+  "embed",
+  "verify",
+  "train",
+  "evaluate",
+  "info",
+  "list",
+];
 
 test("the root help names every command, an example and the responsible use, and comes at once", async () => {
   const times: number[] = [];

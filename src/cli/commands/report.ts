@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { writeFileAtomic } from "../../core/files.js";
-import { readResult } from "../../experiments/finished.js";
+import { readDocument } from "../../experiments/finished.js";
 import { renderReport } from "../../report/report.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { requireWritable } from "../outputs.js";
@@ -11,7 +11,7 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "report",
     description: "Draws the report of a result document again: one HTML file that needs no network.",
-    arguments: [{ name: "RESULT.json", description: "what wildmark reproduce wrote" }],
+    arguments: [{ name: "RESULT.json", description: "what wildmark reproduce or audit wrote" }],
     flags: z.object({
       out: z.string().meta({ description: "where the report goes", placeholder: "FILE" }),
     }),
@@ -19,7 +19,7 @@ export const command: CommandFile = () =>
     examples: [["wildmark report wildmark-digits/result.json --out report.html", ""]],
     async run({ args: [path = ""], flags: { out }, force }) {
       await requireWritable(out, force, [path]);
-      const result = await readResult(path);
+      const result = await readDocument(path);
       const bytes = Buffer.from(renderReport(result));
       await writeFileAtomic(out, bytes, { force });
       return { document: { command: "report", result: path, out, bytes: bytes.length }, text: `Report: ${out}` };

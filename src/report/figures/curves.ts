@@ -5,9 +5,8 @@
  */
 
 import * as Plot from "@observablehq/plot";
-import type { Result } from "../../experiments/result.js";
 import { percent, shorten, shortPercent } from "../format.js";
-import { distinct, type MarkGroup, type MethodGroup, markGroups, methodKey } from "../groups.js";
+import { type Charted, distinct, type MarkGroup, type MethodGroup, markGroups, methodKey } from "../groups.js";
 import { spread } from "../spread.js";
 import { matchesNeeded } from "../threshold.js";
 import { spreadApart } from "./labels.js";
@@ -21,7 +20,7 @@ const LABEL_GAP = 13;
 /** Retention in full, accuracy in dashes: told apart without colour. */
 const ACCURACY_DASH = "5 3";
 
-type Measure = "accuracy" | "retention";
+export type Measure = "accuracy" | "retention";
 
 interface CurvePoint {
   readonly epoch: number;
@@ -38,22 +37,35 @@ interface Curve {
   readonly points: readonly CurvePoint[];
 }
 
-/** One panel a mark, for the methods under test or for the controls. Empty where no such removal was run. */
-export function curvePanels(result: Result, which: "tested" | "controls", setting: Setting): readonly Figure[] {
+/**
+ * One panel a mark, for the methods under test, for the controls or for both. Empty where no such removal was run.
+ *
+ * @param measures what is drawn; both by default.
+ */
+export function curvePanels(
+  result: Charted,
+  which: "tested" | "controls" | "all",
+  setting: Setting,
+  measures: readonly Measure[] = ["accuracy", "retention"],
+): readonly Figure[] {
   const look = looks(result);
   const lastEpoch = Math.max(1, ...result.removals.flatMap((r) => r.epochs.map((e) => (e.measured ? e.epoch : 0))));
-  const wanted = (m: MethodGroup): boolean => m.control === (which === "controls");
+  const wanted = (m: MethodGroup): boolean => which === "all" || m.control === (which === "controls");
   const marks = markGroups(result);
   if (!marks.some((mark) => mark.methods.some(wanted))) return [];
   return marks.map((mark) => {
-    const curves = mark.methods.filter(wanted).flatMap((method) => curvesOf(method, look));
+    const curves = mark.methods.filter(wanted).flatMap((method) => curvesOf(method, look, measures));
     return panel(result, mark, curves, lastEpoch, setting);
   });
 }
 
-function curvesOf(method: MethodGroup, look: ReadonlyMap<string, Look>): readonly Curve[] {
+function curvesOf(
+  method: MethodGroup,
+  look: ReadonlyMap<string, Look>,
+  measures: readonly Measure[],
+): readonly Curve[] {
   const own = look.get(methodKey({ method: method.id, title: method.title })) ?? { colour: "ink", symbol: "circle" };
-  return (["accuracy", "retention"] as const).map((measure) => ({
+  return measures.map((measure) => ({
     title: method.title,
     measure,
     look: own,
@@ -72,7 +84,13 @@ function curvePoints(method: MethodGroup, measure: Measure): readonly CurvePoint
   });
 }
 
-function panel(result: Result, mark: MarkGroup, curves: readonly Curve[], lastEpoch: number, setting: Setting): Figure {
+function panel(
+  result: Charted,
+  mark: MarkGroup,
+  curves: readonly Curve[],
+  lastEpoch: number,
+  setting: Setting,
+): Figure {
   const plotWidth = WIDTH - MARGIN.left - MARGIN.right;
   const plotHeight = HEIGHT - MARGIN.top - MARGIN.bottom;
   const perPixel = { x: lastEpoch / plotWidth, y: 100 / plotHeight };
@@ -105,7 +123,7 @@ function panel(result: Result, mark: MarkGroup, curves: readonly Curve[], lastEp
     Plot.text(["epoch of removal"], { frameAnchor: "bottom", dy: 31, fill: faint }),
   ];
 
-  const needed = thresholdOf(result, mark);
+  const needed = curves.some((curve) => curve.measure === "retention") ? thresholdOf(result, mark) : undefined;
   if (needed !== undefined) {
     marks.push(
       Plot.ruleY([needed.percent], { stroke: colour("ink", setting), strokeDasharray: "1 3", strokeLinecap: "round" }),
@@ -186,7 +204,7 @@ function curveMarks(curve: Curve, setting: Setting): readonly Plot.Markish[] {
 
 /** The retention that the binomial test asks of this mark's key; undefined where no retention would do. */
 function thresholdOf(
-  result: Result,
+  result: Charted,
   mark: MarkGroup,
 ): { readonly percent: number; readonly label: string } | undefined {
   const verdict = mark.marked[0]?.verdict;

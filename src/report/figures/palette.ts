@@ -5,8 +5,7 @@
  * a twin for dark pages. No figure relies on colour alone: lines carry their names, dots their shapes.
  */
 
-import type { Result } from "../../experiments/result.js";
-import { allMethods, methodKey } from "../groups.js";
+import { allMethods, type Charted, methodKey } from "../groups.js";
 
 /**
  * Where a figure will stand: in the report's page (colours are CSS variables, so they follow light and dark) or in a
@@ -73,7 +72,7 @@ export interface Look {
 }
 
 /** Looks by `methodKey`: what is under test takes the first colours, the controls the next. */
-export function looks(result: Result): ReadonlyMap<string, Look> {
+export function looks(result: Pick<Charted, "removals">): ReadonlyMap<string, Look> {
   return new Map(
     allMethods(result).map((method, i) => [
       methodKey({ method: method.id, title: method.title }),

@@ -5,9 +5,8 @@
  */
 
 import * as Plot from "@observablehq/plot";
-import type { Result } from "../../experiments/result.js";
 import { points, shorten, shortPercent } from "../format.js";
-import { accuracyDrop, type MarkGroup, type MethodGroup, markGroups, methodKey } from "../groups.js";
+import { accuracyDrop, type Charted, type MarkGroup, type MethodGroup, markGroups, methodKey } from "../groups.js";
 import { spread } from "../spread.js";
 import { matchesNeeded } from "../threshold.js";
 import { type Box, placeBeside, textWidth } from "./labels.js";
@@ -36,7 +35,7 @@ interface Cloud {
 }
 
 /** One panel a mark with every removal run as a dot. Empty where nothing was removed. */
-export function tradeoffPanels(result: Result, setting: Setting): readonly Figure[] {
+export function tradeoffPanels(result: Charted, setting: Setting): readonly Figure[] {
   if (result.removals.length === 0) return [];
   const look = looks(result);
   const panels = markGroups(result).map((mark) => ({ mark, clouds: mark.methods.flatMap((m) => cloudOf(m, look)) }));
@@ -73,7 +72,7 @@ function dropDomain(drops: readonly number[]): readonly [number, number] {
 }
 
 function panel(
-  result: Result,
+  result: Charted,
   mark: MarkGroup,
   clouds: readonly Cloud[],
   domain: readonly [number, number],

@@ -1,0 +1,69 @@
+/** @file One cell of an audit: one attack on the marked model, measured from outside. A pure function of its spec. */
+
+import type { z } from "zod";
+import { WILDMARK_VERSION } from "../core/version.js";
+import { encodeModel } from "../onnx/model.js";
+import { saidPreprocessing } from "../onnx/preprocessing.js";
+import { runtimeVersion } from "../runtime/session.js";
+import type { AuditAddress } from "./audit-plan.js";
+import { outcomeSchema } from "./audit-result.js";
+import type { AuditSpec } from "./audit-spec.js";
+import { slug } from "./cells.js";
+import { cellFolder, type Workshop } from "./finish-cells.js";
+import { removeMark } from "./remove-mark.js";
+import type { RunOptions } from "./run-options.js";
+import { type Cell, type FinishedCell, finishCell, sha256 } from "./store.js";
+
+type Outcome = z.infer<typeof outcomeSchema>;
+
+/** The addressed cell, finished in the audit's folder. */
+export function finishAttack(workshop: Workshop<AuditSpec>, address: AuditAddress): Promise<FinishedCell<Outcome>> {
+  return finishCell(cellFolder(workshop.out), attackCell(workshop.spec, address, workshop.run));
+}
+
+/**
+ * The verdict is kept at the default level; whoever reads it judges at a level of its own (`atLevel`). The cleaned model
+ * is known by its hash only: `wildmark remove` with the same options makes it again.
+ */
+export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptions): Cell<Outcome> {
+  const { model, key, dataset } = spec;
+  const method = at(spec.methods, address.method);
+  const fraction = at(spec.budgets, address.budget);
+  const seed = at(spec.seeds, address.seed);
+  return {
+    name: `attack-${slug(method.label)}-${fraction}-seed${seed}`,
+    spec: {
+      versions: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
+      device: run.runtime?.device ?? "cpu",
+      dataset: dataset.sha256,
+      of: {
+        model: spec.modelSha256,
+        preprocessing: JSON.stringify(saidPreprocessing(model.preprocessing) ?? {}),
+        key: spec.keySha256,
+      },
+      fraction,
+      seed,
+      removal: { method: method.id, options: { ...method.options } },
+    },
+    schema: outcomeSchema,
+    async compute() {
+      const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
+      return {
+        result: {
+          epochs: [...cleaned.epochs],
+          measured: cleaned.mark.after,
+          verdict: cleaned.mark.verdict,
+          seconds: cleaned.seconds,
+          modelSha256: sha256(encodeModel(cleaned.model)),
+        },
+        files: {},
+      };
+    },
+  };
+}
+
+function at<T>(items: readonly T[], position: number): T {
+  const item = items[position];
+  if (item === undefined) throw new RangeError(`the audit has no entry ${position}`);
+  return item;
+}
