@@ -16,22 +16,21 @@ afterAll(() => console.log(rows.join("\n")));
 
 const percent = (share: number): string => (100 * share).toFixed(2);
 
-test.skipIf(thirdPartyModels.length === 0).each(thirdPartyModels)(
-  "$file: marked, verified, attacked",
-  async (entry) => {
-    const { model, dataset } = await loadThirdParty(entry);
-    const mark = findMark("content").choose();
-    const marking = { dataset, mark, start: { model }, options: embedContinuingOptions.parse({}), seed: 0 };
-    const { accuracyBefore = 0, measured, verdict, key, model: marked } = await markModel(marking);
-    expect(verdict.owned).toBe(true);
-    expect(measured.retention).toBeGreaterThanOrEqual(0.95);
-    expect(accuracyBefore - measured.accuracy).toBeLessThanOrEqual(0.02);
+if (thirdPartyModels.length === 0) test.skip("wants WILDMARK_MODELS and WILDMARK_DATA", () => {});
 
-    const method = findMethod("wild").choose({ metric: "js" });
-    const cleaned = await removeMark({ model: marked, dataset, method, fraction: 0.1, seed: 0, key });
-    const shares = [accuracyBefore, measured.accuracy, measured.retention, cleaned.accuracyAfter];
-    const { after, verdict: afterwards } = cleaned.mark;
-    rows.push([entry.file, ...[...shares, after.retention].map(percent), afterwards.owned].join(" | "));
-    expect(Number.isFinite(cleaned.accuracyAfter)).toBe(true);
-  },
-);
+test.each(thirdPartyModels)("$file: marked, verified, attacked", async (entry) => {
+  const { model, dataset } = await loadThirdParty(entry);
+  const mark = findMark("content").choose();
+  const marking = { dataset, mark, start: { model }, options: embedContinuingOptions.parse({}), seed: 0 };
+  const { accuracyBefore = 0, measured, verdict, key, model: marked } = await markModel(marking);
+  expect(verdict.owned).toBe(true);
+  expect(measured.retention).toBeGreaterThanOrEqual(0.95);
+  expect(accuracyBefore - measured.accuracy).toBeLessThanOrEqual(0.02);
+
+  const method = findMethod("wild").choose({ metric: "js" });
+  const cleaned = await removeMark({ model: marked, dataset, method, fraction: 0.1, seed: 0, key });
+  const shares = [accuracyBefore, measured.accuracy, measured.retention, cleaned.accuracyAfter];
+  const { after, verdict: afterwards } = cleaned.mark;
+  rows.push([entry.file, ...[...shares, after.retention].map(percent), afterwards.owned].join(" | "));
+  expect(Number.isFinite(cleaned.accuracyAfter)).toBe(true);
+});
