@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WildmarkError } from "../core/errors.js";
-import type { DownloadableFile } from "./checksums.js";
-import { type FetchProgress, fetchDataset, fetchFiles } from "./fetch.js";
+import type { Archive, DownloadableFile, KnownFile } from "./checksums.js";
+import { type FetchProgress, fetchArchived, fetchDataset, fetchFiles } from "./fetch.js";
+import { tarGz, zip } from "./testing/archives.js";
 
 const contents = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7));
 const file: DownloadableFile = {
@@ -233,6 +234,89 @@ describe("fetchFiles", () => {
     const { url } = await serve(ranged(contents));
     const error = await failure(fetchFiles("toy", [file], join(folder, "file", "below"), { mirrors: [url] }));
     expect(error.code).toBe("cannot-write");
+  });
+});
+
+describe("fetchArchived", () => {
+  const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+  const members = ["x.bin", "y.bin", "sibling.bin"].map((name, i) => ({ name, bytes: contents.subarray(i, i + 5000) }));
+  const known = (sums: boolean): KnownFile[] =>
+    members.map(({ name, bytes }) => {
+      return { name, sha256: sums ? sha256(bytes) : undefined, contentsSha256: undefined, contentsBytes: bytes.length };
+    });
+  const inside = members.map(({ name, bytes }) => ({ name: `in/${name}`, bytes }));
+  const packed = { "tar.gz": tarGz(inside), zip: zip(inside) } as const;
+  const archiveOf = (kind: keyof typeof packed): Archive => {
+    return { name: `all.${kind}`, kind, folder: "in", bytes: packed[kind].length, sha256: sha256(packed[kind]) };
+  };
+  const fetchAll = (
+    kind: keyof typeof packed,
+    sums: boolean,
+    mirrors: string[],
+    more: Parameters<typeof fetchDataset>[1] = {},
+  ) =>
+    fetchArchived("toy", known(sums).slice(0, 2), { archive: archiveOf(kind), files: known(sums) }, folder, {
+      ...more,
+      mirrors,
+    });
+
+  it.each([
+    ["tar.gz", true],
+    ["zip", false],
+  ] as const)(
+    "takes the files out of a %s (checksums known: %s), siblings too, and does not ask again",
+    async (kind, sums) => {
+      const { url, ranges } = await serve(ranged(packed[kind]));
+      const fetched = await fetchAll(kind, sums, [url]);
+      expect(fetched).toEqual(["x.bin", "y.bin"].map((name) => ({ path: join(folder, name), already: false })));
+      expect((await readdir(folder)).sort()).toEqual(["sibling.bin", "x.bin", "y.bin"]);
+      for (const { name, bytes } of members) expect(bytes.equals(await readFile(join(folder, name)))).toBe(true);
+      expect((await fetchAll(kind, sums, [url])).map(({ already }) => already)).toEqual([true, true]);
+      expect(ranges).toHaveLength(1);
+    },
+  );
+
+  it("continues a broken download, replaces a damaged file, and unpacks an archive put there by hand", async () => {
+    const { url, ranges } = await serve(ranged(packed["tar.gz"]));
+    await writeFile(join(folder, "all.tar.gz.part"), packed["tar.gz"].subarray(0, 100));
+    await fetchAll("tar.gz", true, [url]);
+    expect(ranges).toEqual(["bytes=100-"]);
+    await writeFile(join(folder, "x.bin"), "damaged");
+    await writeFile(join(folder, "all.tar.gz"), packed["tar.gz"]);
+    expect((await fetchAll("tar.gz", true, []))[0]?.already).toBe(false);
+    expect(sha256(await readFile(join(folder, "x.bin")))).toBe(known(true)[0]?.sha256);
+  });
+
+  it("interrupted while it unpacks, keeps the archive", async () => {
+    const { url, ranges } = await serve(ranged(packed["tar.gz"]));
+    const stop = new AbortController();
+    const onProgress = ({ file: name }: FetchProgress): void => void (name === "x.bin" && stop.abort());
+    const error = await failure(fetchAll("tar.gz", true, [url], { signal: stop.signal, onProgress }));
+    expect(error.code).toBe("interrupted");
+    expect((await readdir(folder)).sort()).toEqual(["all.tar.gz", "x.bin"]);
+    await fetchAll("tar.gz", true, [url]);
+    expect((await readdir(folder)).sort()).toEqual(["sibling.bin", "x.bin", "y.bin"]);
+    expect(ranges).toHaveLength(1);
+  });
+
+  it("says where to put the archive when there is no network", async () => {
+    const error = await failure(fetchAll("zip", true, ["no address"]));
+    expect([error.code, error.hint]).toEqual([
+      "network",
+      `without a network, put all.zip (from no address) into ${folder}; the same command then unpacks it`,
+    ]);
+  });
+
+  it("keeps no file that is not the published one", async () => {
+    const { url } = await serve(ranged(packed.zip));
+    const wrong = known(true).map((each) => ({ ...each, sha256: "0".repeat(64) }));
+    const source = { archive: archiveOf("zip"), files: wrong };
+    const error = await failure(fetchArchived("toy", wrong, source, folder, { mirrors: [url] }));
+    expect([error.code, error.message]).toEqual([
+      "bad-file",
+      expect.stringMatching(/in\/x\.bin is not the published file/),
+    ]);
+    expect(await readdir(folder)).toEqual(["all.zip"]);
   });
 });
 

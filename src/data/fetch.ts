@@ -3,7 +3,8 @@
  *
  * A file arrives as `NAME.part`, is checked against its published SHA-256 and only then gets its name, so the cache never
  * holds a doubtful file. What is left of a broken download is continued (Range); since the checksum decides, a server that
- * ignores Range or a file that changed meanwhile costs one restart and nothing else.
+ * ignores Range or a file that changed meanwhile costs one restart and nothing else. An archive stays until all that is
+ * wanted has been taken out of it, so an interruption costs no second download.
  */
 
 import { createHash } from "node:crypto";
@@ -11,7 +12,9 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { WildmarkError } from "../core/errors.js";
-import type { DownloadableFile } from "./checksums.js";
+import { writeFileAtomic } from "../core/files.js";
+import { unpack } from "./archive.js";
+import type { Archive, Download, KnownFile } from "./checksums.js";
 import { defaultCacheDir } from "./places.js";
 import { findRecord } from "./registry.js";
 
@@ -30,6 +33,12 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** How long a server may stay silent, in milliseconds; default 30 s. */
   readonly patience?: number;
+}
+
+/** Where the bytes come from, and what to do where there is no network. */
+interface Mirrored extends FetchOptions {
+  readonly mirrors: readonly string[];
+  readonly hint?: string;
 }
 
 export interface FetchedFile {
@@ -56,16 +65,73 @@ export async function fetchDataset(
   if (record.kind === "built-in") {
     throw new WildmarkError("usage", `${id} is built in: there is nothing to fetch`);
   }
-  const folder = join(options.cacheDir ?? defaultCacheDir(), record.id);
-  return fetchFiles(id, record.files, folder, { ...options, mirrors: options.mirrors ?? record.mirrors });
+  const { source, files } = record;
+  const folder = join(options.cacheDir ?? defaultCacheDir(), record.folder);
+  const mirrored = { ...options, mirrors: options.mirrors ?? record.mirrors };
+  if (source.kind === "files") return fetchFiles(id, source.files, folder, mirrored);
+  return fetchArchived(id, files, source, folder, mirrored);
 }
 
-/** The same for any files with known checksums; see `fetchDataset`. */
-export async function fetchFiles(
+/**
+ * Makes sure that `folder` holds `files`, which come in an archive; whatever else of it is listed is unpacked with them.
+ *
+ * @returns what became of `files`. Throws as `fetchDataset` does, and `bad-file` when the archive is not what it should be.
+ */
+export async function fetchArchived(
   id: string,
-  files: readonly DownloadableFile[],
+  files: readonly KnownFile[],
+  { archive, files: all }: { readonly archive: Archive; readonly files: readonly KnownFile[] },
   folder: string,
   options: FetchOptions & { readonly mirrors: readonly string[] },
+): Promise<FetchedFile[]> {
+  const paths = files.map(({ name }) => join(folder, name));
+  const sound = await Promise.all(files.map((file) => isSound(file, join(folder, file.name))));
+  const already = !sound.includes(false);
+  if (!already) {
+    const hint = `without a network, put ${archive.name} (from ${options.mirrors[0] ?? "its site"}) into ${folder}; the same command then unpacks it`;
+    const [packed] = await fetchFiles(id, [archive], folder, { ...options, hint });
+    if (packed === undefined) throw new Error("an archive is one file");
+    await unpackInto(folder, packed.path, archive, all, options);
+    await writing(packed.path, () => rm(packed.path));
+  }
+  return paths.map((path) => ({ path, already }));
+}
+
+/** A file of which no checksum is known is sound when it is there: only whole files get their names. */
+async function isSound({ sha256 }: KnownFile, path: string): Promise<boolean> {
+  return sha256 === undefined ? (await sizeOf(path)) > 0 : (await fileSha256(path)) === sha256;
+}
+
+async function unpackInto(
+  folder: string,
+  path: string,
+  { kind, folder: inside }: Archive,
+  files: readonly KnownFile[],
+  options: FetchOptions,
+): Promise<void> {
+  const members = new Map(files.map((file) => [`${inside}/${file.name}`, file]));
+  // What does not compress grows by a few bytes in a gzip file.
+  const wanted = [...members].map(([name, { contentsBytes }]) => {
+    return { name, maxBytes: Math.ceil(contentsBytes * 1.001) + 1024 };
+  });
+  await unpack(path, kind, wanted, async (member, bytes) => {
+    if (options.signal?.aborted) throw stopped(`unpacking ${path}`);
+    const file = members.get(member);
+    if (file === undefined) throw new Error(`${member} was not asked for`);
+    if (file.sha256 !== undefined && createHash("sha256").update(bytes).digest("hex") !== file.sha256) {
+      throw new WildmarkError("bad-file", `${path}: ${member} is not the published file (SHA-256 differs)`);
+    }
+    await writeFileAtomic(join(folder, file.name), bytes, { force: true });
+    options.onProgress?.({ file: file.name, received: bytes.length, total: bytes.length });
+  });
+}
+
+/** The same for any files with known checksums that are fetched one by one; see `fetchDataset`. */
+export async function fetchFiles(
+  id: string,
+  files: readonly Download[],
+  folder: string,
+  options: Mirrored,
 ): Promise<FetchedFile[]> {
   await writing(folder, () => mkdir(folder, { recursive: true }));
   const fetched: FetchedFile[] = [];
@@ -79,12 +145,7 @@ export async function fetchFiles(
   return fetched;
 }
 
-async function fetchFromMirrors(
-  id: string,
-  file: DownloadableFile,
-  path: string,
-  options: FetchOptions & { readonly mirrors: readonly string[] },
-): Promise<void> {
+async function fetchFromMirrors(id: string, file: Download, path: string, options: Mirrored): Promise<void> {
   const part = `${path}.part`;
   const failures: string[] = [];
   for (const mirror of options.mirrors) {
@@ -101,7 +162,9 @@ async function fetchFromMirrors(
     "network",
     `${file.name} could not be downloaded: ${failures.join("; ") || "no mirror given"}`,
     {
-      hint: `without a network, put the files of ${id} into DIR/${id}/ by hand (${file.name} and so on) and pass --data-dir DIR`,
+      hint:
+        options.hint ??
+        `without a network, put the files of ${id} into DIR/${id}/ by hand (${file.name} and so on) and pass --data-dir DIR`,
     },
   );
 }
@@ -116,7 +179,7 @@ function addressOf(name: string, mirror: string): string {
 class MirrorFailure extends Error {}
 
 /** Fills `part` with the published bytes: from what it holds already where that works, else once more from nothing. */
-async function fetchSound(url: string, file: DownloadableFile, part: string, options: FetchOptions): Promise<void> {
+async function fetchSound(url: string, file: Download, part: string, options: FetchOptions): Promise<void> {
   const attempt = async (): Promise<string | undefined> => {
     try {
       await fetchWhole(url, file, part, options);
@@ -137,7 +200,7 @@ async function fetchSound(url: string, file: DownloadableFile, part: string, opt
 }
 
 /** Asks until `part` has its full length, as long as each answer brings it further. */
-async function fetchWhole(url: string, file: DownloadableFile, part: string, options: FetchOptions): Promise<void> {
+async function fetchWhole(url: string, file: Download, part: string, options: FetchOptions): Promise<void> {
   let held = await sizeOf(part);
   for (let attempt = 0; held !== file.bytes; attempt++) {
     const failure = await fetchOnce(url, file, part, held, options);
@@ -156,7 +219,7 @@ class Misfit extends MirrorFailure {}
 /** One request; whatever arrives before it fails is kept in `part`. Returns the failure of a broken connection. */
 async function fetchOnce(
   url: string,
-  file: DownloadableFile,
+  file: Download,
   part: string,
   held: number,
   options: FetchOptions,
@@ -183,9 +246,7 @@ async function fetchOnce(
     return undefined;
   } catch (error) {
     if (options.signal?.aborted) {
-      throw new WildmarkError("interrupted", `the download of ${file.name} was stopped`, {
-        hint: "the same command continues it",
-      });
+      throw stopped(`the download of ${file.name}`);
     }
     if (error instanceof MirrorFailure || error instanceof WildmarkError) throw error;
     return new MirrorFailure(`${url}: ${reasonOf(error)}`);
@@ -194,6 +255,10 @@ async function fetchOnce(
     // Ends the transfer where the body was not read to its end.
     stop.abort();
   }
+}
+
+function stopped(what: string): WildmarkError {
+  return new WildmarkError("interrupted", `${what} was stopped`, { hint: "the same command continues it" });
 }
 
 /** The offset of the answer's first byte: where we asked it to start, or 0 from a server that ignores Range. */

@@ -21,6 +21,17 @@ export interface PlaceOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
+/** What is looked for, and where. */
+export interface FileSet {
+  /** Names it in messages, and for `wildmark data fetch`. */
+  readonly id: string;
+  /** Its folder below a data folder: `DIR/mnist`. */
+  readonly folder: string;
+  /** Whether the files may also lie in the data folder itself: not where another set's have the same names. */
+  readonly flat: boolean;
+  readonly files: readonly KnownFile[];
+}
+
 /** A folder to look in. What lies in the cache was put there by Wildmark and must be whole. */
 interface Place {
   readonly folder: string;
@@ -50,63 +61,64 @@ export function defaultCacheDir(env: NonNullable<PlaceOptions["env"]> = process.
   return join(base, "wildmark");
 }
 
+/** The first folder that holds all files of a set, unread; undefined when none does. */
+export async function findFolder(set: FileSet, options: PlaceOptions = {}): Promise<string | undefined> {
+  return (await findPlace(set, options))?.folder;
+}
+
 /**
  * Finds and reads the files of one data set.
  *
- * @param id the data set, which names its folder below a data folder: `DIR/mnist`.
- * @param flat whether the files may also lie in the data folder itself.
  * @returns undefined when no place holds all of them.
  * @throws WildmarkError `bad-file` when a file cannot be read, or one in the cache is not what was published.
  */
-export async function findFiles(
-  id: string,
-  known: readonly KnownFile[],
-  flat: boolean,
-  options: PlaceOptions = {},
-): Promise<LocalFiles | undefined> {
-  for (const place of placesOf(id, flat, options)) {
-    const paths = await Promise.all(known.map((file) => pathIn(place.folder, file.name)));
-    if (paths.some((path) => path === undefined)) continue;
-    const files = new Map<string, LocalFile>();
-    const warnings: string[] = [];
-    for (const [i, file] of known.entries()) {
-      const local = await readLocal(paths[i] ?? "");
-      const doubt = doubtAbout(local, file);
-      if (doubt !== undefined && place.cache) {
-        throw new WildmarkError("bad-file", doubt, { hint: `fetch it again: wildmark data fetch ${id}` });
-      }
-      if (doubt !== undefined) warnings.push(doubt);
-      files.set(file.name, local);
+export async function findFiles(set: FileSet, options: PlaceOptions = {}): Promise<LocalFiles | undefined> {
+  const place = await findPlace(set, options);
+  if (place === undefined) return undefined;
+  const files = new Map<string, LocalFile>();
+  const warnings: string[] = [];
+  for (const file of set.files) {
+    const local = await readLocal((await pathIn(place.folder, file.name)) ?? "");
+    files.set(file.name, local);
+    const doubt = doubtAbout(local, file);
+    if (doubt === undefined) continue;
+    if (!place.cache) warnings.push(doubt);
+    // What the cache holds came out of an archive that was checked, even where no sum of the file itself is known.
+    else if (file.sha256 !== undefined) {
+      throw new WildmarkError("bad-file", doubt, { hint: `fetch it again: wildmark data fetch ${set.id}` });
     }
-    return { files, warnings };
+  }
+  return { files, warnings };
+}
+
+async function findPlace(set: FileSet, options: PlaceOptions): Promise<Place | undefined> {
+  for (const place of placesOf(set, options)) {
+    const paths = await Promise.all(set.files.map((file) => pathIn(place.folder, file.name)));
+    if (!paths.includes(undefined)) return place;
   }
   return undefined;
 }
 
 /** The error for a data set that lies nowhere: says where it was looked for; the hint says how to get it. */
-export async function missing(
-  id: string,
-  known: readonly KnownFile[],
-  flat: boolean,
-  options: PlaceOptions,
-  hint: string,
-): Promise<WildmarkError> {
+export async function missing(set: FileSet, options: PlaceOptions, hint: string): Promise<WildmarkError> {
   const looked: string[] = [];
-  for (const { folder } of placesOf(id, flat, options)) {
+  for (const { folder } of placesOf(set, options)) {
     const lacking: string[] = [];
-    for (const { name } of known) if ((await pathIn(folder, name)) === undefined) lacking.push(name);
-    looked.push(lacking.length < known.length ? `${folder} (which lacks ${lacking.join(", ")})` : folder);
+    for (const { name } of set.files) if ((await pathIn(folder, name)) === undefined) lacking.push(name);
+    looked.push(lacking.length < set.files.length ? `${folder} (which lacks ${lacking.join(", ")})` : folder);
   }
-  return new WildmarkError("bad-file", `the files of ${id} were not found; looked in ${looked.join(", ")}`, { hint });
+  return new WildmarkError("bad-file", `the files of ${set.id} were not found; looked in ${looked.join(", ")}`, {
+    hint,
+  });
 }
 
-function placesOf(id: string, flat: boolean, { dataDir, env = process.env }: PlaceOptions): Place[] {
-  const chosen = [dataDir, env.WILDMARK_DATA].filter((folder) => folder !== undefined && folder !== "");
-  const places = chosen.flatMap((folder) => {
-    const own = { folder: join(String(folder), id), cache: false };
-    return flat ? [own, { folder: String(folder), cache: false }] : [own];
+function placesOf({ folder, flat }: FileSet, { dataDir, env = process.env }: PlaceOptions): Place[] {
+  const chosen = [dataDir, env.WILDMARK_DATA].filter((each) => each !== undefined && each !== "");
+  const places = chosen.flatMap((each) => {
+    const own = { folder: join(String(each), folder), cache: false };
+    return flat ? [own, { folder: String(each), cache: false }] : [own];
   });
-  return [...places, { folder: join(defaultCacheDir(env), id), cache: true }];
+  return [...places, { folder: join(defaultCacheDir(env), folder), cache: true }];
 }
 
 /** The file under its published name, or unpacked; undefined when neither is there. */
@@ -130,12 +142,19 @@ async function readLocal(path: string): Promise<LocalFile> {
   }
 }
 
-/** What is wrong with a copy, in words; undefined when it is what was published, compressed or not. */
+/** What is wrong with a copy or unknown about it, in words; undefined when it is what was published, compressed or not. */
 function doubtAbout({ path, bytes }: LocalFile, known: KnownFile): string | undefined {
+  const { name, sha256: published, contentsSha256: contents } = known;
+  if (published === undefined) return `no checksum of ${name} is known: ${path} was taken as it is`;
   const found = sha256(bytes);
-  if (found === known.sha256 || found === known.contentsSha256) return undefined;
-  if (isGzip(bytes) && contentsSha256(bytes, path, known.contentsBytes) === known.contentsSha256) return undefined;
-  return `${path} is not the published ${known.name}: its SHA-256 is ${found}, expected ${known.sha256}`;
+  if (found === published || found === contents) return undefined;
+  if (contents !== undefined && isGzip(bytes) && contentsSha256(bytes, path, known.contentsBytes) === contents) {
+    return undefined;
+  }
+  if (contents === undefined && !isGzip(bytes) && name.endsWith(".gz")) {
+    return `${path} was taken as it is: only the checksum of ${name} is known, not that of what is in it`;
+  }
+  return `${path} is not the published ${name}: its SHA-256 is ${found}, expected ${published}`;
 }
 
 function contentsSha256(bytes: Uint8Array, path: string, limit: number): string | undefined {

@@ -137,8 +137,72 @@ describe("loadDataset, from files", () => {
     expect([error.code, error.message, error.hint]).toEqual([
       "usage",
       'there is no data set "minst"',
-      "known: digits, mnist",
+      "known: digits, mnist, cifar-10, cifar-100, fashion-mnist, kmnist, emnist-digits, emnist-letters, emnist-balanced",
     ]);
+  });
+});
+
+describe("loadDataset, MNIST's siblings", () => {
+  it.each(["fashion-mnist", "kmnist"])(
+    "%s is read from its own folder only: MNIST's files have the same names",
+    async (id) => {
+      await writeToy(root, 7);
+      expect((await failure(loadDataset(id, { dataDir: root, env }))).message).toContain(join(root, id));
+      await writeToy(join(root, id), 8);
+      expect(imageAt((await loadDataset(id, { dataDir: root, env })).train, 0)[0]).toBe(8);
+    },
+  );
+
+  /** EMNIST letters: one image of 2 rows and 3 columns once they are put right. */
+  const writeLetters = async (...values: number[]): Promise<void> => {
+    for (const split of ["train", "test"]) {
+      const turned = encodeIdx({
+        dims: [values.length, 3, 2],
+        data: Uint8Array.from({ length: 6 * values.length }, (_, i) => i % 6),
+      });
+      await writeFile(join(root, `emnist-letters-${split}-images-idx3-ubyte.gz`), gzipSync(turned));
+      await writeFile(join(root, `emnist-letters-${split}-labels-idx1-ubyte.gz`), gzipSync(labels(...values)));
+    }
+  };
+
+  it("EMNIST's images are turned, its letters counted from 0, and nobody claims to have checked them", async () => {
+    await writeLetters(1, 26);
+    const { train, warnings } = await loadDataset("emnist-letters", { dataDir: root, env });
+    expect([train.shape, train.classes, [...train.labels]]).toEqual([
+      { channels: 1, height: 2, width: 3 },
+      26,
+      [0, 25],
+    ]);
+    expect([...imageAt(train, 1)]).toEqual([0, 2, 4, 1, 3, 5]);
+    expect(warnings).toHaveLength(4);
+    expect(warnings[0]).toMatch(/^no checksum of emnist-letters-train-images-idx3-ubyte\.gz is known/);
+  });
+
+  it.each([
+    [0, /label 0 is 0, expected 1 or more/],
+    [27, /label 0 is 26, expected one of 0 to 25/],
+  ])("refuses letter %s", async (letter, message) => {
+    await writeLetters(letter);
+    const error = await failure(loadDataset("emnist-letters", { dataDir: root, env }));
+    expect([error.code, error.message]).toEqual(["bad-data", expect.stringMatching(message)]);
+  });
+});
+
+describe("loadDataset, CIFAR", () => {
+  it("CIFAR-10 is six files, CIFAR-100 two with coarse labels before the fine ones", async () => {
+    const record = (...head: number[]): Uint8Array =>
+      Uint8Array.from([...head, ...new Uint8Array(3072).fill(head.at(-1) ?? 0)]);
+    for (let i = 1; i <= 5; i++) await writeFile(join(root, `data_batch_${i}.bin`), record(i));
+    await writeFile(join(root, "test_batch.bin"), record(9));
+    const ten = await loadDataset("cifar-10", { dataDir: root, env });
+    expect([[...ten.train.labels], [...ten.test.labels]]).toEqual([[1, 2, 3, 4, 5], [9]]);
+    expect([imageAt(ten.train, 4)[3071], ten.train.shape.channels, ten.warnings.length]).toEqual([5, 3, 6]);
+    await mkdir(join(root, "cifar-100-binary"));
+    for (const split of ["train", "test"]) {
+      await writeFile(join(root, "cifar-100-binary", `${split}.bin`), record(19, split === "test" ? 3 : 99));
+    }
+    const hundred = await loadDataset("cifar-100", { dataDir: root, env });
+    expect([[...hundred.train.labels], [...hundred.test.labels], hundred.test.classes]).toEqual([[99], [3], 100]);
   });
 });
 
@@ -162,7 +226,9 @@ describe("image sets", () => {
     await writeToy(root, 7);
     expect(await findUnrelated("mnist", { dataDir: root, env })).toBeUndefined();
     const error = await failure(loadImages("kmnist-test", { dataDir: root, env }));
-    expect(error.hint).toBe("put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that with --data-dir");
+    expect(error.hint).toBe(
+      "run wildmark data fetch kmnist, or put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that with --data-dir",
+    );
   });
 
   it("KMNIST is read from its folder", async () => {
@@ -209,6 +275,32 @@ describe.skipIf(!existsSync(join(process.env.WILDMARK_DATA ?? "/nowhere", "mnist
     it("has an unrelated companion of 10,000 images, if KMNIST is there", async () => {
       const found = await findUnrelated("mnist");
       if (found !== undefined) expect([found.count, found.warnings]).toEqual([10_000, []]);
+    });
+  },
+);
+
+describe.skipIf(!existsSync(join(process.env.WILDMARK_DATA ?? "/nowhere", "cifar-10-batches-bin")))(
+  "real CIFAR-10 in WILDMARK_DATA",
+  () => {
+    it("is what was published, without a warning", async () => {
+      const { train, test, warnings } = await loadDataset("cifar-10");
+      expect([train.count, test.count, warnings]).toEqual([50_000, 10_000, []]);
+      // Frog, truck, truck, deer, car: the first five of every tutorial. Each class has 5,000 and 1,000.
+      expect([...train.labels.subarray(0, 5)]).toEqual([6, 9, 9, 4, 1]);
+      for (let label = 0; label < 10; label++) {
+        expect([train, test].map(({ labels }) => labels.filter((each) => each === label).length)).toEqual([5000, 1000]);
+      }
+      // The channel means that every CIFAR-10 tutorial normalises with.
+      const sums = [0, 0, 0];
+      for (let i = 0; i < train.count; i++) {
+        imageAt(train, i).forEach((pixel, at) => {
+          sums[at >> 10] = (sums[at >> 10] ?? 0) + pixel;
+        });
+      }
+      const means = sums.map((sum) => sum / (train.count * 1024 * 255));
+      [0.4914, 0.4822, 0.4465].forEach((mean, channel) => {
+        expect(means[channel]).toBeCloseTo(mean, 4);
+      });
     });
   },
 );

@@ -15,11 +15,12 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "data fetch",
     description: "Downloads a data set, checks it against its published checksums, and continues what was broken off.",
-    arguments: [{ name: "NAME", description: "a data set, such as mnist" }],
+    arguments: [{ name: "NAME", description: "a data set, such as mnist or cifar-10" }],
     flags,
     unit: "bytes",
     examples: [
       ["wildmark data fetch mnist", ""],
+      ["wildmark data fetch cifar-10", "162 MB, unpacked into the cache; interrupted, it goes on where it was"],
       ["wildmark data fetch mnist --cache data", "then: WILDMARK_DATA=data wildmark reproduce --dataset mnist"],
     ],
     async run({ args: [id = ""], flags: { cache }, progress, signal }) {

@@ -1,8 +1,7 @@
 /** @file wildmark data list: which data sets are on this machine. */
 
-import { dirname } from "node:path";
 import { z } from "zod";
-import { findFiles } from "../../data/places.js";
+import { findFolder } from "../../data/places.js";
 import { type DatasetRecord, datasets } from "../../data/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { count, table } from "../output.js";
@@ -42,10 +41,7 @@ export const command: CommandFile = () =>
 
 /** The folder of a data set's files; undefined when it is built in or nowhere. */
 async function placeOf(record: DatasetRecord, dataDir: string | undefined): Promise<string | undefined> {
-  if (record.kind === "built-in") return undefined;
-  const local = await findFiles(record.id, record.files, true, { dataDir });
-  const [first] = local?.files.values() ?? [];
-  return first === undefined ? undefined : dirname(first.path);
+  return record.kind === "built-in" ? undefined : findFolder(record, { dataDir });
 }
 
 function whereabouts({ kind, id }: DatasetRecord, place: string | undefined): string {
