@@ -81,6 +81,11 @@ export function findArchitecture(id: string, width?: number): Architecture {
   });
 }
 
+/** What experiments use unless told otherwise: the paper's LeNet-5 for grey images, a narrow ResNet-18 for colour. */
+export function usualArchitecture({ channels }: Pick<ArchitectureInput, "channels">): Architecture {
+  return findArchitecture(channels === 1 ? "lenet5" : "resnet18-16");
+}
+
 function ofWidth({ id, title, width, smallest, build }: ArchitectureFamily, chosen: number): Architecture {
   const name = chosen === width ? id : `${id}-${chosen}`;
   return {

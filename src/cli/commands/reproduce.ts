@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { paperSpec } from "../../experiments/paper.js";
-import { findArchitecture } from "../../models/registry.js";
+import { findArchitecture, usualArchitecture } from "../../models/registry.js";
 import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
@@ -27,7 +27,10 @@ const flags = z.object({
     .optional()
     .meta({ description: "epochs of every removal (default: each method's own)", placeholder: "N" }),
   trainingEpochs: z.int().min(1).optional().meta({ description: "epochs of training and embedding", placeholder: "N" }),
-  arch: z.string().default("lenet5").meta({ description: "architecture", placeholder: "NAME" }),
+  arch: z.string().optional().meta({
+    description: "architecture (default: lenet5 for grey images, resnet18-16 for colour)",
+    placeholder: "NAME",
+  }),
   seeds: z
     .int()
     .min(1)
@@ -53,14 +56,19 @@ export const command: CommandFile = () =>
     examples: [
       ["wildmark reproduce --dataset digits", "built in, nothing to download"],
       ["wildmark data fetch mnist && wildmark reproduce --dataset mnist --seeds 5", "the paper's, with intervals"],
+      [
+        "wildmark data fetch cifar-10 && wildmark reproduce --dataset cifar-10",
+        "the paper's second; hours on two cores",
+      ],
       ["wildmark reproduce --dataset digits --watermarks noise --metrics js --no-controls", "one mark, one metric"],
     ],
     async run(call) {
       const { flags: chosen, progress, seed } = call;
       const { epochs, trainingEpochs, watermarks, metrics, controls, fraction } = chosen;
-      const architecture = findArchitecture(chosen.arch);
+      const named = chosen.arch === undefined ? undefined : findArchitecture(chosen.arch);
       const needsUnrelated = watermarks.some((id) => findMark(id).needsUnrelated);
       const dataset = await loadChosen(chosen, progress);
+      const architecture = named ?? usualArchitecture(dataset.train.shape);
       const spec = paperSpec({
         dataset,
         ...(needsUnrelated ? { unrelated: await loadUnrelated(chosen, progress) } : {}),
