@@ -7,7 +7,7 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
 import { WildmarkError } from "../core/errors.js";
-import { permutation, randomStream } from "../core/random.js";
+import { heldBack } from "./held-back.js";
 
 export interface ImageFile {
   readonly path: string;
@@ -27,9 +27,6 @@ export interface ClassFolders {
 
 const IMAGE = new Set([".png", ".jpg", ".jpeg", ".webp"]);
 const TEST_NAMES = ["test", "val", "valid", "validation"];
-
-/** Share of each class that becomes the test set where the folder has none. */
-const TEST_SHARE = 1 / 6;
 
 /**
  * Lists the images. Hidden files and files that are no PNG, JPEG or WebP by name are passed over, folders inside a class
@@ -59,7 +56,8 @@ export async function listClassFolders(folder: string, seed = 0): Promise<ClassF
     return { ...train, train: train.files, test: test.files, notes: notesOf(skipped) };
   }
   const { classNames, files } = await labelled(root, root, skipped);
-  const held = heldBack(files, classNames, seed);
+  const labels = files.map(({ label }) => label);
+  const held = heldBack(labels, classNames.length, seed, (label) => quote(classNames[label] ?? ""));
   return {
     classNames,
     train: files.filter((_, i) => !held.has(i)),
@@ -124,27 +122,6 @@ async function entries(folder: string) {
     .filter(({ name }) => !name.startsWith("."))
     .map((entry) => ({ name: entry.name, isFolder: entry.isDirectory(), isLink: entry.isSymbolicLink() }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** Positions of the test images: a share of each class, at least one, and never all. */
-function heldBack(files: readonly ImageFile[], classNames: readonly string[], seed: number): Set<number> {
-  const held = new Set<number>();
-  classNames.forEach((name, label) => {
-    const members = [...files.keys()].filter((i) => files[i]?.label === label);
-    if (members.length < 2) {
-      throw new WildmarkError(
-        "bad-data",
-        `class ${quote(name)} has a single image, which cannot be split into train and test`,
-        {
-          hint: "add images to it, or remove its folder",
-        },
-      );
-    }
-    const order = permutation(members.length, randomStream(seed, "test split", label));
-    const count = Math.max(1, Math.round(members.length * TEST_SHARE));
-    for (const at of order.subarray(0, count)) held.add(members[at] ?? 0);
-  });
-  return held;
 }
 
 function notesOf(skipped: readonly string[]): string[] {

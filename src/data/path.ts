@@ -3,10 +3,13 @@
 import { stat } from "node:fs/promises";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, randomStream } from "../core/random.js";
+import { loadArrayFile } from "./array-file.js";
 import { holdsFolders } from "./class-folders.js";
 import { type LabelledImages, makeDataset, select } from "./dataset.js";
 import { type ImageFolderOptions, loadImageFolder } from "./image-folder.js";
+import { decodeNpz } from "./npz.js";
 import type { LoadedDataset, SplitLimits } from "./registry.js";
+import { decodeSafetensorsImages } from "./safetensors-images.js";
 
 interface Reader {
   readonly id: string;
@@ -23,6 +26,18 @@ const readers: readonly Reader[] = [
     about: "a folder with a folder of PNG, JPEG or WebP images for each class",
     recognises: async (path) => (await stat(path)).isDirectory() && (await holdsFolders(path)),
     load: loadImageFolder,
+  },
+  {
+    id: "npz",
+    about: "an .npz file with images and labels",
+    recognises: async (path) => /\.npz$/i.test(path),
+    load: (path, options) => loadArrayFile(path, decodeNpz, options),
+  },
+  {
+    id: "safetensors",
+    about: "a .safetensors file with images and labels",
+    recognises: async (path) => /\.safetensors$/i.test(path),
+    load: (path, options) => loadArrayFile(path, decodeSafetensorsImages, options),
   },
 ];
 

@@ -9,7 +9,7 @@ import { mnistFiles } from "./checksums.js";
 import { copyPixels, imageAt } from "./dataset.js";
 import { encodeIdx } from "./idx.js";
 import { defaultCacheDir } from "./places.js";
-import { datasets, findUnrelated, imageSets, loadDataset, loadImages } from "./registry.js";
+import { datasets, findRecord, findUnrelated, imageSets, loadDataset, loadImages } from "./registry.js";
 
 let root = "";
 let env: Record<string, string> = {};
@@ -246,6 +246,12 @@ describe("image sets", () => {
     expect(bytes(again).equals(bytes(one))).toBe(true);
     expect(bytes(other).equals(bytes(one))).toBe(false);
   });
+});
+
+it("every class has a name of its own", () => {
+  for (const { id, classes, classNames } of datasets) expect([id, new Set(classNames).size]).toEqual([id, classes]);
+  const counts = ["cifar-100", "emnist-letters", "emnist-balanced"].map((id) => findRecord(id).classes);
+  expect(counts).toEqual([100, 26, 47]);
 });
 
 describe("defaultCacheDir", () => {

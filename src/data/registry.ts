@@ -20,6 +20,15 @@ import {
   mnistFiles,
 } from "./checksums.js";
 import { cifar10Labels, cifar100Labels, decodeCifar, type LabelBytes } from "./cifar.js";
+import {
+  cifar10Names,
+  cifar100Names,
+  digitNames,
+  emnistBalancedNames,
+  emnistLettersNames,
+  fashionMnistNames,
+  kmnistNames,
+} from "./class-names.js";
 import { type Dataset, type ImageShape, type Images, type LabelledImages, makeDataset, select } from "./dataset.js";
 import { renderDigits } from "./digits.js";
 import { decodeIdxImages, decodeIdxLabels } from "./idx.js";
@@ -57,6 +66,7 @@ interface RecordBase {
   readonly about: string;
   readonly shape: ImageShape;
   readonly classes: number;
+  readonly classNames: readonly string[];
   readonly trainCount: number;
   readonly testCount: number;
   /** Id of the image set whose pictures have nothing to do with this one, for marks that need such. */
@@ -91,7 +101,7 @@ const colour32: ImageShape = { channels: 3, height: 32, width: 32 };
 
 /** A set in the four files of MNIST, whose names it shares with its siblings. */
 function mnistLike(
-  record: Pick<DownloadRecord, "id" | "title" | "about" | "unrelated" | "mirrors" | "flat">,
+  record: Pick<DownloadRecord, "id" | "title" | "about" | "classNames" | "unrelated" | "mirrors" | "flat">,
   files: readonly DownloadableFile[],
 ): DownloadRecord {
   return {
@@ -109,19 +119,21 @@ function mnistLike(
 }
 
 function cifar(
-  record: Pick<DownloadRecord, "id" | "title" | "about" | "classes" | "files">,
+  record: Pick<DownloadRecord, "id" | "title" | "about" | "classNames" | "files">,
   archive: Archive,
   labelBytes: LabelBytes,
 ): DownloadRecord {
+  const classes = record.classNames.length;
   const split = (file: (name: string) => LocalFile, test: boolean): LabelledImages => {
     const names = record.files.map(({ name }) => name).filter((name) => name.startsWith("test") === test);
     const { shape, count, images, labels } = decodeCifar(names.map(file), labelBytes);
-    return { shape, count, pixels: inMemory(images), classes: record.classes, labels };
+    return { shape, count, pixels: inMemory(images), classes, labels };
   };
   return {
     ...record,
     kind: "download",
     shape: colour32,
+    classes,
     trainCount: 50_000,
     testCount: 10_000,
     unrelated: "mnist-test",
@@ -142,8 +154,14 @@ const emnistSets = {
 /** All sets come in one archive, so one download brings them all. */
 const emnistAll = Object.entries(emnistSets).flatMap(([set, counts]) => emnistFiles(set, counts));
 
-function emnist(set: keyof typeof emnistSets, about: string, classes: number, firstLabel = 0): DownloadRecord {
+function emnist(
+  set: keyof typeof emnistSets,
+  about: string,
+  classNames: readonly string[],
+  firstLabel = 0,
+): DownloadRecord {
   const { train, test } = emnistSets[set];
+  const classes = classNames.length;
   return {
     kind: "download",
     id: `emnist-${set}`,
@@ -151,6 +169,7 @@ function emnist(set: keyof typeof emnistSets, about: string, classes: number, fi
     about,
     shape: grey28,
     classes,
+    classNames,
     trainCount: train,
     testCount: test,
     unrelated: "kmnist-test",
@@ -174,6 +193,7 @@ export const datasets: readonly DatasetRecord[] = [
     about: "ten handwritten-looking digits, drawn by Wildmark itself; nothing to download",
     shape: grey28,
     classes: 10,
+    classNames: digitNames,
     trainCount: 10_000,
     testCount: 2_000,
     unrelated: "shapes",
@@ -187,6 +207,7 @@ export const datasets: readonly DatasetRecord[] = [
       id: "mnist",
       title: "MNIST",
       about: "handwritten digits (LeCun, Cortes, Burges), the data set of the paper",
+      classNames: digitNames,
       unrelated: "kmnist-test",
       flat: true,
       mirrors: [
@@ -201,7 +222,7 @@ export const datasets: readonly DatasetRecord[] = [
       id: "cifar-10",
       title: "CIFAR-10",
       about: "small photographs of animals and vehicles (Krizhevsky), the paper's second data set",
-      classes: 10,
+      classNames: cifar10Names,
       files: cifar10Files,
     },
     cifar10Archive,
@@ -212,7 +233,7 @@ export const datasets: readonly DatasetRecord[] = [
       id: "cifar-100",
       title: "CIFAR-100",
       about: "small photographs of 100 kinds of things (Krizhevsky), by their fine labels",
-      classes: 100,
+      classNames: cifar100Names,
       files: cifar100Files,
     },
     cifar100Archive,
@@ -223,6 +244,7 @@ export const datasets: readonly DatasetRecord[] = [
       id: "fashion-mnist",
       title: "Fashion-MNIST",
       about: "ten kinds of clothes (Xiao, Rasul, Vollgraf)",
+      classNames: fashionMnistNames,
       unrelated: "kmnist-test",
       flat: false,
       mirrors: [
@@ -237,16 +259,17 @@ export const datasets: readonly DatasetRecord[] = [
       id: "kmnist",
       title: "Kuzushiji-MNIST",
       about: "ten characters of old Japanese handwriting (Clanuwat et al.)",
+      classNames: kmnistNames,
       unrelated: "mnist-test",
       flat: false,
       mirrors: ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
     },
     kmnistFiles,
   ),
-  emnist("digits", "handwritten digits, four times as many as MNIST (Cohen et al.)", 10),
+  emnist("digits", "handwritten digits, four times as many as MNIST (Cohen et al.)", digitNames),
   // Labelled 1 to 26 in the files.
-  emnist("letters", "handwritten letters, upper and lower case as one class (Cohen et al.)", 26, 1),
-  emnist("balanced", "handwritten digits and letters in 47 classes of equal size (Cohen et al.)", 47),
+  emnist("letters", "handwritten letters, upper and lower case as one class (Cohen et al.)", emnistLettersNames, 1),
+  emnist("balanced", "handwritten digits and letters in 47 classes of equal size (Cohen et al.)", emnistBalancedNames),
 ];
 
 /**
@@ -269,10 +292,10 @@ export async function loadDataset(id: string, options: LoadOptions = {}): Promis
   const record = findRecord(id);
   const train = limit("train", options.limits?.train);
   const test = limit("test", options.limits?.test);
-  const { title } = record;
+  const { title, classNames } = record;
   if (record.kind === "built-in") {
     const counts = { train: train ?? record.trainCount, test: test ?? record.testCount };
-    return { ...makeDataset({ id, title, ...record.render(options.seed ?? 0, counts) }), warnings: [] };
+    return { ...makeDataset({ id, title, classNames, ...record.render(options.seed ?? 0, counts) }), warnings: [] };
   }
   const found = await findFiles(record, options);
   if (found === undefined) {
@@ -285,10 +308,13 @@ export async function loadDataset(id: string, options: LoadOptions = {}): Promis
     if (file === undefined) throw new Error(`the record of ${id} decodes ${name} but does not list it`);
     return file;
   });
-  const whole = makeDataset({ id, title, ...splits });
+  const whole = makeDataset({ id, title, classNames, ...splits });
   const { warnings } = found;
   if (train === undefined && test === undefined) return { ...whole, warnings };
-  return { ...makeDataset({ id, title, train: first(whole.train, train), test: first(whole.test, test) }), warnings };
+  return {
+    ...makeDataset({ id, title, classNames, train: first(whole.train, train), test: first(whole.test, test) }),
+    warnings,
+  };
 }
 
 /** Images that are no data set to train on: pictures for marks. */
