@@ -7,7 +7,8 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { WildmarkError } from "../core/errors.js";
-import type { ImageShape } from "../core/image.js";
+import { describeShape, type ImageShape } from "../core/image.js";
+import { requireConvertible } from "./convert.js";
 import { inMemory, type PixelSource, pick, pixelCount, readPixels } from "./pixels.js";
 
 /** Labels are 16-bit numbers. */
@@ -75,6 +76,18 @@ export function selectImages(images: Images, indices: ArrayLike<number>): Images
     if (!(index >= 0 && index < images.count && Number.isInteger(index))) throw outside(index, images.count);
   }
   return { shape: images.shape, count: indices.length, pixels: pick(images.pixels, Uint32Array.from(indices)) };
+}
+
+/**
+ * The same images in another shape; see `convertImage`. They are converted when they are asked for, one at a time.
+ *
+ * @throws WildmarkError `bad-data` where channels are neither equal nor one nor three to one.
+ */
+export function convertImages(images: Images, shape: ImageShape): Images {
+  requireConvertible(images.shape, shape);
+  const { count, pixels } = images;
+  if (describeShape(images.shape) === describeShape(shape)) return { shape, count, pixels };
+  return { shape, count, pixels: { kind: "converted", from: pixels, was: images.shape, shape } };
 }
 
 /** A copy of all pixels, one image after the other: for sets that are small, such as a key's. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashImages, imageAt, validate } from "./dataset.js";
-import { inMemory, type PixelsInFile, pick, pixelCount, readPixels, shareable } from "./pixels.js";
+import { inMemory, type PixelSource, type PixelsInFile, pick, pixelCount, readPixels, shareable } from "./pixels.js";
 
 const SIZE = 4;
 const OFFSET = 3;
@@ -34,6 +34,22 @@ describe("the same image", () => {
       for (const each of [picked, shareable(picked), structuredClone(picked)]) {
         expect([...readPixels(each, 0, SIZE)]).toEqual(third);
         expect(pixelCount(each, SIZE)).toBe(SIZE);
+      }
+    }
+  });
+
+  it("comes converted from any of them, picked before or after", () => {
+    const [was, shape] = [
+      { channels: 1, height: 2, width: 2 },
+      { channels: 3, height: 1, width: 1 },
+    ];
+    const mean = Math.round(third.reduce((a, b) => a + b, 0) / SIZE);
+    for (const from of [inMemory(bytes), file, pick(file, Uint32Array.of(0, 1, 2))]) {
+      const converted: PixelSource = { kind: "converted", from, was, shape };
+      for (const each of [converted, shareable(converted), structuredClone(converted)]) {
+        expect([...readPixels(each, 2, 3)]).toEqual([mean, mean, mean]);
+        expect([...readPixels(pick(each, Uint32Array.of(2)), 0, 3)]).toEqual([mean, mean, mean]);
+        expect(pixelCount(each, 3)).toBe(3 * (pixelCount(from, SIZE) / SIZE));
       }
     }
   });

@@ -1,5 +1,5 @@
 /**
- * @file Where the pixels of a set of images lie: in memory, in a file, or picked from either.
+ * @file Where the pixels of a set of images lie: in memory, in a file, picked or converted from elsewhere.
  *
  * A source is plain data, so that it can be sent to another thread. Pixels in a file are read image by image when they
  * are asked for, so a set of images need not fit in memory; the operating system keeps in memory what is read often.
@@ -7,6 +7,8 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { WildmarkError } from "../core/errors.js";
+import type { ImageShape } from "../core/image.js";
+import { convertImage } from "./convert.js";
 
 /** Images one after the other in memory. */
 export interface PixelsInMemory {
@@ -24,14 +26,23 @@ export interface PixelsInFile {
   readonly length: number;
 }
 
+/** Images of another source, each brought to another shape when it is asked for. */
+export interface ConvertedPixels {
+  readonly kind: "converted";
+  readonly from: PixelSource;
+  /** The shape they have there. */
+  readonly was: ImageShape;
+  readonly shape: ImageShape;
+}
+
 /** Images of another source, by their numbers there; a number may occur more than once. */
 export interface PickedPixels {
   readonly kind: "picked";
-  readonly from: PixelsInMemory | PixelsInFile;
+  readonly from: PixelsInMemory | PixelsInFile | ConvertedPixels;
   readonly indices: Uint32Array;
 }
 
-export type PixelSource = PixelsInMemory | PixelsInFile | PickedPixels;
+export type PixelSource = PixelsInMemory | PixelsInFile | ConvertedPixels | PickedPixels;
 
 /** Pixels that are already there, 8 bits each. */
 export function inMemory(bytes: Uint8Array): PixelsInMemory {
@@ -40,8 +51,16 @@ export function inMemory(bytes: Uint8Array): PixelsInMemory {
 
 /** Bytes of all images of `size` bytes in a source. */
 export function pixelCount(source: PixelSource, size: number): number {
-  if (source.kind === "picked") return source.indices.length * size;
-  return source.kind === "memory" ? source.bytes.length : source.length;
+  switch (source.kind) {
+    case "memory":
+      return source.bytes.length;
+    case "picked":
+      return source.indices.length * size;
+    case "converted":
+      return (pixelCount(source.from, sizeOf(source.was)) / sizeOf(source.was)) * size;
+    default:
+      return source.length;
+  }
 }
 
 /** Some images of a source, in the order of `indices`; copies nothing. */
@@ -61,6 +80,8 @@ export function readPixels(source: PixelSource, index: number, size: number): Ui
       return source.bytes.subarray(index * size, (index + 1) * size);
     case "picked":
       return readPixels(source.from, source.indices[index] ?? 0, size);
+    case "converted":
+      return convertImage(readPixels(source.from, index, sizeOf(source.was)), source.was, source.shape);
     default:
       return readFromFile(source, index * size, size);
   }
@@ -68,10 +89,17 @@ export function readPixels(source: PixelSource, index: number, size: number): Ui
 
 /** The same pixels where all threads of this process can see them: memory becomes shared, files are files anyway. */
 export function shareable(source: PixelSource): PixelSource {
-  if (source.kind === "picked") {
-    return { ...source, from: source.from.kind === "memory" ? shared(source.from) : source.from };
-  }
+  if (source.kind === "picked") return { ...source, from: shareableWhole(source.from) };
+  return shareableWhole(source);
+}
+
+function shareableWhole(source: PickedPixels["from"]): PickedPixels["from"] {
+  if (source.kind === "converted") return { ...source, from: shareable(source.from) };
   return source.kind === "memory" ? shared(source) : source;
+}
+
+function sizeOf({ channels, height, width }: ImageShape): number {
+  return channels * height * width;
 }
 
 function shared({ bytes }: PixelsInMemory): PixelsInMemory {

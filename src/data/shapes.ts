@@ -9,6 +9,7 @@ import type { LabelledImages } from "./dataset.js";
 import { inMemory } from "./pixels.js";
 import { blur, type Canvas, canvas, fillPolygon, type Point, smoothCurve, stroke } from "./strokes.js";
 
+/** The width of pens is that in pictures of this side, and grows with them. */
 const SIDE = 28;
 
 /** A kind of shape draws around (0, 0) within the unit circle; `pen` maps to pixels and knows the width. */
@@ -36,14 +37,15 @@ const kinds: readonly { readonly name: string; readonly draw: Draw }[] = [
 export const shapeKinds: readonly string[] = kinds.map(({ name }) => name);
 
 /**
- * Draws `count` shapes, 28×28, grey; labels are the kinds, in turn.
+ * Draws `count` shapes, grey; labels are the kinds, in turn.
  *
  * @param seed any safe integer.
+ * @param side height and width in pixels; the shapes are the same at every size.
  */
-export function renderShapes(count: number, seed: number): LabelledImages {
-  const images = new Uint8Array(count * SIDE * SIDE);
+export function renderShapes(count: number, seed: number, side = SIDE): LabelledImages {
+  const images = new Uint8Array(count * side * side);
   const labels = Uint16Array.from({ length: count }, (_, i) => i % kinds.length);
-  const sheet = canvas(SIDE, SIDE);
+  const sheet = canvas(side, side);
   labels.forEach((label, i) => {
     const random = randomStream(seed, "shapes", i);
     sheet.ink.fill(0);
@@ -52,11 +54,11 @@ export function renderShapes(count: number, seed: number): LabelledImages {
     const brightness = 255 * (0.75 + 0.25 * random.uniform());
     images.set(
       sheet.ink.map((ink) => Math.round(Math.min(1, ink) * brightness)),
-      i * SIDE * SIDE,
+      i * side * side,
     );
   });
   return {
-    shape: { channels: 1, height: SIDE, width: SIDE },
+    shape: { channels: 1, height: side, width: side },
     classes: kinds.length,
     count,
     pixels: inMemory(images),
@@ -66,12 +68,13 @@ export function renderShapes(count: number, seed: number): LabelledImages {
 
 /** A pen of random width on a sheet that is turned, scaled, stretched and shifted at random. */
 function penFor(sheet: Canvas, random: RandomStream): Pen {
-  const width = 0.6 + 0.9 * random.uniform();
+  const side = sheet.width;
+  const width = (0.6 + 0.9 * random.uniform()) * (side / SIDE);
   const angle = 2 * Math.PI * random.uniform();
-  const size = SIDE * (0.36 + 0.1 * random.uniform());
+  const size = side * (0.36 + 0.1 * random.uniform());
   const stretch = 0.75 + 0.25 * random.uniform();
-  const x = SIDE / 2 + 3 * (random.uniform() - 0.5);
-  const y = SIDE / 2 + 3 * (random.uniform() - 0.5);
+  const x = side / 2 + 3 * (random.uniform() - 0.5) * (side / SIDE);
+  const y = side / 2 + 3 * (random.uniform() - 0.5) * (side / SIDE);
   const cos = Math.cos(angle) * size;
   const sin = Math.sin(angle) * size;
   const place = ([u, v]: Point): Point => [x + cos * u - sin * v * stretch, y + sin * u + cos * v * stretch];
