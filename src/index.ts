@@ -37,8 +37,10 @@ export {
 } from "./data/dataset.js";
 export { imageFeed } from "./data/feed.js";
 export { fetchDataset } from "./data/fetch.js";
-export { datasets, findUnrelated, loadDataset, loadImages } from "./data/registry.js";
+export { type LoadDataOptions, loadData as loadDataset } from "./data/load.js";
+export { datasets, findUnrelated, type LoadedDataset, loadImages } from "./data/registry.js";
 export { nestedSubset } from "./data/subset.js";
+export { loadUnrelated, type UnrelatedOptions } from "./data/unrelated.js";
 export { cleanView, erasedView } from "./data/views.js";
 export { type AuditOptions, audit } from "./experiments/audit.js";
 export { type AuditResult, auditSchema } from "./experiments/audit-result.js";

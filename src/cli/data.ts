@@ -1,60 +1,68 @@
 /** @file The flags that choose data, and the data that they mean. */
 
-import { existsSync } from "node:fs";
 import { z } from "zod";
 import type { Progress } from "../core/progress.js";
-import type { Images } from "../data/dataset.js";
-import { datasets, findUnrelated, type LoadedDataset, loadDataset, loadImages } from "../data/registry.js";
+import type { Dataset, Images } from "../data/dataset.js";
+import { isPath, loadData } from "../data/load.js";
+import { imageSets, type LoadedDataset } from "../data/registry.js";
+import { loadUnrelated } from "../data/unrelated.js";
 
 /** Which data set, where from, and how much of it. */
 export const dataFlags = {
   dataset: z
     .string()
-    .meta({ description: "data set: digits, mnist, …, or a folder of class folders", placeholder: "NAME" }),
+    .meta({ description: "data set: digits, mnist, …, or the path of one (wildmark data list)", placeholder: "NAME" }),
   resize: z
     .string()
     .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, "expected HEIGHTxWIDTH, such as 32x32")
     .optional()
     .meta({ description: "bring a folder's images to one size, cut around the centre", placeholder: "HxW" }),
   dataDir: z.string().optional().meta({ description: "folder with local copies of data sets", placeholder: "DIR" }),
-  limit: z.int().min(1).optional().meta({ description: "use only the first N training images", placeholder: "N" }),
-  testLimit: z.int().min(1).optional().meta({ description: "use only the first N test images", placeholder: "N" }),
+  limit: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "use only N training images: the first, of a path N at random", placeholder: "N" }),
+  testLimit: z.int().min(1).optional().meta({ description: "use only N test images, likewise", placeholder: "N" }),
+  dataSeed: z
+    .int()
+    .optional()
+    .meta({ description: "seed of the split where a path has no test images (default: 0)", placeholder: "N" }),
 };
 
 export type DataFlags = z.infer<z.ZodObject<typeof dataFlags>>;
 
 /** Loads the data set; what is doubtful about it is noted. */
 export async function loadChosen(flags: DataFlags, progress: Progress): Promise<LoadedDataset> {
-  const limits = { train: flags.limit, test: flags.testLimit };
-  const dataset = isPath(flags.dataset)
-    ? await loadAt(flags, progress)
-    : await loadDataset(flags.dataset, { dataDir: flags.dataDir, limits });
-  for (const warning of dataset.warnings) progress.note(`${isPath(flags.dataset) ? "note" : "warning"}: ${warning}`);
+  const { dataset: source, resize, dataDir, limit, testLimit, dataSeed } = flags;
+  const [height, width] = (resize ?? "").split("x").map(Number);
+  const size = height !== undefined && width !== undefined ? { resize: { height, width } } : {};
+  const limits = { train: limit, test: testLimit };
+  const dataset = await loadData(source, { ...size, dataDir, limits, seed: dataSeed, progress });
+  const kind = isPath(source) ? "note" : "warning";
+  for (const warning of dataset.warnings) progress.note(`${kind}: ${warning}`);
   return dataset;
 }
 
-/** A name of the registry wins over a folder of that name: `./mnist` means the folder. */
-function isPath(dataset: string): boolean {
-  return !datasets.some(({ id }) => id === dataset) && (dataset.includes("/") || existsSync(dataset));
-}
+/** The flag of commands that make the unrelated mark. */
+export const unrelatedFlag = {
+  unrelated: z
+    .string()
+    .optional()
+    .meta({
+      description: `images of the unrelated mark: ${imageSets.map(({ id }) => id).join(", ")}, another data set or a path; brought to the wanted size (default: what belongs to the data set)`,
+      placeholder: "NAME",
+    }),
+};
 
-/** Decoders of images are loaded where they are needed: nobody else waits for them. */
-async function loadAt({ dataset, resize, limit, testLimit }: DataFlags, progress: Progress): Promise<LoadedDataset> {
-  const { loadPath } = await import("../data/path.js");
-  const [height, width] = (resize ?? "").split("x").map(Number);
-  const size = height !== undefined && width !== undefined ? { resize: { height, width } } : {};
-  return loadPath(dataset, { ...size, progress, limits: { train: limit, test: testLimit } });
-}
-
-/** Images of another domain for the unrelated mark; the built-in shapes where the usual ones are not on this machine. */
-export async function loadUnrelated(flags: DataFlags, progress: Progress): Promise<Images> {
-  const usual = isPath(flags.dataset)
-    ? await loadImages("shapes")
-    : await findUnrelated(flags.dataset, { dataDir: flags.dataDir });
-  if (usual === undefined) {
-    progress.note("note: KMNIST is not on this machine; the unrelated mark uses Wildmark's built-in shapes instead");
-  }
-  const { shape, count, pixels, warnings } = usual ?? (await loadImages("shapes"));
-  for (const warning of warnings) progress.note(`warning: ${warning}`);
+/** Images of another domain for the unrelated mark; what was taken and done is noted. */
+export async function unrelatedFor(
+  dataset: Dataset,
+  flags: DataFlags & { readonly unrelated?: string | undefined },
+  progress: Progress,
+): Promise<Images> {
+  const { dataDir, unrelated: source } = flags;
+  const { shape, count, pixels, warnings } = await loadUnrelated(dataset, { dataDir, source, progress });
+  for (const warning of warnings) progress.note(`note: ${warning}`);
   return { shape, count, pixels };
 }

@@ -48,7 +48,7 @@ const readers: readonly Reader[] = [
  */
 export async function loadPath(
   path: string,
-  options: ImageFolderOptions & { readonly limits?: SplitLimits } = {},
+  options: ImageFolderOptions & { readonly limits?: SplitLimits | undefined } = {},
 ): Promise<LoadedDataset> {
   if ((await stat(path).catch(() => undefined)) === undefined) {
     throw new WildmarkError("bad-file", `there is nothing at ${path}`, { hint: "expected a data set's name or path" });

@@ -5,7 +5,7 @@ import { paperSpec } from "../../experiments/paper.js";
 import { findArchitecture, usualArchitecture } from "../../models/registry.js";
 import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { dataFlags, loadChosen, loadUnrelated } from "../data.js";
+import { dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { runExperiment } from "../experiment.js";
 import { jobsFlag } from "../jobs.js";
 
@@ -13,6 +13,7 @@ const marks = markSchemes.map(({ id }) => id);
 
 const flags = z.object({
   ...dataFlags,
+  ...unrelatedFlag,
   watermarks: z.array(z.string()).default(marks).meta({ description: "marks to attack", placeholder: "LIST" }),
   metrics: z
     .array(z.enum(["ce", "js"]))
@@ -71,7 +72,7 @@ export const command: CommandFile = () =>
       const architecture = named ?? usualArchitecture(dataset.train.shape);
       const spec = paperSpec({
         dataset,
-        ...(needsUnrelated ? { unrelated: await loadUnrelated(chosen, progress) } : {}),
+        ...(needsUnrelated ? { unrelated: await unrelatedFor(dataset, chosen, progress) } : {}),
         architecture,
         marks: watermarks,
         metrics,

@@ -37,11 +37,11 @@ export const command: CommandFile = (words) => {
       ["wildmark train --dataset mnist --arch lenet-caffe --epochs 4 --out small.onnx", ""],
       ["wildmark train --dataset cifar-10 --arch resnet18 --width 16 --out resnet.onnx", "by ResNet-18's recipe"],
     ],
-    async run({ flags: { dataset: id, dataDir, limit, testLimit, arch, width, out }, read, seed, force, ...call }) {
+    async run({ flags: { arch, width, out, ...data }, read, seed, force, ...call }) {
       const architecture = findArchitecture(arch, width);
       const chosen = read(options);
       await requireWritable(out, force);
-      const dataset = await loadChosen({ dataset: id, dataDir, limit, testLimit }, call.progress);
+      const dataset = await loadChosen(data, call.progress);
       const { model, accuracy, epochs } = await trainModel(
         { dataset, architecture, seed, options: chosen },
         { ...call, onEpoch: noteEpochs(call.progress) },
@@ -54,7 +54,7 @@ export const command: CommandFile = (words) => {
           wildmark: WILDMARK_VERSION,
           out,
           modelSha256: modelSha256(bytes),
-          dataset: { id, sha256: dataset.sha256 },
+          dataset: { id: dataset.id, sha256: dataset.sha256 },
           architecture: architecture.id,
           seed,
           options: chosen,
