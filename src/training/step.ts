@@ -11,8 +11,9 @@ import { elementCount, type FloatTensor, float32, type Tensor } from "../core/te
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Dim, Graph } from "../onnx/graph.js";
+import { convolutionBlock } from "../runtime/lowering/blocked-conv.js";
 import { lowerPrimitives } from "../runtime/lowering/index.js";
-import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import { createSession, type Device, type RuntimeOptions, type Session } from "../runtime/session.js";
 import { traceGraph } from "../runtime/trace.js";
 import { type BatchNormMode, batchNormForTraining } from "./batch-norm.js";
 import type { Objective } from "./objective.js";
@@ -146,7 +147,7 @@ async function deriveTrainingGraph(
     dims: undefined,
   }));
   const derived: Graph = { ...b.build(), inputs: [...built.inputs, ...weightInputs], initializers, outputs };
-  return { graph: lowerPrimitives(derived, { device: options.device ?? "cpu" }), carried };
+  return { graph: await lowered(derived, options.device ?? "cpu"), carried };
 }
 
 /** Scales all gradients by the same factor where their common norm is above `longest`. */
@@ -159,6 +160,12 @@ function appendClipping(
   const norm = b.op("Sqrt", [squares.reduce((sum, square) => b.op("Add", [sum, square]))]);
   const factor = b.op("Div", [b.scalar(longest), b.op("Max", [norm, b.scalar(longest)])]);
   return new Map([...gradients].map(([weight, g]) => [weight, b.op("Mul", [g, factor])]));
+}
+
+/** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */
+async function lowered(graph: Graph, device: Device): Promise<Graph> {
+  const block = device === "cpu" ? await convolutionBlock() : undefined;
+  return lowerPrimitives(graph, { device, ...(block === undefined ? {} : { block }) });
 }
 
 function trainingStep(

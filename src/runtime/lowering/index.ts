@@ -6,10 +6,12 @@
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
+import { convGeometry } from "../../autodiff/windows.js";
 import { graphBuilder } from "../../onnx/builder.js";
 import { describeNode, type Graph, type Node } from "../../onnx/graph.js";
 import type { Device } from "../session.js";
 import { averagePoolGrad } from "./average-pool-grad.js";
+import { blockConvolutions } from "./blocked-conv.js";
 import { convGradInput } from "./conv-grad-input.js";
 import { convGradWeight } from "./conv-grad-weight.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
@@ -25,6 +27,8 @@ export const loweringFamilies: readonly LoweringFamily[] = [
 export interface LowerOptions {
   /** Where the graph will run; default `cpu`. Not every device has every operator. */
   readonly device?: Device;
+  /** Channels of a block of this machine's blocked convolutions (`convolutionBlock`); absent: none are used. */
+  readonly block?: number;
   /**
    * Chooses by name among the lowerings that support `node`; undefined for the static choice.
    *
@@ -60,11 +64,24 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
   }
 
   const built = b.build();
-  return {
+  const lowered = {
     ...built,
     nodes: graph.nodes.flatMap((node) => replacements.get(node) ?? [node]),
     opsets: new Map([...built.opsets].filter(([domain]) => domain !== WILDMARK_DOMAIN)),
   };
+  return options.block === undefined ? lowered : blockConvolutions(lowered, options.block, turnedKernels(graph));
+}
+
+/** Dimensions of the kernels that gradients to the input convolve with, if they do: channel axes exchanged. */
+function turnedKernels(graph: Graph): Map<string, readonly number[]> {
+  const gradients = graph.nodes.filter((node) => node.domain === WILDMARK_DOMAIN && node.opType === "ConvGradInput");
+  return new Map(
+    gradients.map((node) => {
+      const { wDims, group } = convGeometry(node);
+      const [outputs = 1, inputs = 1, ...kernel] = wDims;
+      return [node.outputs[0] ?? "", group === 1 ? [inputs, outputs, ...kernel] : []];
+    }),
+  );
 }
 
 /** The names of the lowerings that can compute a primitive's node, the static choice first. */

@@ -1,0 +1,80 @@
+/** @file Blocked convolutions: they answer what plain ones answer, and only stand where channels fill blocks. */
+
+import { expect, test } from "vitest";
+import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
+import { convAttributes } from "../../autodiff/windows.js";
+import { elementCount, float32 } from "../../core/tensor.js";
+import { graphBuilder } from "../../onnx/builder.js";
+import type { Graph } from "../../onnx/graph.js";
+import { createSession } from "../session.js";
+import { blockConvolutions, convolutionBlock } from "./blocked-conv.js";
+import { lowerPrimitives } from "./index.js";
+
+const block = await convolutionBlock();
+const domains = (graph: Graph): string[] =>
+  graph.nodes.filter(({ opType }) => opType === "Conv").map(({ domain }) => domain);
+const waves = (dims: readonly number[]) =>
+  float32(
+    dims,
+    Float32Array.from({ length: elementCount(dims) }, (_, i) => Math.sin(i * i)),
+  );
+
+async function answers(graph: Graph, feeds: Readonly<Record<string, readonly number[]>>): Promise<number[]> {
+  const session = await createSession(graph);
+  const found = await session.run(new Map(Object.entries(feeds).map(([name, dims]) => [name, waves(dims)])));
+  await session.release();
+  return Array.from([...found.values()][0]?.data ?? [], Number);
+}
+
+function convolution(wDims: readonly number[], attributes: Record<string, number | string | readonly number[]>): Graph {
+  const b = graphBuilder("test");
+  const [m = 1, c = 1] = wDims;
+  b.input("x", "float32", [3, c, 9, 7]);
+  b.input("w", "float32", wDims);
+  b.input("bias", "float32", [m]);
+  b.output(b.op("Conv", ["x", "w", "bias"], attributes, { name: "y" }));
+  return b.build();
+}
+
+test.skipIf(block === undefined).each([
+  [[16, 32, 3, 3], { pads: [1, 1, 1, 1] }],
+  [[32, 16, 3, 3], { pads: [1, 0, 0, 1], strides: [2, 1] }],
+  [[16, 16, 2, 3], { dilations: [2, 2] }],
+] as const)("kernel %j with %j", async (wDims, attributes) => {
+  const plain = convolution(wDims, attributes);
+  const blocked = blockConvolutions(plain, block ?? 1);
+  expect(domains(blocked)).toEqual(["com.microsoft.nchwc"]);
+  const feeds = { x: [3, wDims[1], 9, 7], w: wDims, bias: [wDims[0]] };
+  const [expected, found] = [await answers(plain, feeds), await answers(blocked, feeds)];
+  expect(found.length).toBe(expected.length);
+  // Sums of up to 288 products of numbers below 1, in another order.
+  for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
+});
+
+test("what does not fill whole blocks stays plain: odd channels, groups, one cell, automatic padding", () => {
+  for (const [wDims, attributes] of [
+    [[16, 3, 3, 3], {}],
+    [[20, 16, 3, 3], {}],
+    [[16, 16, 1, 1], {}],
+    [[16, 16, 3, 3], { auto_pad: "SAME_UPPER" }],
+    [[16, 16, 3, 3], { group: 2 }],
+  ] as const) {
+    const plain = convolution(wDims, attributes);
+    expect(blockConvolutions(plain, 16)).toEqual(plain);
+  }
+});
+
+test.skipIf(block === undefined)("the gradient to the input is a convolution too", async () => {
+  const axis = { input: 6, output: 6, kernel: 3, stride: 1, dilation: 1, begin: 1, end: 1 };
+  const geometry = { xDims: [2, 16, 6, 6], yDims: [2, 32, 6, 6], wDims: [32, 16, 3, 3], axes: [axis, axis], group: 1 };
+  const b = graphBuilder("test");
+  b.input("dy", "float32", geometry.yDims);
+  b.input("w", "float32", geometry.wDims);
+  b.output(b.op("ConvGradInput", ["dy", "w"], convAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dx" }));
+  const feeds = { dy: geometry.yDims, w: geometry.wDims };
+  const blocked = lowerPrimitives(b.build(), { block: block ?? 1 });
+  expect(domains(blocked)).toEqual(["com.microsoft.nchwc"]);
+  const expected = await answers(lowerPrimitives(b.build(), { choose: () => "transposed" }), feeds);
+  const found = await answers(blocked, feeds);
+  for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
+});
