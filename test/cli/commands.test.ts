@@ -115,7 +115,10 @@ test("evaluate and info", async () => {
     wildmark(folder, "info model.onnx"),
   ]);
   expect(document(evaluated)).toMatchObject({ accuracy: document(trained).accuracy, dataset: { testImages: 200 } });
-  expect(document(described)).toMatchObject({ classifier: { classes: 10 }, layout: "NCHW" });
+  expect(document(described)).toMatchObject({
+    classifier: { classes: 10 },
+    preprocessing: { layout: "NCHW", from: { layout: "assumed" } },
+  });
   expect(text.stdout).toMatch(/parameters +61,706, of which training would change 61,706/);
   expect(text.stdout).toMatch(/features +\S+/);
 });
