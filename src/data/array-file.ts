@@ -1,6 +1,6 @@
 /** @file One file of arrays (`.npz`, `.safetensors`) as a data set. */
 
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded } from "../core/files.js";
 import { type LabelledImages, makeDataset, select } from "./dataset.js";
@@ -28,11 +28,16 @@ export async function loadArrayFile(
     throw new WildmarkError("usage", `the images of ${path} have one size already; --resize is for folders of images`);
   }
   const bytes = await readFileBounded(path, { what: "a file of arrays", maxBytes: MAX_BYTES });
-  const { classes, train, test } = await decode(bytes, path);
+  return ofSplits(path, await decode(bytes, path), seed);
+}
+
+/** A data set of decoded images; where they have no test images, about one in six of each class are kept back. */
+export function ofSplits(path: string, { classes, train, test }: DecodedSplits, seed: number): LoadedDataset {
   const labelled = ({ shape, count, images, labels }: DecodedImages): LabelledImages => {
     return { shape, count, pixels: inMemory(images), classes, labels };
   };
-  const named = { id: basename(path), title: basename(path) };
+  const title = basename(resolve(path));
+  const named = { id: title, title };
   if (test !== undefined) {
     return { ...makeDataset({ ...named, train: labelled(train), test: labelled(test) }), warnings: [] };
   }

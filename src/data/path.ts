@@ -1,9 +1,11 @@
 /** @file Data sets by path: what kind of data lies there is guessed, and said. Adding a kind is adding a reader. */
 
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, randomStream } from "../core/random.js";
 import { loadArrayFile } from "./array-file.js";
+import { arrayFolders, arrayFoldersIn, loadArrayFolder, locate } from "./array-folder.js";
 import { holdsFolders } from "./class-folders.js";
 import { type LabelledImages, makeDataset, select } from "./dataset.js";
 import { type ImageFolderOptions, loadImageFolder } from "./image-folder.js";
@@ -21,10 +23,20 @@ interface Reader {
 
 /** The first that recognises a path reads it. */
 const readers: readonly Reader[] = [
+  ...arrayFolders.map(
+    (kind): Reader => ({
+      id: kind.id,
+      about: kind.about,
+      recognises: async (path) => (await locate(path, kind)) !== undefined,
+      load: (path, options) => loadArrayFolder(path, kind, options),
+    }),
+  ),
   {
     id: "class-folders",
     about: "a folder with a folder of PNG, JPEG or WebP images for each class",
-    recognises: async (path) => (await stat(path)).isDirectory() && (await holdsFolders(path)),
+    // A folder of other data sets looks alike from outside.
+    recognises: async (path) =>
+      (await stat(path)).isDirectory() && (await holdsFolders(path)) && (await arrayFoldersIn(path)).length === 0,
     load: loadImageFolder,
   },
   {
@@ -66,6 +78,12 @@ export async function loadPath(
     // In a random order: the first images of a folder are all of one class.
     const some = { train: shuffled(train, limits.train), test: shuffled(test, limits.test) };
     return { ...makeDataset({ ...dataset, ...some }), warnings };
+  }
+  const [inside] = await arrayFoldersIn(path);
+  if (inside !== undefined) {
+    throw new WildmarkError("bad-file", `${path} is no data set itself, but holds such as ${JSON.stringify(inside)}`, {
+      hint: `name one of them: ${join(path, inside)}; or a data set by its name, with --data-dir ${path}`,
+    });
   }
   const known = readers.map(({ about }) => about).join("; ");
   throw new WildmarkError("bad-file", `${path} is no data set that Wildmark can read`, { hint: `it takes ${known}` });

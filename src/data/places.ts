@@ -131,10 +131,11 @@ async function pathIn(folder: string, name: string): Promise<string | undefined>
   return undefined;
 }
 
-async function readLocal(path: string): Promise<LocalFile> {
+/** @throws WildmarkError `bad-file` when it cannot be read or is larger than anybody's data set in one file. */
+export async function readLocal(path: string): Promise<LocalFile> {
   try {
     const { size } = await stat(path);
-    if (size > LARGEST_FILE) throw new Error(`${size} bytes are more than any file of a data set that is known`);
+    if (size > LARGEST_FILE) throw new Error(`it has ${size} bytes; more than ${LARGEST_FILE} are not read at once`);
     return { path, bytes: await readFile(path) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
