@@ -72,6 +72,17 @@ describe("a sound folder", () => {
     expect((await cached()).every((name) => name.endsWith(".raw"))).toBe(true);
   });
 
+  it("clears away what a killed process left, but not what another one writes", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]) await picture(name);
+    const cache = join(root, "cache/wildmark/folders");
+    await mkdir(cache, { recursive: true });
+    for (const name of ["old.raw.1.part", "new.raw.2.part"]) await writeFile(join(cache, name), "x");
+    await utimes(join(cache, "old.raw.1.part"), 1, 1);
+    await load();
+    const left = (await readdir(cache)).filter((name) => !name.endsWith(".raw"));
+    expect(left).toEqual(["new.raw.2.part"]);
+  });
+
   it("passes over hidden files, other files, and links that lead out", async () => {
     for (const name of ["a/1.png", "a/2.png", "b/1.png", "b/2.png", "a/.hidden.png", ".git/x.png"]) await picture(name);
     await writeFile(join(root, "pets/a/notes.txt"), "x");

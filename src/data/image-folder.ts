@@ -7,7 +7,7 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { WildmarkError } from "../core/errors.js";
@@ -88,6 +88,7 @@ async function decodeAll(files: readonly ImageFile[], shape: ImageShape, options
   const temporary = `${path}.${randomBytes(6).toString("hex")}.part`;
   try {
     await mkdir(folder, { recursive: true });
+    await removeLeftovers(folder);
     const target = await open(temporary, "wx");
     try {
       for (const [i, file] of files.entries()) {
@@ -109,6 +110,16 @@ async function decodeAll(files: readonly ImageFile[], shape: ImageShape, options
     });
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/** What a process left that was killed while it decoded: nobody has written to it for an hour. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".part")) continue;
+    const path = join(folder, name);
+    const changed = (await stat(path).catch(() => undefined))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - changed > 3_600_000) await rm(path, { force: true });
   }
 }
 

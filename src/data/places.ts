@@ -32,10 +32,10 @@ export interface FileSet {
   readonly files: readonly KnownFile[];
 }
 
-/** A folder to look in. What lies in the cache was put there by Wildmark and must be whole. */
+/** A folder to look in. */
 interface Place {
   readonly folder: string;
-  readonly cache: boolean;
+  readonly kind: "named" | "environment" | "cache";
 }
 
 /** A file as found, compressed or not. */
@@ -61,28 +61,27 @@ export function defaultCacheDir(env: NonNullable<PlaceOptions["env"]> = process.
   return join(base, "wildmark");
 }
 
-/** The first folder that holds all files of a set, unread; undefined when none does. */
-export async function findFolder(set: FileSet, options: PlaceOptions = {}): Promise<string | undefined> {
-  return (await findPlace(set, options))?.folder;
-}
-
 /**
  * Finds and reads the files of one data set.
  *
  * @returns undefined when no place holds all of them.
- * @throws WildmarkError `bad-file` when a file cannot be read, or one in the cache is not what was published.
+ * @throws WildmarkError `bad-file` when a file cannot be read, one in the cache is not what was published (what lies
+ *   there was put there by Wildmark), or `dataDir` is no folder.
  */
 export async function findFiles(set: FileSet, options: PlaceOptions = {}): Promise<LocalFiles | undefined> {
   const place = await findPlace(set, options);
   if (place === undefined) return undefined;
   const files = new Map<string, LocalFile>();
   const warnings: string[] = [];
+  if (options.dataDir && place.kind !== "named") {
+    warnings.push(`${options.dataDir} does not hold the files of ${set.id}: they were taken from ${place.folder}`);
+  }
   for (const file of set.files) {
     const local = await readLocal((await pathIn(place.folder, file.name)) ?? "");
     files.set(file.name, local);
     const doubt = doubtAbout(local, file);
     if (doubt === undefined) continue;
-    if (!place.cache) warnings.push(doubt);
+    if (place.kind !== "cache") warnings.push(doubt);
     // What the cache holds came out of an archive that was checked, even where no sum of the file itself is known.
     else if (file.sha256 !== undefined) {
       throw new WildmarkError("bad-file", doubt, { hint: `fetch it again: wildmark data fetch ${set.id}` });
@@ -91,7 +90,17 @@ export async function findFiles(set: FileSet, options: PlaceOptions = {}): Promi
   return { files, warnings };
 }
 
+/** @throws WildmarkError `bad-file` when `dataDir` is given and no folder: data would be taken from elsewhere unnoticed. */
+export async function requireDataDir({ dataDir }: PlaceOptions): Promise<void> {
+  if (!dataDir || (await stat(dataDir).catch(() => undefined))?.isDirectory()) return;
+  throw new WildmarkError("bad-file", `there is no folder ${dataDir}`, {
+    hint: "--data-dir names a folder with a folder for each data set, such as mnist",
+  });
+}
+
+/** The first folder that holds all files, unread. */
 async function findPlace(set: FileSet, options: PlaceOptions): Promise<Place | undefined> {
+  await requireDataDir(options);
   for (const place of placesOf(set, options)) {
     const paths = await Promise.all(set.files.map((file) => pathIn(place.folder, file.name)));
     if (!paths.includes(undefined)) return place;
@@ -113,12 +122,16 @@ export async function missing(set: FileSet, options: PlaceOptions, hint: string)
 }
 
 function placesOf({ folder, flat }: FileSet, { dataDir, env = process.env }: PlaceOptions): Place[] {
-  const chosen = [dataDir, env.WILDMARK_DATA].filter((each) => each !== undefined && each !== "");
-  const places = chosen.flatMap((each) => {
-    const own = { folder: join(String(each), folder), cache: false };
-    return flat ? [own, { folder: String(each), cache: false }] : [own];
+  const chosen = [
+    { base: dataDir, kind: "named" as const },
+    { base: env.WILDMARK_DATA, kind: "environment" as const },
+  ];
+  const places = chosen.flatMap(({ base, kind }): Place[] => {
+    if (!base) return [];
+    const own = { folder: join(base, folder), kind };
+    return flat ? [own, { folder: base, kind }] : [own];
   });
-  return [...places, { folder: join(defaultCacheDir(env), folder), cache: true }];
+  return [...places, { folder: join(defaultCacheDir(env), folder), kind: "cache" }];
 }
 
 /** The file under its published name, or unpacked; undefined when neither is there. */

@@ -58,6 +58,17 @@ describe("loadDataset, from files", () => {
     expect(data.warnings[0]).toMatch(/train-images-idx3-ubyte\.gz is not the published .* expected 440fcabf/);
   });
 
+  it("refuses a data folder that is not there, and says when another place is used", async () => {
+    await writeToy(join(root, "other/mnist"), 7);
+    const places = { env: { ...env, WILDMARK_DATA: join(root, "other") } };
+    const error = await failure(loadDataset("mnist", { ...places, dataDir: join(root, "typo") }));
+    expect([error.code, error.message]).toEqual(["bad-file", `there is no folder ${join(root, "typo")}`]);
+    const { warnings } = await loadDataset("mnist", { ...places, dataDir: root });
+    expect(warnings[0]).toBe(
+      `${root} does not hold the files of mnist: they were taken from ${join(root, "other/mnist")}`,
+    );
+  });
+
   it("reads unpacked files, and files in the data folder itself", async () => {
     await writeToy(root, 7, { "train-images-idx3-ubyte.gz": undefined, "train-images-idx3-ubyte": images(3, 8) });
     const data = await loadDataset("mnist", { dataDir: root, env });

@@ -1,7 +1,9 @@
 /** @file wildmark data list: which data sets are on this machine. */
 
+import { dirname } from "node:path";
 import { z } from "zod";
-import { findFolder } from "../../data/places.js";
+import { WildmarkError } from "../../core/errors.js";
+import { findFiles, requireDataDir } from "../../data/places.js";
 import { type DatasetRecord, datasets } from "../../data/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { count, table } from "../output.js";
@@ -18,20 +20,21 @@ export const command: CommandFile = () =>
     flags,
     examples: [["wildmark data list --data-dir data", ""]],
     async run({ flags: { dataDir } }) {
-      const found = await Promise.all(
-        datasets.map(async (record) => ({ record, place: await placeOf(record, dataDir) })),
-      );
+      const found: { record: DatasetRecord; state: State }[] = [];
+      // One after the other: their files are read, and large.
+      for (const record of datasets) found.push({ record, state: await stateOf(record, dataDir) });
       return {
-        document: found.map(({ record: { id, title, kind, trainCount, testCount }, place }) => {
-          return { id, title, trainCount, testCount, available: kind === "built-in" || place !== undefined, place };
+        document: found.map(({ record: { id, title, kind, trainCount, testCount }, state }) => {
+          const available = kind === "built-in" || state.place !== undefined;
+          return { id, title, trainCount, testCount, available, ...state };
         }),
         text: table(
-          found.map(({ record, place }) => [
+          found.map(({ record, state }) => [
             record.id,
             record.title,
             count(record.trainCount),
             count(record.testCount),
-            whereabouts(record, place),
+            whereabouts(record, state),
           ]),
           ["name", "title", "train", "test", "where"],
         ),
@@ -39,12 +42,28 @@ export const command: CommandFile = () =>
     },
   });
 
-/** The folder of a data set's files; undefined when it is built in or nowhere. */
-async function placeOf(record: DatasetRecord, dataDir: string | undefined): Promise<string | undefined> {
-  return record.kind === "built-in" ? undefined : findFolder(record, { dataDir });
+interface State {
+  /** The folder of the files. */
+  readonly place?: string;
+  /** Why the files cannot be used. */
+  readonly damaged?: string;
 }
 
-function whereabouts({ kind, id }: DatasetRecord, place: string | undefined): string {
+/** Where the files of a data set are and whether they are sound; nothing of one that is built in or nowhere. */
+async function stateOf(record: DatasetRecord, dataDir: string | undefined): Promise<State> {
+  if (record.kind === "built-in") return {};
+  await requireDataDir({ dataDir });
+  try {
+    const [first] = (await findFiles(record, { dataDir }))?.files.values() ?? [];
+    return first === undefined ? {} : { place: dirname(first.path) };
+  } catch (error) {
+    if (!(error instanceof WildmarkError)) throw error;
+    return { damaged: error.message };
+  }
+}
+
+function whereabouts({ kind, id }: DatasetRecord, { place, damaged }: State): string {
   if (kind === "built-in") return "built in";
+  if (damaged !== undefined) return `damaged (wildmark data fetch ${id}): ${damaged}`;
   return place ?? `not here: wildmark data fetch ${id}`;
 }
