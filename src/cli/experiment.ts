@@ -72,7 +72,7 @@ async function earlierResult(
 function findings(marks: readonly MarkSummary[], { attacker }: Result): string {
   const rows = marks.map(({ id, fate, retentionBefore, strongest }) => [
     `${id} mark`,
-    `survives: ${answer(fate).toLowerCase()}`,
+    fate === "never-shown" ? "not shown even before" : `survives: ${answer(fate).toLowerCase()}`,
     strongest === undefined
       ? "not attacked"
       : `${strongest.title} leaves ${percent(strongest.retention)} of ${percent(retentionBefore)} retention, ` +
