@@ -11,7 +11,7 @@ import { loadUnrelated } from "../data/unrelated.js";
 export const dataFlags = {
   dataset: z
     .string()
-    .meta({ description: "data set: digits, mnist, …, or the path of one (wildmark data list)", placeholder: "NAME" }),
+    .meta({ description: "data set: digits, mnist, … (wildmark data list), or the path of one", placeholder: "NAME" }),
   resize: z
     .string()
     .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, "expected HEIGHTxWIDTH, such as 32x32")

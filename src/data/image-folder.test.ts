@@ -3,8 +3,11 @@
 import { mkdir, mkdtemp, readdir, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import fc from "fast-check";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WildmarkError } from "../core/errors.js";
+import { silent } from "../core/progress.js";
 import { imageAt } from "./dataset.js";
 import { loadPath } from "./path.js";
 
@@ -62,9 +65,12 @@ describe("a sound folder", () => {
   it("is decoded once while it stays the same, and leaves no other file", async () => {
     for (const name of ["a/1.png", "a/2.png", "b/1.jpg", "b/2.webp"]) await picture(name);
     const cached = async () => (await readdir(join(root, "cache/wildmark/folders"))).sort();
-    await load();
+    const first = await load();
     const before = await cached();
-    await load();
+    const looked: string[] = [];
+    const progress = { ...silent, update: (what: string) => looked.push(what) };
+    const second = await load({ progress });
+    expect([second.sha256, looked]).toEqual([first.sha256, []]);
     expect(await cached()).toEqual(before);
     await utimes(join(root, "pets/a/1.png"), 1, 1);
     await load();
@@ -115,6 +121,39 @@ describe("is refused:", () => {
     await expect(load()).rejects.toMatchObject({ code: "bad-file", message: expect.stringContaining(path) });
     expect((await readdir(join(root, "cache/wildmark/folders")).catch(() => [])).length).toBe(0);
   });
+
+  it.each(["png", "jpg", "webp"] as const)(
+    "damaged %s, or it is read; never a hang, never another error",
+    async (kind) => {
+      for (const name of ["a/1", "a/2", "b/1"]) await picture(`${name}.${kind}`, "#123456", 16, 16);
+      const path = await picture(`b/2.${kind}`, "#654321", 16, 16);
+      const noise = Buffer.from(Uint8Array.from({ length: 768 }, (_, i) => (i * i * 31) >> 3));
+      const good = await sharp(noise, { raw: { width: 16, height: 16, channels: 3 } })
+        .toFormat(kind)
+        .toBuffer();
+      let refused = 0;
+      const attempt = async (bytes: Uint8Array): Promise<void> => {
+        await writeFile(path, bytes);
+        const error: unknown = await load().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        if (error === undefined) return;
+        if (!(error instanceof WildmarkError)) throw error;
+        expect(error.message).toContain(path);
+        expect(error.message).not.toContain("\n");
+        refused++;
+      };
+      const cuts = fc.nat(good.length - 1).map((length) => good.subarray(0, length));
+      const flips = fc.array(fc.nat(good.length * 8 - 1), { minLength: 1, maxLength: 4 }).map((bits) => {
+        const bytes = Buffer.from(good);
+        for (const bit of bits) bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        return bytes;
+      });
+      await fc.assert(fc.asyncProperty(fc.oneof(cuts, flips), attempt), { numRuns: 60, seed: 1 });
+      expect(refused).toBeGreaterThan(20);
+    },
+  );
 
   it("one class, a class of one image, no images, no folders", async () => {
     await picture("a/1.png");

@@ -28,6 +28,9 @@ export interface ImageFolderOptions extends PlaceOptions {
 /** Pixels of one decoded image that are still no accident or attack: 100 megapixels. */
 const MAX_PIXELS = 100_000_000;
 
+// Each image is read once; libvips would remember it by its path, and give it out again after the file has changed.
+sharp.cache(false);
+
 /**
  * Reads a folder of class folders of PNG, JPEG or WebP; grey where all images are grey, else colour.
  *
@@ -37,8 +40,7 @@ const MAX_PIXELS = 100_000_000;
 export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<LoadedDataset> {
   const { classNames, train, test, notes } = await listClassFolders(folder, options.seed);
   const all = [...train, ...test];
-  const shape = await commonShape(all, options);
-  const path = await decodeAll(all, shape, options);
+  const { path, shape } = (await keptPixels(all, options)) ?? (await decodeAll(all, options));
   const size = imageSize(shape);
   const split = (files: readonly ImageFile[], from: number): LabelledImages => ({
     shape,
@@ -77,14 +79,34 @@ async function commonShape(
   return { channels, height, width };
 }
 
-/** @returns the cache file with all images in order. */
-async function decodeAll(files: readonly ImageFile[], shape: ImageShape, options: ImageFolderOptions): Promise<string> {
-  const { env, progress = silent } = options;
-  const folder = join(defaultCacheDir(env), "folders");
-  const path = join(folder, `${cacheName(files, shape)}.raw`);
-  const length = files.length * imageSize(shape);
-  if ((await stat(path).catch(() => undefined))?.size === length) return path;
+/** A cache file with all images in order; its name says what shape they have. */
+interface KeptPixels {
+  readonly path: string;
+  readonly shape: ImageShape;
+}
 
+const cacheFolder = ({ env }: ImageFolderOptions): string => join(defaultCacheDir(env), "folders");
+
+/** What was decoded before from the same files. */
+async function keptPixels(files: readonly ImageFile[], options: ImageFolderOptions): Promise<KeptPixels | undefined> {
+  const folder = cacheFolder(options);
+  const start = `${cacheName(files, options)}-`;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, channels, height, width] = /-(\d+)x(\d+)x(\d+)\.raw$/.exec(name) ?? [];
+    if (!name.startsWith(start) || width === undefined) continue;
+    const shape = { channels: Number(channels), height: Number(height), width: Number(width) };
+    const path = join(folder, name);
+    if ((await stat(path).catch(() => undefined))?.size === files.length * imageSize(shape)) return { path, shape };
+  }
+  return undefined;
+}
+
+async function decodeAll(files: readonly ImageFile[], options: ImageFolderOptions): Promise<KeptPixels> {
+  const { progress = silent } = options;
+  const shape = await commonShape(files, options);
+  const { channels, height, width } = shape;
+  const folder = cacheFolder(options);
+  const path = join(folder, `${cacheName(files, options)}-${channels}x${height}x${width}.raw`);
   const temporary = `${path}.${randomBytes(6).toString("hex")}.part`;
   try {
     await mkdir(folder, { recursive: true });
@@ -100,12 +122,12 @@ async function decodeAll(files: readonly ImageFile[], shape: ImageShape, options
       await target.close();
     }
     await rename(temporary, path);
-    return path;
+    return { path, shape };
   } catch (cause) {
     if (cause instanceof WildmarkError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new WildmarkError("cannot-write", `the decoded images cannot be kept in ${folder}: ${reason}`, {
-      hint: `they take ${length} bytes; XDG_CACHE_HOME names another place`,
+      hint: `they take ${files.length * imageSize(shape)} bytes; XDG_CACHE_HOME names another place`,
       cause,
     });
   } finally {
@@ -123,8 +145,8 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-function cacheName(files: readonly ImageFile[], shape: ImageShape): string {
-  const hash = createHash("sha256").update(JSON.stringify(["wildmark folder 1", shape]));
+function cacheName(files: readonly ImageFile[], { resize }: ImageFolderOptions): string {
+  const hash = createHash("sha256").update(JSON.stringify(["wildmark folder 2", resize ?? null]));
   for (const { path, bytes, changed } of files) hash.update(JSON.stringify([path, bytes, changed]));
   return hash.digest("hex").slice(0, 40);
 }
@@ -156,7 +178,8 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    // libvips says several lines, the first of them what was found first.
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
     throw new WildmarkError("bad-file", `${path} cannot be read as an image: ${reason}`, {
       hint: "repair or remove it",
       cause,

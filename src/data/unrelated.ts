@@ -27,7 +27,7 @@ const SHAPES = 2_000;
  * Unless chosen: the image set that belongs to the data set (KMNIST's test images for MNIST, MNIST's for CIFAR), the
  * built-in shapes where that is not on this machine or where the data set is none that Wildmark knows by name.
  *
- * @returns with `warnings` that say what was taken and what was done to it, where that goes without saying neither.
+ * @returns with `warnings` that say what was taken and what was done to it, unless that goes without saying.
  * @throws WildmarkError `usage` where the source is unknown or the data set itself; else as loading it does.
  */
 export async function loadUnrelated(dataset: Dataset, options: UnrelatedOptions = {}): Promise<ImageSet> {
@@ -35,27 +35,25 @@ export async function loadUnrelated(dataset: Dataset, options: UnrelatedOptions 
   const found =
     options.source === undefined ? await usual(dataset, options) : await chosen(dataset, options.source, options);
   const done = describeConversion(found.shape, shape);
-  const warnings =
-    done === undefined ? found.warnings : [...found.warnings, `unrelated images: ${found.title}, ${done}`];
+  const expected = options.source === undefined && isKnown(dataset.id) && done === undefined;
+  const said = `unrelated images: ${found.title}${done === undefined ? "" : `, ${done}`}`;
+  const warnings = expected ? found.warnings : [...found.warnings, said];
   return { id: found.id, title: found.title, ...convertImages(found, shape), warnings };
 }
 
 async function usual({ id, train }: Dataset, options: UnrelatedOptions): Promise<ImageSet> {
-  if (!datasets.some((record) => record.id === id)) {
-    const shapes = drawnShapes(train.shape);
-    return { ...shapes, warnings: [`unrelated images: Wildmark's built-in shapes; --unrelated takes others`] };
-  }
+  if (!isKnown(id)) return drawnShapes(train.shape);
   const found = await findUnrelated(id, options);
   if (found !== undefined) return found.id === "shapes" ? drawnShapes(train.shape) : found;
   const title = imageSets.find((set) => set.id === findRecord(id).unrelated)?.title;
-  const warnings = [`${title} are not on this machine; the unrelated mark uses Wildmark's built-in shapes instead`];
+  const warnings = [`${title} are not on this machine; the unrelated mark uses built-in shapes instead`];
   return { ...drawnShapes(train.shape), warnings };
 }
 
 async function chosen(dataset: Dataset, source: string, options: UnrelatedOptions): Promise<ImageSet> {
   if (source === "shapes") return drawnShapes(dataset.train.shape);
   if (imageSets.some(({ id }) => id === source)) return loadImages(source, options);
-  if (!isPath(source) && !datasets.some(({ id }) => id === source)) {
+  if (!isPath(source) && !isKnown(source)) {
     const known = [...imageSets, ...datasets].map(({ id }) => id).join(", ");
     throw new WildmarkError("usage", `there are no images ${JSON.stringify(source)}`, {
       hint: `known: ${known}; or give the path of a data set`,
@@ -69,6 +67,10 @@ async function chosen(dataset: Dataset, source: string, options: UnrelatedOption
   }
   const { shape, count, pixels } = other.test;
   return { id: other.id, title: `${other.title}, test images`, shape, count, pixels, warnings: other.warnings };
+}
+
+function isKnown(dataset: string): boolean {
+  return datasets.some(({ id }) => id === dataset);
 }
 
 /** As large as fits into the shape; the longer side gets a margin. */
