@@ -1,9 +1,9 @@
 /** @file Gives a loaded command its flags on the command line, and runs it with what was typed. */
 
-import { randomInt } from "node:crypto";
 import { type Command as CommanderCommand, Option } from "commander";
 import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
+import { secretSeed } from "../core/random.js";
 import type { Command, CommonFlags } from "./command.js";
 import { commonFlags } from "./common.js";
 import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
@@ -57,10 +57,6 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const { isTTY, columns } = process.stdout;
   const text = isTTY ? wrapped(outcome.text, Math.min(columns, WIDEST)) : outcome.text;
   process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
-}
-
-function secretSeed(): number {
-  return randomInt(2 ** 48 - 1);
 }
 
 /** What was stopped says how to go on. */

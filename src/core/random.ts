@@ -8,7 +8,7 @@
  * and Math.sin, whose last bit may differ between JavaScript engines).
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 
 export interface RandomStream {
   /** Uniform in [0, 1), 32 bits of resolution. */
@@ -89,4 +89,9 @@ export function permutation(n: number, random: RandomStream): Uint32Array {
     Uint32Array.from({ length: n }, (_, i) => i),
     random,
   );
+}
+
+/** A seed that nobody can guess, for what must stay secret: whoever knows the seed of a key and the data has the key. */
+export function secretSeed(): number {
+  return randomInt(2 ** 48 - 1);
 }

@@ -1,6 +1,5 @@
 /** @file The removal methods: adding one is one file and one line here. */
 
-import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import type { TrainedEpoch } from "../training/epochs.js";
@@ -23,20 +22,28 @@ export interface ChosenMethod {
 }
 
 /** A method as others list and choose it. */
-export interface RegisteredMethod extends Omit<RemovalMethod, "options" | "label" | "run" | "variants"> {
+export interface RegisteredMethod<Options extends MethodOptions = MethodOptions>
+  extends Omit<RemovalMethod<Options>, "label" | "run" | "variants"> {
   /** Options of each form worth trying; at least one. */
   readonly variants: readonly MethodOptions[];
-  readonly options: z.ZodObject;
   /** @throws WildmarkError `usage` naming each option that is wrong. */
   readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMethod;
 }
 
-export const removalMethods: readonly RegisteredMethod[] = [
-  register(wild),
-  register(fineTune),
-  register(randomErasing),
-  register(scratch),
-];
+const registered = {
+  wild: register(wild),
+  "fine-tune": register(fineTune),
+  "random-erasing": register(randomErasing),
+  scratch: register(scratch),
+};
+
+export const removalMethods: readonly RegisteredMethod[] = Object.values(registered);
+
+export type MethodId = keyof typeof registered;
+
+/** The options of a method as a caller gives them: each has a default. */
+export type OptionsOfMethod<Id extends MethodId> =
+  (typeof registered)[Id] extends RegisteredMethod<infer Options> ? Partial<Options> : never;
 
 /** @throws WildmarkError `usage` naming the methods there are. */
 export function findMethod(id: string): RegisteredMethod {
@@ -47,7 +54,7 @@ export function findMethod(id: string): RegisteredMethod {
   });
 }
 
-function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod {
+function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod<Options> {
   const { options, label, run, variants = [{}], ...described } = method;
   return {
     ...described,

@@ -1,6 +1,5 @@
 /** @file The kinds of marks: adding one is one file and one line here. */
 
-import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import { content } from "./content.js";
@@ -19,13 +18,20 @@ export interface ChosenMark {
 }
 
 /** A mark as others list and choose it. */
-export interface RegisteredMark extends Omit<MarkScheme, "options" | "make"> {
-  readonly options: z.ZodObject;
+export interface RegisteredMark<Options extends MarkOptions = MarkOptions> extends Omit<MarkScheme<Options>, "make"> {
   /** @throws WildmarkError `usage` naming each option that is wrong. */
   readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMark;
 }
 
-export const markSchemes: readonly RegisteredMark[] = [register(content), register(noise), register(unrelated)];
+const registered = { content: register(content), noise: register(noise), unrelated: register(unrelated) };
+
+export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
+
+export type MarkId = keyof typeof registered;
+
+/** The options of a mark as a caller gives them: each has a default. */
+export type OptionsOfMark<Id extends MarkId> =
+  (typeof registered)[Id] extends RegisteredMark<infer Options> ? Partial<Options> : never;
 
 /** @throws WildmarkError `usage` naming the marks there are. */
 export function findMark(id: string): RegisteredMark {
@@ -36,7 +42,7 @@ export function findMark(id: string): RegisteredMark {
   });
 }
 
-function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark {
+function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark<Options> {
   const { options, make, ...described } = scheme;
   return {
     ...described,

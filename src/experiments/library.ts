@@ -1,0 +1,260 @@
+/**
+ * @file Wildmark in calls: what the commands do, as functions of one object each, for programs.
+ *
+ * Methods, marks and architectures are chosen by their ids, their options are typed by that choice, and all that is left
+ * out has the command's default. What can be refused (unknown options, data that do not fit the model) is refused before
+ * anything long begins.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { z } from "zod";
+import { chooseOptions } from "../core/options.js";
+import { secretSeed } from "../core/random.js";
+import { answers } from "../data/answers.js";
+import type { Dataset, Images } from "../data/dataset.js";
+import { requireFit } from "../data/fit.js";
+import { loadUnrelated } from "../data/unrelated.js";
+import { recipeFor } from "../models/recipes.js";
+import { type Architecture, findArchitecture } from "../models/registry.js";
+import { type Model, withPreprocessing } from "../onnx/model.js";
+import { readModelFile, writeModelFile } from "../onnx/model-file.js";
+import { type Preprocessing, preprocessingSchema } from "../onnx/preprocessing.js";
+import type { Key } from "../ownership/key.js";
+import type { Verdict } from "../ownership/verdict.js";
+import type { VerifyOptions } from "../ownership/verify.js";
+import { verifyModel } from "../ownership/verify-model.js";
+import { type ChosenMethod, findMethod, type MethodId, type OptionsOfMethod } from "../removal/registry.js";
+import type { RuntimeOptions } from "../runtime/session.js";
+import { agreement } from "../training/evaluate.js";
+import { embedContinuingOptions, embedFromScratchOptionsOf } from "../watermarks/embed.js";
+import { type ChosenMark, findMark, type MarkId, type OptionsOfMark } from "../watermarks/registry.js";
+import { type AuditOptions, audit as auditInto } from "./audit.js";
+import type { AuditResult } from "./audit-result.js";
+import type { AuditChoices } from "./audit-spec.js";
+import { chanceAccuracy, isAtChance } from "./chance.js";
+import { type MarkedModel, markModel } from "./mark-model.js";
+import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "./remove-mark.js";
+import type { RunOptions } from "./run-options.js";
+import { type TrainedModel, trainModel, type trainOptions, trainOptionsOf } from "./train-model.js";
+
+const DEFAULT_ARCHITECTURE = "lenet5";
+
+/**
+ * Reads an ONNX classifier.
+ *
+ * @param options.preprocessing what the model expects of its images, before what lies beside the file or is in it; what
+ *   nobody says is assumed (pixels from 0 to 1, the layout that fits).
+ * @throws WildmarkError `bad-file`, `bad-model`; `usage` for a preprocessing that cannot be.
+ */
+export async function loadModel(
+  path: string,
+  options: { readonly preprocessing?: Partial<Preprocessing> } = {},
+): Promise<Model> {
+  const { preprocessing } = options;
+  const says =
+    preprocessing === undefined
+      ? undefined
+      : chooseOptions(preprocessingSchema, { ...preprocessing }, "the preprocessing");
+  const model = await readModelFile(path);
+  return says === undefined ? model : withPreprocessing(model, { from: "preprocessing", says });
+}
+
+/**
+ * Writes a model's file, whole or not at all, and beside it what is said of its preprocessing (model.wildmark.json).
+ *
+ * @param options.force replace an existing file; false by default.
+ * @throws WildmarkError `cannot-write`.
+ */
+export async function saveModel(path: string, model: Model, options: { readonly force?: boolean } = {}): Promise<void> {
+  await writeModelFile(path, model, options);
+}
+
+/** How to train; what is left out is as the architecture's recipe says. */
+export type TrainingChoices = Partial<z.infer<typeof trainOptions>>;
+
+export interface TrainOptions extends RunOptions {
+  readonly dataset: Dataset;
+  /** Or its id, such as `"resnet18-16"`; default `"lenet5"`. */
+  readonly architecture?: string | Architecture;
+  readonly training?: TrainingChoices;
+  /** Weights, order and all else that is random follow from it; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Trains a classifier without a mark.
+ *
+ * @throws WildmarkError `usage` for options that cannot be; as `trainEpochs` does.
+ */
+export async function train(options: TrainOptions): Promise<TrainedModel> {
+  const { dataset, training = {}, seed = 0 } = options;
+  const architecture = architectureOf(options.architecture);
+  const chosen = chooseOptions(trainOptionsOf(recipeFor(architecture)), training, "training");
+  return trainModel({ dataset, architecture, options: chosen, seed }, options);
+}
+
+export interface EvaluateOptions {
+  readonly model: Model;
+  readonly dataset: Dataset;
+  readonly runtime?: RuntimeOptions;
+}
+
+export interface Evaluation {
+  /** Share of the test images that are answered correctly. */
+  readonly accuracy: number;
+  readonly correct: number;
+  readonly images: number;
+  /** What guessing reaches. */
+  readonly chance: number;
+  /** Whether guessing explains the accuracy: the usual cause is another preprocessing than the model was trained with. */
+  readonly atChance: boolean;
+}
+
+/**
+ * A model's accuracy on the test images of a data set.
+ *
+ * @throws WildmarkError `bad-model`, `bad-data` where model and data do not belong together.
+ */
+export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Promise<Evaluation> {
+  requireFitting(model, dataset);
+  const { test } = dataset;
+  const accuracy = agreement(await answers(model, test, runtime), test.labels);
+  const correct = Math.round(accuracy * test.count);
+  const chance = chanceAccuracy(test);
+  return { accuracy, correct, images: test.count, chance, atChance: isAtChance(correct, test) };
+}
+
+/** How to train a mark in; what is left out is as the architecture's recipe says, or gentler where a model goes on. */
+export type EmbedTraining = Partial<z.infer<typeof embedContinuingOptions>>;
+
+export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
+  readonly dataset: Dataset;
+  /** The kind of mark; default `"content"`. */
+  readonly scheme?: Id | ChosenMark;
+  /** Of the kind of mark: how many triggers, which class, … */
+  readonly options?: OptionsOfMark<Id>;
+  /** A trained model to mark; without one a fresh model is trained. */
+  readonly model?: Model;
+  /** Of a fresh model; default `"lenet5"`. */
+  readonly architecture?: string | Architecture;
+  readonly training?: EmbedTraining;
+  /** Pictures for the unrelated mark, or the name or path of some; default: those that belong to the data set. */
+  readonly unrelated?: Images | string;
+  /** Whoever knows it and the data has the key; default: drawn in secret (`key.seed`). */
+  readonly seed?: number;
+}
+
+/**
+ * Marks a model, and makes the key that proves it.
+ *
+ * @throws WildmarkError `usage` for options that cannot be; `bad-data` where the data do not fit or are too few.
+ */
+export async function embed<Id extends MarkId = "content">(options: EmbedOptions<Id>): Promise<MarkedModel> {
+  const { dataset, model, scheme = "content", training = {}, seed = secretSeed() } = options;
+  const mark = typeof scheme === "string" ? findMark(scheme).choose(options.options) : scheme;
+  const architecture = architectureOf(options.architecture);
+  const schema = model === undefined ? embedFromScratchOptionsOf(recipeFor(architecture)) : embedContinuingOptions;
+  const chosen = chooseOptions(schema, training, "training");
+  if (model !== undefined) requireFitting(model, dataset);
+  const start = model === undefined ? { architecture } : { model };
+  const pictures = mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {};
+  return markModel({ dataset, mark, start, options: chosen, seed, ...pictures }, options);
+}
+
+async function picturesOf({ dataset, unrelated, progress }: EmbedOptions): Promise<Images> {
+  if (typeof unrelated === "object") return unrelated;
+  return loadUnrelated(dataset, { source: unrelated, progress });
+}
+
+export interface VerifyCall extends VerifyOptions {
+  readonly model: Model;
+  readonly key: Key;
+  readonly runtime?: RuntimeOptions;
+}
+
+/**
+ * Tests whether a suspect model carries a key's mark.
+ *
+ * @throws WildmarkError `bad-key` when the model takes other images or answers other classes than the key's.
+ */
+export async function verify({ model, key, ...options }: VerifyCall): Promise<Verdict> {
+  return verifyModel(model, key, options);
+}
+
+export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOptions {
+  readonly model: Model;
+  readonly dataset: Dataset;
+  /** Default `"wild"`. */
+  readonly method?: Id | ChosenMethod;
+  /** Of the method. */
+  readonly options?: OptionsOfMethod<Id>;
+  /** The attacker's share of the training images, in (0, 1]; default 0.1. */
+  readonly fraction?: number;
+  /** Draws the share, and all else that is random; default 0. */
+  readonly seed?: number;
+  /** The owner's key, to see what becomes of the mark; the method never does. */
+  readonly key?: Key;
+}
+
+/**
+ * Attacks a model as someone with its weights and a share of the data would, and measures what is left; with a key, of
+ * the mark too.
+ *
+ * @throws WildmarkError `usage` for options that cannot be; `bad-data`, `bad-key` where model, data and key do not
+ *   belong together, or where the share leaves a class empty.
+ */
+export async function remove<Id extends MethodId = "wild">(
+  options: RemoveOptions<Id> & { readonly key: Key },
+): Promise<CleanedModel & { readonly mark: CleanedMark }>;
+export async function remove<Id extends MethodId = "wild">(
+  options: RemoveOptions<Id>,
+): Promise<CleanedModel & { readonly mark?: CleanedMark }>;
+export async function remove<Id extends MethodId = "wild">(
+  options: RemoveOptions<Id>,
+): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
+  const { model, dataset, method = "wild", fraction = 0.1, seed = 0, key } = options;
+  const chosen = typeof method === "string" ? findMethod(method).choose(options.options) : method;
+  requireFitting(model, dataset);
+  if (key !== undefined) {
+    const { shape, classes } = key;
+    requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
+  }
+  attackerSubset({ dataset, fraction, seed });
+  const removal = { model, dataset, method: chosen, fraction, seed };
+  return removeMark(key === undefined ? removal : { ...removal, key }, options);
+}
+
+export interface AuditCall extends AuditChoices, Omit<AuditOptions, "out"> {
+  readonly methods?: readonly MethodId[];
+  /** A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is kept. */
+  readonly out?: string;
+}
+
+/**
+ * Attacks one marked model with every method and budget chosen, and gathers what became of the mark: a document that
+ * `summariseAudit` and `renderReport` take.
+ *
+ * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where
+ *   model, data and key do not belong together; `bad-key` when the mark is not shown to begin with, unless forced;
+ *   `interrupted`.
+ */
+export async function audit(options: AuditCall): Promise<AuditResult> {
+  if (options.out !== undefined) return auditInto(options, { ...options, out: options.out });
+  const out = await mkdtemp(join(tmpdir(), "wildmark-audit-"));
+  try {
+    return await auditInto(options, { ...options, out });
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+function architectureOf(given: string | Architecture = DEFAULT_ARCHITECTURE): Architecture {
+  return typeof given === "string" ? findArchitecture(given) : given;
+}
+
+function requireFitting(model: Model, dataset: Dataset): void {
+  const { shape, classes } = dataset.train;
+  requireFit(model, "the model", { what: `the images of ${dataset.id}`, shape, classes });
+}
