@@ -90,6 +90,20 @@ export function convertImages(images: Images, shape: ImageShape): Images {
   return { shape, count, pixels: { kind: "converted", from: pixels, was: images.shape, shape } };
 }
 
+/** The mean of each channel over all images, in [0, 1]. */
+export function channelMeans(images: Images): number[] {
+  const { channels, height, width } = images.shape;
+  const sums = new Array<number>(channels).fill(0);
+  for (let i = 0; i < images.count; i++) {
+    const pixels = imageAt(images, i);
+    for (let at = 0; at < pixels.length; at++) {
+      const channel = Math.floor(at / (height * width));
+      sums[channel] = (sums[channel] ?? 0) + (pixels[at] ?? 0);
+    }
+  }
+  return sums.map((sum) => sum / (255 * images.count * height * width));
+}
+
 /** A copy of all pixels, one image after the other: for sets that are small, such as a key's. */
 export function copyPixels(images: Images): Uint8Array {
   const size = imageSize(images.shape);

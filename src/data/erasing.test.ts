@@ -123,7 +123,7 @@ describe("eraseBatch", () => {
     ["white", 1],
     ["mean", 0.25],
   ] as const)("fills with %s", (fill, expected) => {
-    const values = erase({ ...alwaysErasing, fill, mean: 0.25 }).filter((value) => value !== untouched);
+    const values = erase({ ...alwaysErasing, fill, mean: [0.25] }).filter((value) => value !== untouched);
     expect(values.length).toBeGreaterThan(0);
     expect(values.every((value) => value === expected)).toBe(true);
   });
@@ -153,7 +153,7 @@ describe("randomErasingSchema", () => {
       areaMax: 0.4,
       aspectMin: 0.3,
       fill: "random",
-      mean: 0.5,
+      mean: [0.5],
       attempts: 100,
     });
   });

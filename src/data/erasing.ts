@@ -27,7 +27,11 @@ export const randomErasingSchema = z
       .default(0.3)
       .describe("smallest height / width; the largest is its inverse (r1)"),
     fill: z.enum(randomErasingFills).default("random").describe("what is written over the rectangle"),
-    mean: z.number().min(0).max(1).default(0.5).describe("the value that fill mean writes"),
+    mean: z
+      .array(z.number().min(0).max(1))
+      .min(1)
+      .default([0.5])
+      .describe("what fill mean writes: a value for each channel, the last one for those that follow"),
     attempts: z.int().min(1).default(100).describe("draws until a rectangle fits, else the image stays whole"),
   })
   .refine(({ areaMin, areaMax }) => areaMin <= areaMax, {
@@ -126,13 +130,13 @@ function fillRectangle(
     for (let row = 0; row < height; row++) {
       const begin = corner + row * shape.width;
       if (options.fill === "random") fillRandom(target, begin, begin + width, random);
-      else target.fill(constantFill(options), begin, begin + width);
+      else target.fill(constantFill(options, channel), begin, begin + width);
     }
   }
 }
 
-function constantFill({ fill, mean }: RandomErasingOptions): number {
-  if (fill === "mean") return mean;
+function constantFill({ fill, mean }: RandomErasingOptions, channel: number): number {
+  if (fill === "mean") return mean[Math.min(channel, mean.length - 1)] ?? 0;
   return fill === "white" ? 1 : 0;
 }
 

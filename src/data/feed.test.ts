@@ -77,7 +77,7 @@ test("views are stacked: the same images in the same order, each in its own bloc
 });
 
 test("a batch depends on seed, epoch and step alone, whatever was asked before", () => {
-  const erased = erasedView(z.object(erasingShape).parse({}));
+  const erased = erasedView(z.object(erasingShape).parse({}), numbered(12));
   const make = (seed: number) =>
     imageFeed(numbered(12), { batch: 4, views: [cleanView, erased], random: randomStream(seed) });
   const feed = make(1);
@@ -90,7 +90,7 @@ test("a batch depends on seed, epoch and step alone, whatever was asked before",
 });
 
 test("what one view draws changes nothing in the order of the images", () => {
-  const erased = erasedView(z.object(erasingShape).parse({}));
+  const erased = erasedView(z.object(erasingShape).parse({}), numbered(12));
   const plain = imageFeed(numbered(12), { batch: 4, views: [cleanView], random: randomStream(1) });
   const augmented = imageFeed(numbered(12), { batch: 4, views: [cleanView, erased], random: randomStream(1) });
   expect(numbersIn(filled(augmented, 2, 1, 0).images.subarray(0, 4 * SIZE))).toEqual(
@@ -101,14 +101,14 @@ test("what one view draws changes nothing in the order of the images", () => {
 test("the order changes from epoch to epoch, and two erased views are erased differently", () => {
   const plain = imageFeed(numbered(12), { batch: 12, views: [cleanView], random: randomStream(1) });
   expect(numbersIn(filled(plain, 1, 1, 0).images)).not.toEqual(numbersIn(filled(plain, 1, 2, 0).images));
-  const erased = erasedView(z.object(erasingShape).parse({}));
+  const erased = erasedView(z.object(erasingShape).parse({}), numbered(12));
   const twice = imageFeed(numbered(12), { batch: 12, views: [erased, erased], random: randomStream(1) });
   const { images } = filled(twice, 2, 1, 0);
   expect(images.slice(0, images.length / 2)).not.toEqual(images.slice(images.length / 2));
 });
 
 test("what one view draws changes nothing in another", () => {
-  const erased = erasedView(z.object(erasingShape).parse({}));
+  const erased = erasedView(z.object(erasingShape).parse({}), numbered(12));
   const second = (first: View): Float32Array => {
     const feed = imageFeed(numbered(12), { batch: 12, views: [first, erased], random: randomStream(1) });
     const { images } = filled(feed, 2, 1, 0);

@@ -129,7 +129,7 @@ describe("is refused:", () => {
       const path = await picture(`b/2.${kind}`, "#654321", 16, 16);
       const noise = Buffer.from(Uint8Array.from({ length: 768 }, (_, i) => (i * i * 31) >> 3));
       const good = await sharp(noise, { raw: { width: 16, height: 16, channels: 3 } })
-        .toFormat(kind)
+        .toFormat(kind === "jpg" ? "jpeg" : kind)
         .toBuffer();
       let refused = 0;
       const attempt = async (bytes: Uint8Array): Promise<void> => {

@@ -3,16 +3,24 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { randomStream } from "../core/random.js";
+import type { Images } from "./dataset.js";
+import { inMemory } from "./pixels.js";
 import { cleanView, erasedView, erasingShape } from "./views.js";
 
 const shape = { channels: 2, height: 12, width: 12 };
 const SIZE = 2 * 144;
 const grey = new Float32Array(5 * SIZE).fill(0.5);
 const options = z.strictObject(erasingShape);
+/** Two images of two channels: the first channel is 51 and 102 (0.3 on average), the second 255 and 51 (0.6). */
+const images: Images = {
+  shape,
+  count: 2,
+  pixels: inMemory(Uint8Array.from([51, 255, 102, 51].flatMap((level) => new Array<number>(144).fill(level)))),
+};
 
 function view(given: z.input<typeof options>): Float32Array {
   const target = new Float32Array(grey.length);
-  erasedView(options.parse(given))(grey, target, shape, 5, randomStream(1));
+  erasedView(options.parse(given), images)(grey, target, shape, 5, randomStream(1));
   return target;
 }
 
@@ -43,6 +51,15 @@ test("each option means what its name says", () => {
   const tiny = { eraseAreaMin: 0.01, eraseAreaMax: 0.01, eraseFill: "black" } as const;
   expect(changed(view(tiny))).toBeLessThan(5 * 2 * 5);
   expect(changed(view({ ...tiny, eraseAreaMin: 0.3, eraseAreaMax: 0.3 }))).toBeGreaterThan(5 * 2 * 25);
+});
+
+test("fill mean writes the mean of the images, channel by channel", () => {
+  const pixels = view({ eraseFill: "mean", eraseAreaMin: 0.3 });
+  for (const [channel, mean] of [0.3, 0.6].entries()) {
+    const erased = pixels.subarray(channel * 144, (channel + 1) * 144).filter((value) => value !== 0.5);
+    expect(erased.length).toBeGreaterThan(0);
+    for (const value of erased) expect(value).toBeCloseTo(mean, 6);
+  }
 });
 
 test("every option has a description", () => {

@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import { chooseOptions } from "../core/options.js";
 import type { RandomStream } from "../core/random.js";
-import type { ImageShape } from "./dataset.js";
+import { channelMeans, type ImageShape, type Images } from "./dataset.js";
 import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
 
 /**
@@ -36,7 +36,7 @@ export const erasingShape = {
   eraseAreaMin: published.areaMin,
   eraseAreaMax: published.areaMax,
   eraseAspectMin: published.aspectMin,
-  eraseFill: published.fill,
+  eraseFill: published.fill.describe("what is written over the rectangle; mean: that of the images, for each channel"),
 };
 
 export type ErasingOptions = z.infer<z.ZodObject<typeof erasingShape>>;
@@ -44,15 +44,17 @@ export type ErasingOptions = z.infer<z.ZodObject<typeof erasingShape>>;
 /**
  * A randomly erased copy: one rectangle an image.
  *
+ * @param images those that are trained on, whose mean colour `eraseFill` mean writes.
  * @throws WildmarkError `usage` where the smallest area is above the largest.
  */
-export function erasedView(options: ErasingOptions): View {
+export function erasedView(options: ErasingOptions, images: Images): View {
   const chosen = {
     probability: options.eraseProbability,
     areaMin: options.eraseAreaMin,
     areaMax: options.eraseAreaMax,
     aspectMin: options.eraseAspectMin,
     fill: options.eraseFill,
+    ...(options.eraseFill === "mean" ? { mean: channelMeans(images) } : {}),
   };
   const erasing = chooseOptions(randomErasingSchema, chosen, "Random Erasing");
   return (clean, target, shape, count, random) => eraseBatch(clean, target, shape, count, erasing, random);

@@ -27,6 +27,6 @@ export const randomErasing: RemovalMethod<z.infer<typeof options>> = {
   run: (attack, chosen) =>
     tune(attack, chosen, {
       objective: crossEntropyObjective(),
-      views: [erasedView(chosen)],
+      views: [erasedView(chosen, attack.subset)],
     }),
 };

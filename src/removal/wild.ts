@@ -46,7 +46,7 @@ export const wild: RemovalMethod<WildOptions> = {
   run: (attack, options) =>
     tune(attack, options, {
       objective: wildObjective(options),
-      views: [cleanView, erasedView(options)],
+      views: [cleanView, erasedView(options, attack.subset)],
       ...(options.layer === "" ? {} : { features: options.layer }),
     }),
 };
