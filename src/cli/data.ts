@@ -1,6 +1,7 @@
 /** @file The flags that choose data, and the data that they mean. */
 
 import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { isPath, loadData } from "../data/load.js";
@@ -55,14 +56,23 @@ export const unrelatedFlag = {
     }),
 };
 
-/** Images of another domain for the unrelated mark; what was taken and done is noted. */
+/**
+ * Images of another domain where a mark needs such; what was taken and done is noted.
+ *
+ * @throws WildmarkError `usage` where they are chosen and no mark needs them.
+ */
 export async function unrelatedFor(
+  needed: boolean,
   dataset: Dataset,
   flags: DataFlags & { readonly unrelated?: string | undefined },
   progress: Progress,
-): Promise<Images> {
+): Promise<{ readonly unrelated?: Images }> {
   const { dataDir, unrelated: source } = flags;
+  if (!needed) {
+    if (source === undefined) return {};
+    throw new WildmarkError("usage", "--unrelated speaks of the unrelated mark, which was not chosen.");
+  }
   const { shape, count, pixels, warnings } = await loadUnrelated(dataset, { dataDir, source, progress });
   for (const warning of warnings) progress.note(`note: ${warning}`);
-  return { shape, count, pixels };
+  return { unrelated: { shape, count, pixels } };
 }

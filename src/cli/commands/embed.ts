@@ -90,7 +90,7 @@ export const command: CommandFile = (words) => {
       const marked = await markModel(
         {
           dataset,
-          ...(mark.needsUnrelated ? { unrelated: await unrelatedFor(dataset, chosen, progress) } : {}),
+          ...(await unrelatedFor(mark.needsUnrelated, dataset, chosen, progress)),
           mark,
           start: given === undefined ? { architecture } : { model: given },
           options,

@@ -72,7 +72,7 @@ export const command: CommandFile = () =>
       const architecture = named ?? usualArchitecture(dataset.train.shape);
       const spec = paperSpec({
         dataset,
-        ...(needsUnrelated ? { unrelated: await unrelatedFor(dataset, chosen, progress) } : {}),
+        ...(await unrelatedFor(needsUnrelated, dataset, chosen, progress)),
         architecture,
         marks: watermarks,
         metrics,
