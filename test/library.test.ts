@@ -1,4 +1,7 @@
-/** @file The examples of docs/library.md, compiled as a strict consumer compiles them and run as they stand; README's is compiled here. */
+/**
+ * @file The examples of docs/library.md, compiled as a strict consumer compiles them and run as they stand. README's is
+ * compiled here and run in readme.slow.ts.
+ */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
@@ -31,7 +34,7 @@ test("the examples compile and run, in order", async () => {
   expect(removal.trimEnd().split("\n")).toHaveLength(6); // epochs 0 to 4, and the outcome
   expect(foreign).toContain("bad-file");
   expect(readdirSync(folder)).toEqual(expect.arrayContaining(["marked.onnx", "cleaned.onnx", "audit.html"]));
-});
+}, 180_000);
 
 test("the five names of the package's promise are there", () => {
   for (const name of ["loadModel", "embed", "verify", "remove", "audit"]) expect(face).toHaveProperty(name);
