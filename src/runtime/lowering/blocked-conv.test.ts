@@ -8,7 +8,7 @@ import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
 import { blockConvolutions, convolutionBlock } from "./blocked-conv.js";
-import { lowerPrimitives } from "./index.js";
+import { candidateLowerings, lowerPrimitives } from "./index.js";
 
 const block = await convolutionBlock();
 const domains = (graph: Graph): string[] =>
@@ -77,4 +77,57 @@ test.skipIf(block === undefined)("the gradient to the input is a convolution too
   const expected = await answers(lowerPrimitives(b.build(), { choose: () => "transposed" }), feeds);
   const found = await answers(blocked, feeds);
   for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
+});
+
+const gradientAxes = {
+  padded: { input: 6, output: 6, kernel: 3, stride: 1, dilation: 1, begin: 1, end: 1 },
+  "strided, one padding unread": { input: 8, output: 4, kernel: 3, stride: 2, dilation: 1, begin: 1, end: 1 },
+  "strided, cells left over": { input: 9, output: 2, kernel: 3, stride: 4, dilation: 1, begin: 0, end: 0 },
+  "dilated, padded on one side": { input: 8, output: 6, kernel: 3, stride: 1, dilation: 2, begin: 0, end: 2 },
+};
+
+test.skipIf(block === undefined).each(Object.entries(gradientAxes))("gradient to the kernel: %s", async (_, axis) => {
+  const [n, c, m] = [32, 16, 16];
+  const geometry = {
+    xDims: [n, c, axis.input, axis.input],
+    yDims: [n, m, axis.output, axis.output],
+    wDims: [m, c, axis.kernel, axis.kernel],
+    axes: [axis, axis],
+    group: 1,
+  };
+  const b = graphBuilder("test");
+  b.input("x", "float32", geometry.xDims);
+  b.input("dy", "float32", geometry.yDims);
+  b.output(b.op("ConvGradWeight", ["x", "dy"], convAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dw" }));
+  const graph = b.build();
+  expect(graph.nodes.map((node) => candidateLowerings(node, "cpu", block)[0])).toEqual(["blocked"]);
+  expect(graph.nodes.flatMap((node) => candidateLowerings(node, "webgpu", block))).not.toContain("blocked");
+  const feeds = { x: geometry.xDims, dy: geometry.yDims };
+  const expected = await answers(lowerPrimitives(graph, { choose: () => "conv" }), feeds);
+  const found = await answers(lowerPrimitives(graph, { block: block ?? 1 }), feeds);
+  expect(found.length).toBe(expected.length);
+  // Sums of up to 1,152 products of numbers below 1, in another order.
+  const worst = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? Number.NaN))));
+  expect(worst).toBeLessThan(1e-5 * Math.max(...expected.map(Math.abs)));
+});
+
+test("the gradient to the kernel stays plain where images or channels do not fill blocks", () => {
+  const axis = gradientAxes.padded;
+  for (const [n, c, m, group] of [
+    [10, 16, 16, 1],
+    [32, 16, 20, 1],
+    [32, 6, 16, 1],
+    [32, 32, 32, 2],
+  ] as const) {
+    const geometry = {
+      xDims: [n, c, 6, 6],
+      yDims: [n, m, 6, 6],
+      wDims: [m, c / group, 3, 3],
+      axes: [axis, axis],
+      group,
+    };
+    const b = graphBuilder("test");
+    b.output(b.op("ConvGradWeight", ["x", "dy"], convAttributes(geometry), { domain: WILDMARK_DOMAIN }));
+    expect(b.build().nodes.map((node) => candidateLowerings(node, "cpu", 16)[0])).not.toContain("blocked");
+  }
 });

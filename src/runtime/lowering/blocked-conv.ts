@@ -14,7 +14,8 @@ import { graphBuilder } from "../../onnx/builder.js";
 import { type Graph, intAttribute, intsAttribute, type Node, stringAttribute } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
 
-const DOMAIN = "com.microsoft.nchwc";
+/** The domain of the blocked operators. */
+export const BLOCKED = "com.microsoft.nchwc";
 
 /** Channels of a block with AVX-512, and with AVX2 or NEON. */
 const BLOCKS = [16, 8] as const;
@@ -114,7 +115,7 @@ function appendBlocked(b: ReturnType<typeof graphBuilder>, node: Node, dims: rea
   const split = b.op("Reshape", [w, b.ints([outputs / block, block, inputs / block, block, ...kernel])]);
   const turned = b.op("Transpose", [split], { perm: [0, 2, 4, 5, 3, 1] });
   const blockedKernel = b.op("Reshape", [turned, b.ints(dims)]);
-  const image = b.op("ReorderInput", [x], {}, { domain: DOMAIN });
+  const image = b.op("ReorderInput", [x], {}, { domain: BLOCKED });
   const attributes = {
     kernel_shape: kernel,
     strides: intsAttribute(node, "strides") ?? [1, 1],
@@ -122,6 +123,6 @@ function appendBlocked(b: ReturnType<typeof graphBuilder>, node: Node, dims: rea
     dilations: intsAttribute(node, "dilations") ?? [1, 1],
     group: 1,
   };
-  const y = b.op("Conv", [image, blockedKernel, ...bias], attributes, { domain: DOMAIN });
-  return b.op("ReorderOutput", [y], { channels: outputs }, { domain: DOMAIN });
+  const y = b.op("Conv", [image, blockedKernel, ...bias], attributes, { domain: BLOCKED });
+  return b.op("ReorderOutput", [y], { channels: outputs }, { domain: BLOCKED });
 }

@@ -50,6 +50,7 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
     const result = loweringFor(node, options).append({
       node,
       b,
+      block: options.block,
       input: (i) => node.inputs[i] ?? "",
       producer(value) {
         const original = producers.get(value);
@@ -85,16 +86,16 @@ function turnedKernels(graph: Graph): Map<string, readonly number[]> {
 }
 
 /** The names of the lowerings that can compute a primitive's node, the static choice first. */
-export function candidateLowerings(node: Node, device: Device = "cpu"): readonly string[] {
+export function candidateLowerings(node: Node, device: Device = "cpu", block?: number): readonly string[] {
   const family = familyOf(node);
-  const first = family.choose(node, device);
-  const others = family.lowerings.filter((form) => form.name !== first && form.supports(node, device));
+  const first = family.choose(node, device, block);
+  const others = family.lowerings.filter((form) => form.name !== first && form.supports(node, device, block));
   return [first, ...others.map((form) => form.name)];
 }
 
-function loweringFor(node: Node, { device = "cpu", choose }: LowerOptions): Lowering {
+function loweringFor(node: Node, { device = "cpu", block, choose }: LowerOptions): Lowering {
   const family = familyOf(node);
-  const names = candidateLowerings(node, device);
+  const names = candidateLowerings(node, device, block);
   const name = choose?.(node, names) ?? names[0];
   const lowering = family.lowerings.find((form) => form.name === name);
   if (lowering === undefined || !names.includes(lowering.name)) {

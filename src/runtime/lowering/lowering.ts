@@ -14,6 +14,8 @@ export interface LoweringContext {
   readonly node: Node;
   /** Appends to the place where the primitive stood. */
   readonly b: GraphBuilder;
+  /** Channels of a block of the machine's blocked convolutions, where it has them. */
+  readonly block: number | undefined;
   /** Name of input i of the primitive. */
   input(i: number): string;
   /** The node of the graph that computes `value`, with what earlier lowerings made of it. */
@@ -25,8 +27,8 @@ export interface LoweringContext {
 export interface Lowering {
   /** Stable: tuning caches and messages use it. */
   readonly name: string;
-  /** Whether this form can compute the node, on this device. */
-  supports(node: Node, device: Device): boolean;
+  /** Whether this form can compute the node, on this device and with blocks of so many channels, if any. */
+  supports(node: Node, device: Device, block?: number): boolean;
   /** Appends the nodes and returns the name of the value that the primitive gave. */
   append(context: LoweringContext): string;
 }
@@ -36,5 +38,5 @@ export interface LoweringFamily {
   readonly operator: string;
   readonly lowerings: readonly Lowering[];
   /** Name of the lowering to take when nothing was measured; one that supports the node. */
-  choose(node: Node, device: Device): string;
+  choose(node: Node, device: Device, block?: number): string;
 }
