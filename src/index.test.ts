@@ -84,6 +84,9 @@ test("options that cannot be are refused before anything long begins", async () 
   await refused(embed({ dataset, options: { triggers: -1 } })).toMatchObject({ code: "usage" });
   await refused(embed({ dataset, training: { epochs: 0 } })).toMatchObject({ code: "usage" });
   await refused(embed({ dataset, architecture: "lenet6" })).toMatchObject({ code: "usage" });
+  await refused(embed({ dataset, model, architecture: "lenet5" })).toMatchObject({ code: "usage" });
+  const method = findMethod("wild").choose();
+  await refused(remove({ model, dataset, method, options: { epochs: 1 } })).toMatchObject({ code: "usage" });
   await refused(remove({ model, dataset, fraction: 2 })).toMatchObject({ code: "usage" });
   await refused(loadModel("absent.onnx", { preprocessing: { std: [0] } })).toMatchObject({
     code: "usage",

@@ -10,6 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import { secretSeed } from "../core/random.js";
 import { answers } from "../data/answers.js";
@@ -91,8 +92,8 @@ export interface TrainOptions extends RunOptions {
 export async function train(options: TrainOptions): Promise<TrainedModel> {
   const { dataset, training = {}, seed = 0 } = options;
   const architecture = architectureOf(options.architecture);
-  const chosen = chooseOptions(trainOptionsOf(recipeFor(architecture)), training, "training");
-  return trainModel({ dataset, architecture, options: chosen, seed }, options);
+  const settled = chooseOptions(trainOptionsOf(recipeFor(architecture)), training, "training");
+  return trainModel({ dataset, architecture, options: settled, seed }, options);
 }
 
 export interface EvaluateOptions {
@@ -153,14 +154,20 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
  */
 export async function embed<Id extends MarkId = "content">(options: EmbedOptions<Id>): Promise<MarkedModel> {
   const { dataset, model, scheme = "content", training = {}, seed = secretSeed() } = options;
-  const mark = typeof scheme === "string" ? findMark(scheme).choose(options.options) : scheme;
+  const mark = chosen<ChosenMark>(scheme, findMark, options.options);
+  if (model !== undefined && options.architecture !== undefined) {
+    throw new WildmarkError(
+      "usage",
+      "Either a model goes on or a fresh one of an architecture is trained; found both.",
+    );
+  }
   const architecture = architectureOf(options.architecture);
   const schema = model === undefined ? embedFromScratchOptionsOf(recipeFor(architecture)) : embedContinuingOptions;
-  const chosen = chooseOptions(schema, training, "training");
+  const settled = chooseOptions(schema, training, "training");
   if (model !== undefined) requireFitting(model, dataset);
   const start = model === undefined ? { architecture } : { model };
   const pictures = mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {};
-  return markModel({ dataset, mark, start, options: chosen, seed, ...pictures }, options);
+  return markModel({ dataset, mark, start, options: settled, seed, ...pictures }, options);
 }
 
 async function picturesOf({ dataset, unrelated, progress }: EmbedOptions): Promise<Images> {
@@ -215,14 +222,14 @@ export async function remove<Id extends MethodId = "wild">(
   options: RemoveOptions<Id>,
 ): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
   const { model, dataset, method = "wild", fraction = 0.1, seed = 0, key } = options;
-  const chosen = typeof method === "string" ? findMethod(method).choose(options.options) : method;
+  const ready = chosen<ChosenMethod>(method, findMethod, options.options);
   requireFitting(model, dataset);
   if (key !== undefined) {
     const { shape, classes } = key;
     requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
   }
   attackerSubset({ dataset, fraction, seed });
-  const removal = { model, dataset, method: chosen, fraction, seed };
+  const removal = { model, dataset, method: ready, fraction, seed };
   return removeMark(key === undefined ? removal : { ...removal, key }, options);
 }
 
@@ -248,6 +255,21 @@ export async function audit(options: AuditCall): Promise<AuditResult> {
   } finally {
     await rm(out, { recursive: true, force: true });
   }
+}
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** What an id and options mean; what was chosen beforehand brings its own. */
+function chosen<Chosen extends { readonly id: string }>(
+  wanted: string | Chosen,
+  find: (id: string) => { readonly choose: (options?: Given) => Chosen },
+  options: Given | undefined,
+): Chosen {
+  if (typeof wanted === "string") return find(wanted).choose(options);
+  if (options === undefined) return wanted;
+  throw new WildmarkError("usage", `"${wanted.id}" was chosen with its options already; found others beside it.`, {
+    hint: "Give the options to choose(), or the id instead of what it gave.",
+  });
 }
 
 function architectureOf(given: string | Architecture = DEFAULT_ARCHITECTURE): Architecture {
