@@ -25,11 +25,15 @@ const NEWEST_OPSET = 26;
  * turned into initialisers of the same names. A graph that is newer keeps its version, since nothing changed after 21.
  *
  * @throws WildmarkError `bad-model` for operator sets before 7 or from the future, operators whose old form has no
- * equivalent, and nodes with sub-graphs (If, Loop, Scan).
+ * equivalent, and nodes with sub-graphs (If, Loop, Scan); `unsupported-operator` for those of other domains.
  */
 export function canonicalGraph(graph: Graph): Graph {
   const version = graph.opsets.get("");
-  if (version === undefined) throw new WildmarkError("bad-model", "The model does not say which ONNX opset it is in.");
+  if (version === undefined) {
+    throw new WildmarkError("bad-model", "The model does not say which ONNX opset it is in.", {
+      hint: `Export it again, with an opset such as ${DEFAULT_OPSET}.`,
+    });
+  }
   if (version < OLDEST_OPSET || version > NEWEST_OPSET) {
     throw new WildmarkError(
       "bad-model",
@@ -49,6 +53,7 @@ export function canonicalGraph(graph: Graph): Graph {
       continue;
     }
     refuseOpaque(node);
+    refuseForeign(node);
     const change = node.domain === "" ? opsetChanges[node.opType] : undefined;
     const removed = node.domain === "" ? withoutEquivalent[node.opType] : undefined;
     if (removed !== undefined && version < removed) {
@@ -123,6 +128,18 @@ function tensorOf(attribute: Attribute): Tensor | undefined {
     default:
       return undefined;
   }
+}
+
+/** ONNX's own operators, and those that ONNX Runtime adds. */
+const DOMAINS: readonly string[] = ["", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"];
+
+function refuseForeign(node: Node): void {
+  if (DOMAINS.includes(node.domain)) return;
+  throw new WildmarkError(
+    "unsupported-operator",
+    `${describeNode(node)} is of the domain "${node.domain}"; Wildmark takes the operators of ONNX and ONNX Runtime.`,
+    { hint: "Export the model with standard operators; functions of the file's own must be inlined." },
+  );
 }
 
 function refuseOpaque(node: Node): void {

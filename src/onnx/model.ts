@@ -50,6 +50,7 @@ export interface ModelOrigin {
 export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExternal): Model {
   return inFile(where, () => {
     let proto = parse(bytes);
+    if (proto.irVersion > NEWEST_IR_VERSION) throw fromTheFuture(proto.irVersion);
     const outside = externalTensors(proto, external);
     const whole = outside.size === 0 ? bytes : replaceTensors(bytes, outside).bytes;
     if (whole !== bytes) proto = parse(whole);
@@ -106,6 +107,17 @@ export function withMetadata(model: Model, entries: ReadonlyMap<string, string>)
 /** SHA-256 of a model's bytes, in hexadecimal: what keys and results know a model by. */
 export function modelSha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Of the file format, as ONNX Runtime 1.30 takes it. */
+const NEWEST_IR_VERSION = 13n;
+
+function fromTheFuture(version: bigint): WildmarkError {
+  return new WildmarkError(
+    "bad-model",
+    `The model is in IR version ${version} of the ONNX format; Wildmark takes versions up to ${NEWEST_IR_VERSION}.`,
+    { hint: "Save it again in an older version of the format, or see whether a newer Wildmark is out." },
+  );
 }
 
 function parse(bytes: Uint8Array): ModelProto {

@@ -17,9 +17,11 @@ function nodeCalled(graph: Graph, name: string): Node {
  * The stored tensors that the inputs of a node are computed from. The node's own weights are not among them, unless they
  * serve before it too.
  *
+ * @param name undefined for none, which freezes nothing.
  * @throws WildmarkError `usage` where there is no such node.
  */
-export function storedBefore(graph: Graph, name: string): ReadonlySet<string> {
+export function storedBefore(graph: Graph, name: string | undefined): ReadonlySet<string> {
+  if (name === undefined) return new Set();
   const start = nodeCalled(graph, name);
   const made = new Set(graph.nodes.flatMap((node) => node.outputs));
   // What the node computes from (the data) is frozen; a view of its own weight is not.

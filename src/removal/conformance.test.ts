@@ -143,6 +143,15 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     expect(records.length).toBe(EPOCHS);
   });
 
+  test("leaves what lies before the node where training starts as it was, to the bit", async () => {
+    const { model } = await attack(method.choose(small), markedWithBatchNorm, 0, { trainFrom: "fc2" });
+    const before = storedTensors(markedWithBatchNorm.graph);
+    for (const [name, tensor] of storedTensors(model.graph)) {
+      if (name === "fc2.weight") expect(tensor.data, name).not.toEqual(before.get(name)?.data);
+      else if (!name.startsWith("fc2")) expect(tensor.data, name).toEqual(before.get(name)?.data);
+    }
+  });
+
   test("stops when the signal fires, with the code of an interruption", async () => {
     const controller = new AbortController();
     const run = async (): Promise<number> => {

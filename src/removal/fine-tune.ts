@@ -37,7 +37,9 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
     const restart = chosen.variant === "rtll" || chosen.variant === "rtal";
     const lastOnly = chosen.variant === "ftll" || chosen.variant === "rtll";
     if (lastLayer.length === 0 && (restart || lastOnly)) throw withoutLastLayer(chosen.variant, note);
-    const model = restart ? redrawn(attack.model, lastLayer, attack.random.stream("init")) : attack.model;
+    const model = restart
+      ? redrawn(attack.model, lastLayer, attack.random.stream("init"), attack.trainFrom)
+      : attack.model;
     // The layers before the last one are to stay as they are, their running statistics included.
     const tuned = lastOnly ? { ...chosen, batchNorm: "frozen" as const } : chosen;
     return tune({ ...attack, model }, tuned, {

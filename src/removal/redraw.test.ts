@@ -35,6 +35,13 @@ describe("a network as PyTorch draws it", () => {
     expectUniform(valuesOf(fresh, "fc2.weight"), 1 / Math.sqrt(12));
   });
 
+  test("what lies before the node where training starts keeps its values", () => {
+    const part = redrawn(model, [...trainable, ...statistics], randomStream(3), "fc2");
+    const kept = [...trainable, ...statistics].filter((name) => !name.startsWith("fc2"));
+    for (const name of kept) expect(valuesOf(part, name), name).toEqual(valuesOf(model, name));
+    expect(valuesOf(part, "fc2.weight")).toEqual(valuesOf(fresh, "fc2.weight"));
+  });
+
   test("biases and means are 0, scales and variances 1", () => {
     for (const name of ["conv.bias", "bn.shift", "bn.mean", "fc1.bias", "fc2.bias"]) {
       expect(new Set(valuesOf(fresh, name)), name).toEqual(new Set([0]));

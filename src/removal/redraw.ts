@@ -7,16 +7,22 @@
 
 import type { RandomStream } from "../core/random.js";
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
+import { canonicalGraph } from "../onnx/canonical.js";
 import type { Graph, Node } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
+import { storedBefore } from "../onnx/train-from.js";
 import { isOperator, storedTensors } from "../onnx/traverse.js";
 
-/** The model with fresh values for the float32 tensors `names`, each from its own stream. */
-export function redrawn(model: Model, names: readonly string[], random: RandomStream): Model {
+/**
+ * The model with fresh values for the float32 tensors `names`, each from its own stream. What lies before `trainFrom`
+ * keeps its values: training would not move them again.
+ */
+export function redrawn(model: Model, names: readonly string[], random: RandomStream, trainFrom?: string): Model {
   const stored = storedTensors(model.graph);
+  const frozen = storedBefore(canonicalGraph(model.graph), trainFrom);
   const fresh = new Map<string, FloatTensor>();
   for (const name of names) {
-    const tensor = stored.get(name);
+    const tensor = frozen.has(name) ? undefined : stored.get(name);
     if (tensor?.type === "float32") fresh.set(name, redraw(model.graph, name, tensor.dims, random.stream(name)));
   }
   return withWeights(model, fresh);

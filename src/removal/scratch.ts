@@ -30,7 +30,7 @@ export const scratch: RemovalMethod<z.infer<typeof options>> = {
   run(attack, chosen) {
     const { trainable, statistics } = findClassifier(attack.model.graph);
     // The running statistics too: they hold what the marked model has seen.
-    const model = redrawn(attack.model, [...trainable, ...statistics], attack.random.stream("init"));
+    const model = redrawn(attack.model, [...trainable, ...statistics], attack.random.stream("init"), attack.trainFrom);
     return tune({ ...attack, model }, chosen, {
       objective: crossEntropyObjective(),
       views: [cleanView],

@@ -83,7 +83,7 @@ export interface TrainedEpoch {
 /**
  * Trains `model` on `feed`.
  *
- * @throws WildmarkError `numeric` when the objective stops being finite, `interrupted` when the signal fires.
+ * @throws WildmarkError `bad-model` where the model cannot be trained, `numeric` when the objective stops being finite, `interrupted` when the signal fires.
  */
 export async function* trainEpochs(
   model: Model,
@@ -94,9 +94,10 @@ export async function* trainEpochs(
   const { progress = silent, what = "training", signal, trainFrom } = options;
   const { graph, classifier: found, freed } = imageGraph(model, feed.shape);
   if (freed) await requireFreeRows(graph, found, feed.shape, options.runtime);
-  const frozen = trainFrom === undefined ? new Set<string>() : storedBefore(graph, trainFrom);
+  const frozen = storedBefore(graph, trainFrom);
   const classifier: Classifier =
     plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };
+  requireFinite(graph, [...classifier.trainable, ...classifier.statistics]);
   const step = await compileStep(
     {
       graph,
@@ -151,6 +152,19 @@ function named(graph: Graph, value: string): string {
   });
 }
 
+/** A weight that is NaN makes every score NaN: nothing can be learnt, at any rate. */
+function requireFinite(graph: Graph, names: readonly string[]): void {
+  const holdsNumbers = (name: string): boolean => {
+    const tensor = graph.initializers.get(name);
+    return tensor?.type !== "float32" || tensor.data.every(Number.isFinite);
+  };
+  const damaged = names.find((name) => !holdsNumbers(name));
+  if (damaged === undefined) return;
+  throw new WildmarkError("bad-model", `The model's weight "${damaged}" holds NaN or infinity; expected numbers.`, {
+    hint: "The file is damaged, or the training that made it diverged.",
+  });
+}
+
 /** Throws `interrupted` once the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new WildmarkError("interrupted", "Stopped.");
@@ -160,6 +174,6 @@ function diverged(loss: number, epoch: number, step: number, learningRate: numbe
   return new WildmarkError(
     "numeric",
     `Training diverged: the objective became ${loss} in step ${step + 1} of epoch ${epoch} at learning rate ${learningRate.toPrecision(3)}.`,
-    { hint: "Lower the learning rate." },
+    { hint: "Lower the learning rate, or shorten long gradients (--clip-norm 3)." },
   );
 }
