@@ -70,7 +70,9 @@ export async function unrelatedFor(
   const { dataDir, unrelated: source } = flags;
   if (!needed) {
     if (source === undefined) return {};
-    throw new WildmarkError("usage", "--unrelated speaks of the unrelated mark, which was not chosen.");
+    throw new WildmarkError("usage", "--unrelated speaks of the unrelated mark, which was not chosen.", {
+      hint: "Leave it out, or choose that mark too.",
+    });
   }
   const { shape, count, pixels, warnings } = await loadUnrelated(dataset, { dataDir, source, progress });
   for (const warning of warnings) progress.note(`note: ${warning}`);

@@ -41,7 +41,14 @@ const cases: readonly (readonly [line: string, message: string | RegExp, hint: s
   [`train ${DATA} --out o.onnx --arch nope`, 'No architecture "nope".', "Choose one of: lenet5"],
   ["train --dataset nope --out o.onnx", 'there is no data set "nope"', "known: digits, mnist"],
   ["reproduce --dataset digits --watermarks content,nope", 'No mark "nope".', "Choose one of: content"],
+  ["train --dataset mnist --data-dir nope --out o.onnx", "there is no folder nope", "--data-dir names a folder"],
+  [
+    `embed ${DATA} --out o.onnx --key o.key --scheme unrelated --unrelated nope`,
+    'there are no images "nope"',
+    "known: shapes, kmnist-test",
+  ],
   // Flags
+  [`embed ${DATA} --out o.onnx --key o.key --unrelated shapes`, "--unrelated speaks of the unrelated mark", "Leave it"],
   [
     `remove model.onnx ${DATA} --out o.onnx --variant ftll`,
     "remove --method wild: unknown option '--variant'.",
