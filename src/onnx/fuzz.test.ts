@@ -6,8 +6,10 @@ import { float32, int64 } from "../core/tensor.js";
 import { float, graphBuilder } from "./builder.js";
 import { findClassifier } from "./classifier.js";
 import { encodeGraph } from "./encode.js";
-import { decodeModel, withMetadata, withWeights } from "./model.js";
+import { imageGraph } from "./image-graph.js";
+import { decodeModel, encodeModel, withMetadata, withPreprocessing, withWeights } from "./model.js";
 import { ModelProtoSchema } from "./onnx_pb.js";
+import { METADATA_KEY, parsePreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { storedTensors } from "./traverse.js";
 
 /** A small classifier with raw and typed tensors, a `Constant` and metadata. */
@@ -28,6 +30,7 @@ function smallModel(): Uint8Array {
 }
 
 const model = smallModel();
+const shape = { channels: 1, height: 4, width: 4 };
 
 /** Everything that can be done with a file; true where it was a usable classifier. */
 function use(bytes: Uint8Array): boolean {
@@ -38,6 +41,7 @@ function use(bytes: Uint8Array): boolean {
     const weights = new Map([...stored].filter(([name]) => trainable.includes(name)));
     expect(withWeights(decoded, weights).graph).toEqual(decoded.graph);
     withMetadata(decoded, new Map([["key", "other"]]));
+    imageGraph(decoded, shape);
     return true;
   } catch (error) {
     if (error instanceof WildmarkError) return false;
@@ -77,4 +81,54 @@ test("random bytes: an error of ours", () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => use(bytes) === false),
     { numRuns: 2000, seed: 2 },
   );
+});
+
+const number = fc.oneof(fc.double(), fc.integer({ min: -2, max: 2 }));
+const several = fc.oneof(number, fc.array(number, { maxLength: 3 }), fc.string());
+/** Preprocessings, nearly preprocessings, and any other JSON. */
+const preprocessings = fc.oneof(
+  fc.record(
+    {
+      layout: fc.constantFrom("NCHW", "NHWC", "NHW", "flat", "flat-NHWC", "CHWN"),
+      range: fc.oneof(fc.tuple(number, number), several),
+      mean: several,
+      std: several,
+      channelOrder: fc.constantFrom("RGB", "BGR", "GRB"),
+    },
+    { requiredKeys: [] },
+  ),
+  fc.jsonValue(),
+);
+
+test("sidecars and metadata of any kind: an error of ours, or a preprocessing that the model can be given", () => {
+  const decoded = decodeModel(model, "m.onnx");
+  const taken = { sidecars: 0, metadata: 0 };
+  const given = (text: string): void => {
+    try {
+      const says = parsePreprocessing(text, "m.wildmark.json");
+      const { preprocessing, graph } = imageGraph(withPreprocessing(decoded, says), shape);
+      expect(preprocessingInWords(preprocessing)).toHaveLength(5);
+      for (const [name, tensor] of graph.initializers) {
+        if (name.startsWith("wildmark/"))
+          expect([...tensor.data].every((value) => Number.isFinite(Number(value)))).toBe(true);
+      }
+      taken.sidecars++;
+    } catch (error) {
+      if (!(error instanceof WildmarkError)) throw error;
+    }
+    try {
+      const file = encodeModel(withMetadata(decoded, new Map([[METADATA_KEY, text]])));
+      imageGraph(decodeModel(file, "m.onnx"), shape);
+      taken.metadata++;
+    } catch (error) {
+      if (!(error instanceof WildmarkError)) throw error;
+    }
+  };
+  fc.assert(
+    fc.property(preprocessings, (value) => given(JSON.stringify(value))),
+    { numRuns: 1000, seed: 3 },
+  );
+  fc.assert(fc.property(fc.string(), given), { numRuns: 300, seed: 4 });
+  expect(taken.sidecars).toBeGreaterThan(20);
+  expect(taken.metadata).toBe(taken.sidecars);
 });

@@ -101,6 +101,11 @@ function scaled(
   const deviations = perChannel(std, channels, "std");
   const factors = deviations.map((sigma) => (high - low) / sigma);
   const shifts = perChannel(mean, channels, "mean").map((mu, c) => (low - mu) / (deviations[c] ?? 1));
+  if (![...factors, ...shifts].every((value) => Number.isFinite(Math.fround(value)))) {
+    throw new WildmarkError("bad-model", "The preprocessing's range, mean and std make pixels too large for float32.", {
+      hint: "Give the numbers that the model was trained with.",
+    });
+  }
   const step = (opType: string, value: string, name: string, values: readonly number[]): string => {
     const stored = b.initializer(`wildmark/${name}`, float32([1, channels, 1, 1], values));
     return b.op(opType, [value, stored], {}, { name: `wildmark/image_${name}` });

@@ -1,5 +1,7 @@
 /** @file wildmark info: what a model is, and what Wildmark sees in it. */
 
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { z } from "zod";
 import { describeDims } from "../../onnx/classifier.js";
 import { describeModel, type ModelDescription } from "../../onnx/describe.js";
@@ -26,18 +28,37 @@ export const command: CommandFile = () =>
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
-      const file = { path, bytes: bytes.length, sha256: modelSha256(bytes) };
-      return { document: { command: "info", file, ...description }, text: inWords(file, description) };
+      const file = { path, ...(await fingerprint(path)) };
+      const read = { bytes: bytes.length, sha256: modelSha256(bytes) };
+      return { document: { command: "info", file, read, ...description }, text: inWords(file, read, description) };
     },
   });
 
-function inWords(file: { readonly path: string; readonly bytes: number }, model: ModelDescription): string {
+interface Fingerprint {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Of the file as it lies there; keys and results know a model by what was read from it, which may be wider or whole. */
+async function fingerprint(path: string): Promise<Fingerprint> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+function inWords(file: Fingerprint & { readonly path: string }, read: Fingerprint, model: ModelDescription): string {
   const { origin, opsets, classifier } = model;
   const opsetWords = Object.entries(opsets).map(
     ([domain, version]) => `${domain === "" ? "ai.onnx" : domain} ${version}`,
   );
   const facts = [
     ["file", `${file.path}, ${count(file.bytes)} bytes`],
+    ["SHA-256", file.sha256],
+    ...(read.sha256 === file.sha256 ? [] : [["read as", `${count(read.bytes)} bytes, SHA-256 ${read.sha256}`]]),
     ["made by", `${origin.producer || "unknown"}, IR version ${origin.irVersion}, opset ${opsetWords.join(", ")}`],
     ...model.inputs.map((value) => ["input", valueWords(value)]),
     ...model.outputs.map((value) => ["output", valueWords(value)]),
