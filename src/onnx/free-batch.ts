@@ -25,9 +25,9 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
     taken.add(name);
     return name;
   };
+  const known = knownVectors(graph);
   const bakedInts = (value: string | undefined): readonly number[] | undefined => {
-    const tensor: Tensor | undefined = value === undefined ? undefined : graph.initializers.get(value);
-    const numbers = tensor?.type === "int64" && tensor.dims.length === 1 ? toNumbers(tensor) : undefined;
+    const numbers = known.get(value ?? "");
     return numbers?.[0] === batch ? numbers : undefined;
   };
   const withInput = (node: Node, index: number, value: string): Node => ({
@@ -63,6 +63,25 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
     }
   }
   return b.build();
+}
+
+/** The int64 vectors that are stored, or put together from what is stored: exporters compute shapes in several nodes. */
+function knownVectors(graph: Graph): ReadonlyMap<string, readonly number[]> {
+  const known = new Map<string, readonly number[]>();
+  for (const [name, tensor] of graph.initializers) {
+    if (tensor.type === "int64" && tensor.dims.length === 1) known.set(name, toNumbers(tensor));
+  }
+  for (const node of graph.nodes) {
+    const [output = "", ...others] = node.outputs;
+    const [input = ""] = node.inputs;
+    const parts = node.inputs.map((value) => known.get(value));
+    const whole = !("start" in node.attributes) && !("end" in node.attributes);
+    const dims = graph.initializers.get(input)?.dims;
+    if (others.length > 0) continue;
+    if (isOperator(node, "Shape") && whole && dims !== undefined) known.set(output, dims);
+    if (isOperator(node, "Concat") && parts.every((part) => part !== undefined)) known.set(output, parts.flat());
+  }
+  return known;
 }
 
 /** [rows of `data`, …rest] */

@@ -136,6 +136,19 @@ describe("a batch that the file fixes is freed", () => {
     expect(imageGraph(model, shape).freed).toBe(true);
   });
 
+  const stored = (b: GraphBuilder, ...values: number[]): string =>
+    b.initializer("stored", int64([values.length], values));
+  const targets: Readonly<Record<string, (b: GraphBuilder) => string>> = {
+    "joined from constants": (b) => b.op("Concat", [stored(b, 1), stored(b, 48)], { axis: 0 }),
+    "the shape of a constant": (b) => b.op("Shape", [b.initializer("like", wavy([1, 48]))]),
+    "joined from the shape of a constant": (b) =>
+      b.op("Concat", [b.op("Shape", [b.initializer("like", wavy([1]))]), stored(b, -1)], { axis: 0 }),
+  };
+  test.each(Object.entries(targets))("Reshape to a target that is %s", async (_, target) => {
+    const model = modelOf([1, 3, 4, 4], (b, x) => rest(b, b.op("Reshape", [x, target(b)])), [1, 2]);
+    expectClose(await scoresOf(model), expectedScores(planar));
+  });
+
   test("a class token that is stored once is joined to every image", async () => {
     const model = modelOf(
       [1, 3, 4, 4],
