@@ -24,8 +24,8 @@ export const normalizationRules: GradientRules = {
     /** Over positions first, then images: half the time of both at once, and squares round to 1e-7, not 1e-5. */
     const sum = (value: string, operator = "ReduceSum"): string => {
       if (spatial.length === 0) return b.op(operator, [value, b.ints([0])], { keepdims: 0 });
-      const images = b.op(operator, [value, b.ints(spatial.map((_, i) => i + 2))], { keepdims: 0 });
-      return b.op("ReduceSum", [images, b.ints([0])], { keepdims: 0 });
+      const perImage = b.op(operator, [value, b.ints(spatial.map((_, i) => i + 2))], { keepdims: 0 });
+      return b.op("ReduceSum", [perImage, b.ints([0])], { keepdims: 0 });
     };
     const spread = (value: string): string => b.op("Reshape", [value, b.ints([1, channels, ...spatial.map(() => 1)])]);
     const f = formulas(b);
