@@ -174,8 +174,9 @@ export const convGradWeight: LoweringFamily = {
   operator: "ConvGradWeight",
   lowerings: [conv, convDeeper, columns, imageColumns, blocked],
   /**
-   * As measured on two cores: `blocked` where images and channels fill blocks (3×3 at stride 1, 128 images, 16 to 128
-   * channels: 0.2 to 0.8 of the time of the next best, at stride 2 about the same), else `conv-deeper` nearly everywhere
+   * As measured on two cores: `blocked` where images and channels fill blocks (3×3 at stride 1, 128 images, beside what
+   * would be taken without: 0.2 to 0.5 of the time for 16 and 32 channels on 32×32 and 16×16, 0.5 to 1.1 for 64 and 128 on
+   * 8×8 and 4×4, 0.6 to 1.6 at stride 2, on a busy machine), else `conv-deeper` nearly everywhere
    * (16 to 128 channels: 0.3 to 0.5 of the time of `conv`), `conv` for LeNet's grey images, `image-columns` for colour
    * (0.6 of `conv`) and for kernels of one cell, which need no copies (0.4 of `conv-deeper`), `columns` where windows are
    * many and stand close (16 and 32 channels on 32×32 and 16×16: 0.8 to 0.95 of `conv-deeper`, 64 channels on 32×32: 0.7).
