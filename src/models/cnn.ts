@@ -7,7 +7,7 @@
 import type { RandomStream } from "../core/random.js";
 import type { Graph } from "../onnx/graph.js";
 import { finishClassifier, startClassifier } from "./classifier.js";
-import { conv2d, dense, maxPool2, relu } from "./layers.js";
+import { conv2d, dense, type LayerContext, maxPool2, relu } from "./layers.js";
 import type { ArchitectureFamily, ArchitectureInput } from "./registry.js";
 
 export const cnn: ArchitectureFamily = {
@@ -19,8 +19,10 @@ export const cnn: ArchitectureFamily = {
 };
 
 function build(name: string, width: number, input: ArchitectureInput, random: RandomStream): Graph {
-  const { context, image } = startClassifier(name, input, random);
-  let x = image;
+  const started = startClassifier(name, input, random);
+  const context: LayerContext = { ...started.context, init: "he" };
+
+  let x = started.image;
   let inputs = input.channels;
   for (const [i, outputs] of [width, width, 2 * width, 2 * width].entries()) {
     x = relu(context, conv2d(context, `conv${i + 1}`, x, { inputs, outputs, kernel: 3, padding: 1 }));

@@ -2,7 +2,8 @@
  * @file Layers as graph fragments with freshly drawn weights.
  *
  * Initialisation is PyTorch's default for Conv2d and Linear, uniform in ±1/√fan_in for weights and biases, so that
- * published learning rates carry over. Convolutions before batch normalisation have no bias and He et al.'s normal
+ * published learning rates carry over; `init: "he"` draws uniform in ±√(6/fan_in) with biases 0, without which a deeper
+ * network that has no normalisation hardly begins to learn. Convolutions before batch normalisation have no bias and He et al.'s normal
  * weights (ICCV 2015, fan-out form), as torchvision draws them. Weights and nodes have the names they have in PyTorch.
  */
 
@@ -14,6 +15,8 @@ import { float, type GraphBuilder } from "../onnx/builder.js";
 export interface LayerContext {
   readonly b: GraphBuilder;
   readonly random: RandomStream;
+  /** How `conv2d` and `dense` draw: as PyTorch by default, or as He et al. for layers followed by ReLU. */
+  readonly init?: "torch" | "he";
 }
 
 export interface ConvOptions {
@@ -25,12 +28,15 @@ export interface ConvOptions {
 }
 
 /** 2-D convolution with bias; weights `name.weight` [outputs, inputs, k, k] and `name.bias` [outputs]. */
-export function conv2d({ b, random }: LayerContext, name: string, x: string, options: ConvOptions): string {
+export function conv2d({ b, random, init }: LayerContext, name: string, x: string, options: ConvOptions): string {
   const { inputs, outputs, kernel, padding = 0, stride = 1 } = options;
   const fanIn = inputs * kernel * kernel;
   const stream = random.stream(name);
-  const weight = b.initializer(`${name}.weight`, drawn([outputs, inputs, kernel, kernel], fanIn, stream));
-  const bias = b.initializer(`${name}.bias`, drawn([outputs], fanIn, stream));
+  const weight = b.initializer(
+    `${name}.weight`,
+    drawn([outputs, inputs, kernel, kernel], weightBound(init, fanIn), stream),
+  );
+  const bias = b.initializer(`${name}.bias`, drawn([outputs], biasBound(init, fanIn), stream));
   const attributes = {
     kernel_shape: [kernel, kernel],
     strides: [stride, stride],
@@ -77,10 +83,16 @@ export function convNorm(
 }
 
 /** Dense layer y = x Wᵀ + b; weights `name.weight` [outputs, inputs] and `name.bias` [outputs]. */
-export function dense({ b, random }: LayerContext, name: string, x: string, inputs: number, outputs: number): string {
+export function dense(
+  { b, random, init }: LayerContext,
+  name: string,
+  x: string,
+  inputs: number,
+  outputs: number,
+): string {
   const stream = random.stream(name);
-  const weight = b.initializer(`${name}.weight`, drawn([outputs, inputs], inputs, stream));
-  const bias = b.initializer(`${name}.bias`, drawn([outputs], inputs, stream));
+  const weight = b.initializer(`${name}.weight`, drawn([outputs, inputs], weightBound(init, inputs), stream));
+  const bias = b.initializer(`${name}.bias`, drawn([outputs], biasBound(init, inputs), stream));
   return b.op("Gemm", [x, weight, bias], { transB: 1 }, { name });
 }
 
@@ -98,8 +110,13 @@ export function averageFeatures({ b }: LayerContext, x: string): string {
   return b.op("Flatten", [b.op("GlobalAveragePool", [x])], { axis: 1 });
 }
 
-function drawn(dims: readonly number[], fanIn: number, random: RandomStream): FloatTensor {
-  const bound = 1 / Math.sqrt(fanIn);
+type Init = LayerContext["init"];
+
+const weightBound = (init: Init, fanIn: number): number => Math.sqrt((init === "he" ? 6 : 1) / fanIn);
+
+const biasBound = (init: Init, fanIn: number): number => (init === "he" ? 0 : 1 / Math.sqrt(fanIn));
+
+function drawn(dims: readonly number[], bound: number, random: RandomStream): FloatTensor {
   return float32(
     dims,
     Float32Array.from({ length: elementCount(dims) }, () => (2 * random.uniform() - 1) * bound),

@@ -56,7 +56,7 @@ const normalised: Recipe = {
 const recipes: Readonly<Record<string, Recipe>> = {
   resnet18: normalised,
   vgg: normalised,
-  cnn: { ...plainRecipe, epochs: 20, nesterov: true, augment: "auto" },
+  cnn: { ...plainRecipe, epochs: 20, learningRate: 0.02, nesterov: true, augment: "auto" },
 };
 
 /** The recipe of an architecture, whatever its width. */
