@@ -39,5 +39,6 @@ test.each(thirdPartyModels)("$file: marked, verified, attacked", async (entry) =
     `${entry.file}: after WILD-JS accuracy ${percent(cleaned.accuracyAfter)}, retention ${percent(after.retention)}, ` +
       `owned ${afterwards.owned}, ${seconds(start)}`,
   );
-  expect(Number.isFinite(cleaned.accuracyAfter)).toBe(true);
+  // Whether the mark goes is a finding; a cleaned model that lost half of what it knew is no cleaned model.
+  expect(cleaned.accuracyAfter).toBeGreaterThan(cleaned.accuracyBefore / 2);
 });

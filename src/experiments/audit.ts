@@ -9,20 +9,18 @@ import { mkdir } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { WildmarkError } from "../core/errors.js";
 import { elementCount } from "../core/tensor.js";
-import { WILDMARK_VERSION } from "../core/version.js";
 import { requireFit } from "../data/fit.js";
 import { storedTensors } from "../onnx/traverse.js";
 import { atLevel, formatPValue } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import { removalMethods } from "../removal/registry.js";
-import { runtimeVersion } from "../runtime/session.js";
 import { finishAttack } from "./audit-cell.js";
 import { planAudit } from "./audit-plan.js";
 import type { AuditCellResult, AuditResult } from "./audit-result.js";
 import { type AuditChoices, type AuditSpec, auditSpec } from "./audit-spec.js";
 import { type Attempt, type CrewOptions, cellThreads, openCrew } from "./crew.js";
 import { auditExperiment } from "./experiment.js";
-import { thisMachine } from "./machine.js";
+import { dataSummary, thisMachine, thisSoftware } from "./machine.js";
 import { measure, yardstickOf } from "./measure.js";
 import { RESULT_FORMAT, RESULT_VERSION } from "./result.js";
 
@@ -65,7 +63,6 @@ export async function runAudit(spec: AuditSpec, options: AuditOptions): Promise<
   await mkdir(options.out, { recursive: true });
   const cells = await attackAll(spec, { ...options, alpha });
 
-  const { shape, classes } = dataset.train;
   return {
     format: RESULT_FORMAT,
     version: RESULT_VERSION,
@@ -75,17 +72,9 @@ export async function runAudit(spec: AuditSpec, options: AuditOptions): Promise<
     started: started.toISOString(),
     finished: new Date().toISOString(),
     seconds: (performance.now() - start) / 1000,
-    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion(), node: process.versions.node },
+    software: thisSoftware(),
     machine: thisMachine(runtime ?? {}, jobs * cellThreads(runtime)),
-    data: {
-      id: dataset.id,
-      title: dataset.title,
-      classes,
-      shape: [shape.channels, shape.height, shape.width],
-      trainCount: dataset.train.count,
-      testCount: dataset.test.count,
-      sha256: dataset.sha256,
-    },
+    data: dataSummary(dataset),
     model: { name: names.model, sha256: spec.modelSha256, parameters: weightsOf(spec) },
     key: {
       name: names.key,

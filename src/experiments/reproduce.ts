@@ -8,19 +8,17 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { writeFileAtomic } from "../core/files.js";
-import { WILDMARK_VERSION } from "../core/version.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { nestedSubset } from "../data/subset.js";
 import type { Architecture } from "../models/registry.js";
 import type { ChosenMethod } from "../removal/registry.js";
-import { runtimeVersion } from "../runtime/session.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { imagesSha256 } from "./cells.js";
 import { cellThreads, openCrew } from "./crew.js";
 import { reproduceExperiment } from "./experiment.js";
 import { finishInnocent, finishMarked, finishRemoval, finishUnmarked } from "./finish-cells.js";
-import { parameterCount, thisMachine } from "./machine.js";
+import { dataSummary, parameterCount, thisMachine, thisSoftware } from "./machine.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, type Verdict } from "./result.js";
 import type { RunOptions } from "./run-options.js";
 
@@ -57,7 +55,6 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
   await saveSubsets(spec, options.out);
   const { unmarked, marked, removals } = await finishAll(spec, options);
 
-  const { shape, classes } = dataset.train;
   return {
     format: RESULT_FORMAT,
     version: RESULT_VERSION,
@@ -67,17 +64,9 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
     started: started.toISOString(),
     finished: new Date().toISOString(),
     seconds: (performance.now() - start) / 1000,
-    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion(), node: process.versions.node },
+    software: thisSoftware(),
     machine: thisMachine(options.runtime ?? {}, (options.jobs ?? 1) * cellThreads(options.runtime)),
-    data: {
-      id: dataset.id,
-      title: dataset.title,
-      classes,
-      shape: [shape.channels, shape.height, shape.width],
-      trainCount: dataset.train.count,
-      testCount: dataset.test.count,
-      sha256: dataset.sha256,
-    },
+    data: dataSummary(dataset),
     architecture: {
       id: spec.architecture.id,
       title: spec.architecture.title,
