@@ -32,7 +32,8 @@ test.each(thirdPartyModels)("$file: marked, verified, attacked", async (entry) =
   expect(accuracyBefore - measured.accuracy).toBeLessThanOrEqual(0.02);
 
   start = performance.now();
-  const method = findMethod("wild").choose({ metric: "js" });
+  // Clipped: mnist-8, which takes raw pixels, collapses at WILD's usual rate (docs/methods.md).
+  const method = findMethod("wild").choose({ metric: "js", clipNorm: 1 });
   const cleaned = await removeMark({ model: marked, dataset, method, fraction: 0.1, seed: 0, key });
   const { after, verdict: afterwards } = cleaned.mark;
   console.log(

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { requireFit } from "../../data/fit.js";
+import { isAtChance } from "../../experiments/chance.js";
 import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "../../experiments/remove-mark.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
@@ -75,6 +76,8 @@ export const command: CommandFile = (words) => {
       const bytes = encodeModel(cleaned.model);
       await writeModelFile(out, cleaned.model, { force });
       const { mark, epochs, seconds, images, accuracyBefore, accuracyAfter } = cleaned;
+      const atChance = isAtChance(Math.round(accuracyAfter * dataset.test.count), dataset.test);
+      if (atChance) progress.note(COLLAPSED);
       return {
         document: {
           command: "remove",
@@ -89,6 +92,7 @@ export const command: CommandFile = (words) => {
           seed,
           accuracyBefore,
           accuracyAfter,
+          atChance,
           mark: mark ?? null,
           epochs,
           seconds,
@@ -98,6 +102,11 @@ export const command: CommandFile = (words) => {
     },
   });
 };
+
+/** On a model that takes raw pixels (0-255) clipping at 1 was what kept it: 94 % instead of chance (docs/methods.md). */
+const COLLAPSED =
+  "warning: the cleaned model only guesses: its training went astray. Shorten long gradients (--clip-norm 1), or lower " +
+  "--learning-rate.";
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
   const { accuracyBefore, accuracyAfter, images, mark } = cleaned;
