@@ -179,12 +179,15 @@ export interface VerifyCall extends VerifyOptions {
   readonly model: Model;
   readonly key: Key;
   readonly runtime?: RuntimeOptions;
+  /** Models without the mark that the suspect is ranked among, in place of the placebo control (the empirical null). */
+  readonly unmarked?: readonly Model[];
 }
 
 /**
  * Tests whether a suspect model carries a key's mark.
  *
- * @throws WildmarkError `bad-key` when the model takes other images or answers other classes than the key's.
+ * @throws WildmarkError `bad-key` when a model takes other images or answers other classes than the key's; `usage` when
+ *   the suspect, the marked model, or one model twice is among the unmarked ones.
  */
 export async function verify({ model, key, ...options }: VerifyCall): Promise<Verdict> {
   return verifyModel(model, key, options);

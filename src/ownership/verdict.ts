@@ -8,7 +8,7 @@ const share = z.number().min(0).max(1);
 
 /** One test of ownership: what an innocent model would do, and how likely that makes what was seen. */
 export const testSchema = z.object({
-  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher"]),
+  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher", "empirical-null"]),
   title: z.string(),
   nullHypothesis: z.string(),
   /** One-sided p-value. */
@@ -31,7 +31,12 @@ export const verdictSchema = z.object({
   tests: z.array(testSchema).min(1),
   /** The most conservative test that applies; its p-value against alpha is the verdict. */
   decidedBy: testSchema.shape.id,
+  /** The p-value of the deciding test, times the number of keys tried (Bonferroni), at most 1. */
   pValue: share,
+  /** How many unmarked models the suspect was ranked among, where there were any. */
+  unmarked: z.int().positive().optional(),
+  /** How many keys the owner tried, where more than one. */
+  keysTried: z.int().min(2).optional(),
 });
 
 export type OwnershipTest = z.infer<typeof testSchema>;
@@ -51,6 +56,7 @@ export function describeVerdict(verdict: Verdict): string[] {
   const [low, high] = interval;
   return [
     `${answer}: ${formatPValue(pValue)}, ${comparison} the significance level ${alpha}; decided by: ${title}`,
+    ...limits(verdict),
     `${matches} of ${n} triggers answered with the key's labels: retention ${percent(retention)}, ` +
       `${Number((confidence * 100).toFixed(4))} % Clopper-Pearson interval ${percent(low)} to ${percent(high)}`,
     ...tests.flatMap((test) => [
@@ -59,6 +65,21 @@ export function describeVerdict(verdict: Verdict): string[] {
       `  Seen: ${test.detail}`,
     ]),
   ];
+}
+
+/** What bears on the p-value beside the tests: the keys tried, and whether the unmarked models could suffice at all. */
+function limits({ alpha, unmarked, keysTried = 1 }: Verdict): string[] {
+  const lines: string[] = [];
+  if (keysTried > 1) {
+    lines.push(`${keysTried} keys were tried, so the deciding p-value is multiplied by ${keysTried} (Bonferroni)`);
+  }
+  if (unmarked !== undefined && keysTried / (unmarked + 1) > alpha) {
+    lines.push(
+      `Too few unmarked models to show ownership at ${alpha}, whatever the suspect answers: with ${unmarked} the p-value ` +
+        `is at least ${keysTried}/${unmarked + 1}; ${Math.ceil(keysTried / alpha) - 1} are needed`,
+    );
+  }
+  return lines;
 }
 
 /** "p = 0.032", "p = 3.2e-16"; never a bare zero, which would claim certainty. */

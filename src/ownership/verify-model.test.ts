@@ -8,7 +8,7 @@ import { answers } from "../data/answers.js";
 import { copyPixels } from "../data/dataset.js";
 import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
-import { decodeModel, type Model } from "../onnx/model.js";
+import { decodeModel, encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { type ChosenMark, findMark } from "../watermarks/registry.js";
 import type { TriggerSet } from "../watermarks/scheme.js";
@@ -93,6 +93,32 @@ describe("verifying a model", () => {
     };
     expect(await verifyModel(suspect, planted)).toMatchObject({ owned: true, matches: 12 });
     expect(await verifyModel(model, key)).toMatchObject({ owned: false });
+  });
+
+  test("ranks the suspect among unmarked models, in place of the placebos", async () => {
+    const { key, set } = marked("unrelated", { labels: "random" });
+    const unmarked = [5, 6, 7].map((seed) => tinyModel({ ...images, seed }));
+    const verdict = await verifyModel(model, key, { unmarked });
+    const matches = async (asked: Model): Promise<number> =>
+      (await answers(asked, set.triggers)).filter((answer, i) => answer === set.triggers.labels[i]).length;
+    const others = await Promise.all(unmarked.map(matches));
+    const asMany = others.filter((other) => other >= verdict.matches).length;
+    expect(verdict.tests.map(({ id }) => id)).toEqual(["binomial", "empirical-null"]);
+    expect(verdict.tests[1]?.pValue).toBe((1 + asMany) / 4);
+  });
+
+  test("refuses the suspect, the marked model and a model twice among the unmarked, and one of another kind", async () => {
+    const { key } = marked("content");
+    const other = tinyModel({ ...images, seed: 5 });
+    const madeFor = { ...key, modelSha256: modelSha256(encodeModel(other)) };
+    await expect(verifyModel(model, key, { unmarked: [other, model] })).rejects.toThrow(/model 2 .* as the suspect/);
+    await expect(verifyModel(model, key, { unmarked: [other, other] })).rejects.toThrow(/2 .* as unmarked model 1/);
+    await expect(verifyModel(model, madeFor, { unmarked: [other] })).rejects.toThrow(/the marked model/);
+    const misfit = tinyModel({ side: 16, classes: 8 });
+    await expect(verifyModel(model, key, { unmarked: [misfit] })).rejects.toMatchObject({
+      code: "bad-key",
+      message: expect.stringContaining("unmarked model 1"),
+    });
   });
 
   test("models that take the same pixels in another form are asked too", async () => {

@@ -6,25 +6,37 @@ import { inMemory } from "../data/pixels.js";
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
+import { requireUnmarked } from "./unmarked.js";
 import type { Verdict } from "./verdict.js";
 import { type VerifyOptions, verifyAnswers } from "./verify.js";
 
 export interface VerifyModelOptions extends VerifyOptions {
   readonly runtime?: RuntimeOptions;
+  /** Models without the mark that the suspect is ranked among, in place of the placebo control. */
+  readonly unmarked?: readonly Model[];
 }
 
-/** @throws WildmarkError `bad-key` when the model takes other images or answers other classes than the key's. */
+/**
+ * @throws WildmarkError `bad-key` when a model takes other images or answers other classes than the key's; `usage` as
+ *   `requireUnmarked` and `verifyAnswers` do.
+ */
 export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
   const { shape, classes } = key;
   requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
-  const ask = ({ images, count }: KeyImages): Promise<Uint16Array> =>
-    answers(model, { shape, count, pixels: inMemory(images) }, options.runtime);
-  return verifyAnswers(
-    key,
-    {
-      triggers: await ask(key.triggers),
-      ...(key.placebos === undefined ? {} : { placebos: await ask(key.placebos) }),
-    },
-    options,
-  );
+  const { unmarked } = options;
+  if (unmarked !== undefined) {
+    const named = unmarked.map((each, i) => ({ name: `unmarked model ${i + 1}`, model: each }));
+    requireUnmarked(model, key, named);
+  }
+  const ask = (asked: Model, { images, count }: KeyImages): Promise<Uint16Array> =>
+    answers(asked, { shape, count, pixels: inMemory(images) }, options.runtime);
+  const triggers = await ask(model, key.triggers);
+  if (unmarked !== undefined) {
+    const others: Uint16Array[] = [];
+    // One after the other: each has a session of its own.
+    for (const each of unmarked) others.push(await ask(each, key.triggers));
+    return verifyAnswers(key, { triggers, unmarked: others }, options);
+  }
+  const placebos = key.placebos === undefined ? {} : { placebos: await ask(model, key.placebos) };
+  return verifyAnswers(key, { triggers, ...placebos }, options);
 }

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { randomStream } from "../core/random.js";
 import type { Key } from "./key.js";
-import { describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
+import { atLevel, describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
 import { type Answers, verifyAnswers } from "./verify.js";
 
 const CLASSES = 10;
@@ -245,4 +245,59 @@ test("p-values are never printed as zero", () => {
   expect(formatPValue(1e-200)).toBe("p = 1.0e-200");
   expect(formatPValue(0.0399)).toBe("p = 0.0399");
   expect(formatPValue(1)).toBe("p = 1");
+});
+
+describe("the empirical null", () => {
+  const labels = fixedLabels(100);
+  const key = keyOf(labels, { count: 100, paired: true });
+  const others = (...matches: number[]) => matches.map((each) => matching(labels, each));
+
+  test("is the rank among unmarked models, ties against the owner, and replaces the placebo control", () => {
+    const verdict = verifyAnswers(key, {
+      triggers: matching(labels, 90),
+      placebos: labels,
+      unmarked: others(0, 90, 95, 12),
+    });
+    expect(verdict.tests.map((each) => each.id)).toEqual(["binomial", "empirical-null"]);
+    expect(verdict).toMatchObject({ decidedBy: "empirical-null", pValue: 3 / 5, unmarked: 4, owned: false });
+    expect(verdict.tests[1]?.detail).toContain("2 of 4 unmarked models");
+    expect(verdictSchema.parse(verdict)).toEqual(verdict);
+  });
+
+  test("shows ownership at 0.05 with 19 innocents and no fewer, and says so at every level", () => {
+    const ranked = (count: number) =>
+      verifyAnswers(key, { triggers: labels, unmarked: others(...Array.from({ length: count }, () => 3)) });
+    expect(ranked(19).owned).toBe(true);
+    expect(describeVerdict(ranked(19)).join("\n")).not.toContain("Too few");
+    expect(ranked(18).owned).toBe(false);
+    expect(describeVerdict(ranked(18)).join("\n")).toMatch(/Too few .* 1\/19; 19 are needed/);
+    expect(describeVerdict(atLevel(ranked(19), 1e-6)).join("\n")).toContain("999999 are needed");
+  });
+
+  test("still asks more than luck", () => {
+    const verdict = verifyAnswers(key, { triggers: matching(labels, 10), unmarked: others(...new Array(99).fill(0)) });
+    expect(verdict).toMatchObject({ decidedBy: "binomial", owned: false });
+  });
+
+  test("refuses no models and answers of another length", () => {
+    expect(() => verifyAnswers(key, { triggers: labels, unmarked: [] })).toThrow(/empty/);
+    expect(() => verifyAnswers(key, { triggers: labels, unmarked: [labels.slice(1)] })).toThrow(/unmarked model 1/);
+  });
+});
+
+describe("several keys tried", () => {
+  const key = keyOf(evenLabels(100));
+  const at = (keysTried: number) => verifyAnswers(key, { triggers: matching(evenLabels(100), 20) }, { keysTried });
+
+  test("multiply the deciding p-value and leave the tests as they are", () => {
+    expect(at(30).pValue).toBeCloseTo(30 * at(1).pValue, 14);
+    expect(at(30)).toMatchObject({ keysTried: 30, owned: false, tests: at(1).tests });
+    expect(at(10_000).pValue).toBe(1);
+    expect(at(1)).not.toHaveProperty("keysTried");
+    expect(describeVerdict(at(30)).join("\n")).toContain("30 keys were tried");
+  });
+
+  test.each([0, 1.5, Number.NaN])("refuses %d", (keysTried) => {
+    expect(() => at(keysTried)).toThrow(/whole number/);
+  });
 });

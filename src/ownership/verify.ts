@@ -6,7 +6,15 @@
  *
  * - the exact binomial test, against luck. It is sound where the labels were drawn at random, because then nobody's bias
  *   can foresee them;
- * - the placebo control, against bias: the suspect's answers on triggers against its own answers on placebos.
+ * - against bias, the empirical null where unmarked models are given: the suspect's matches ranked among theirs; else
+ *   the placebo control: the suspect's answers on triggers against its own answers on placebos. Both ask whether an
+ *   innocent model would do the same, so the first replaces the second, which cannot see a mark that spread to all images
+ *   of its kind (our choice).
+ *
+ * The binomial test keeps p₀ = 1/K and does not estimate how often an innocent model answers each class. A bound that needs
+ * no such estimate is the largest share of one label: no answers that know nothing of the labels match more often on
+ * average. It is 1/K for labels that look random and 1 for a fixed one, which is what p₀ is without a control. How often
+ * innocent models really answer a fixed label is what the placebos and the unmarked models measure.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -20,6 +28,8 @@ export interface Answers {
   readonly triggers: Uint16Array;
   /** Absent where the placebos were not asked; then no placebo control takes part. */
   readonly placebos?: Uint16Array;
+  /** What models without the mark answered to the triggers, one array a model; given, the placebos take no part. */
+  readonly unmarked?: readonly Uint16Array[];
 }
 
 export interface VerifyOptions {
@@ -27,6 +37,8 @@ export interface VerifyOptions {
   readonly alpha?: number;
   /** Confidence of the interval of the retention, in (0, 1), 0.95 by default. */
   readonly confidence?: number;
+  /** How many keys the owner tried on this suspect, 1 by default; the deciding p-value is multiplied by it (Bonferroni). */
+  readonly keysTried?: number;
 }
 
 /**
@@ -35,23 +47,32 @@ export interface VerifyOptions {
  * The verdict rests on the largest p-value of the tests that apply, so that its rate of false claims is at most `alpha`
  * whenever one of the null hypotheses describes the innocent model.
  *
- * @throws WildmarkError `bad-key` when the answers do not fit the key; `usage` for an alpha or confidence out of range.
+ * @throws WildmarkError `bad-key` when the answers do not fit the key; `usage` for an alpha, a confidence or a
+ *   number of keys out of range, or an empty list of unmarked models.
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
-  const { alpha = 0.05, confidence = 0.95 } = options;
+  const { alpha = 0.05, confidence = 0.95, keysTried = 1 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
+  if (!Number.isSafeInteger(keysTried) || keysTried < 1) {
+    throw new WildmarkError("usage", `keysTried must be a whole number from 1, found ${keysTried}`, {
+      hint: "count every key that was tried on this suspect, this one too",
+    });
+  }
   checkAnswers(answers.triggers, key.triggers.count, "triggers", key.classes);
   const { count: n, labels } = key.triggers;
   const hits = Uint8Array.from(answers.triggers, (answer, i) => (answer === labels[i] ? 1 : 0));
   const matches = countOnes(hits);
 
-  const placebo = placeboTest(key, hits, answers.placebos);
-  const binomial = binomialTest(key, matches, placebo !== undefined);
-  const tests = placebo === undefined ? [binomial] : [binomial, placebo];
-  const decisive = placebo !== undefined && placebo.pValue >= binomial.pValue ? placebo : binomial;
+  const { unmarked } = answers;
+  const control =
+    unmarked === undefined ? placeboTest(key, hits, answers.placebos) : empiricalNullTest(key, matches, unmarked);
+  const binomial = binomialTest(key, matches, control);
+  const tests = control === undefined ? [binomial] : [binomial, control];
+  const decisive = control !== undefined && control.pValue >= binomial.pValue ? control : binomial;
+  const pValue = Math.min(1, decisive.pValue * keysTried);
   return {
-    owned: decisive.pValue <= alpha,
+    owned: pValue <= alpha,
     n,
     matches,
     retention: matches / n,
@@ -60,20 +81,22 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     alpha,
     tests,
     decidedBy: decisive.id,
-    pValue: decisive.pValue,
+    pValue,
+    ...(unmarked === undefined ? {} : { unmarked: unmarked.length }),
+    ...(keysTried === 1 ? {} : { keysTried }),
   };
 }
 
 /**
  * The exact binomial test with p₀ = 1/K.
  *
- * With labels that are not random and no placebo control beside it, there is no bound on how often an innocent model
+ * With labels that are not random and no control beside it, there is no bound on how often an innocent model
  * matches (one that always answers the key's class matches every time), so p₀ = 1 and nothing can be shown.
  */
-function binomialTest(key: Key, matches: number, controlled: boolean): OwnershipTest {
+function binomialTest(key: Key, matches: number, control: OwnershipTest | undefined): OwnershipTest {
   const { classes, triggers } = key;
   const design = labelDesign(triggers.labels, classes);
-  const sound = design.random || controlled;
+  const sound = design.random || control !== undefined;
   const chance = sound ? 1 / classes : 1;
   const luck = `the suspect knows nothing of this key and answers each trigger with the key's label by luck, 1 time in ${classes}`;
   return {
@@ -83,13 +106,46 @@ function binomialTest(key: Key, matches: number, controlled: boolean): Ownership
       ? `${luck}; the labels look drawn at random, so no preference of the suspect could match them more often.`
       : sound
         ? `${luck}. Limit: ${design.text}, and an innocent model that prefers such a class matches more often than ` +
-          "that, so this test alone proves nothing; the placebo control guards against it."
+          `that, so this test alone proves nothing; ${control?.id === "empirical-null" ? "the empirical null" : "the placebo control"} guards against it.`
         : `the suspect knows nothing of this key. ${capital(design.text)}, and an innocent model may answer such ` +
           "images with the key's labels every time; without placebo answers nothing tells it from a marked one.",
     pValue: binomialTail(matches, triggers.count, chance),
     detail:
       `${matches} of ${triggers.count} triggers answered with the key's label` +
       (sound ? `, ${Number((triggers.count / classes).toFixed(1))} expected by luck` : ", any number possible by bias"),
+  };
+}
+
+/**
+ * The empirical null: the suspect's rank among models that never saw the key (the idea: Lukas et al., SoK, S&P 2022).
+ *
+ * p = (1 + unmarked models with at least as many matches) / (N + 1), the Monte-Carlo p-value of Davison and Hinkley
+ * (Bootstrap Methods, 1997, section 4.2). The rank is our choice where a distribution could be fitted: it is valid for any N and any
+ * distribution, at the price that p cannot fall below 1/(N + 1). It assumes that an innocent suspect could have been
+ * one of the unmarked models: same task, and trained alike.
+ */
+function empiricalNullTest(key: Key, matches: number, unmarked: readonly Uint16Array[]): OwnershipTest {
+  const { classes, triggers } = key;
+  if (unmarked.length === 0) {
+    throw new WildmarkError("usage", "the list of unmarked models is empty", {
+      hint: "give at least one, or leave the list out",
+    });
+  }
+  const others = unmarked.map((answers, i) => {
+    checkAnswers(answers, triggers.count, `triggers, of unmarked model ${i + 1}`, classes);
+    return countOnes(Uint8Array.from(answers, (answer, j) => (answer === triggers.labels[j] ? 1 : 0)));
+  });
+  const asMany = others.filter((other) => other >= matches).length;
+  return {
+    id: "empirical-null",
+    title: "empirical null, rank among unmarked models",
+    nullHypothesis:
+      "the suspect is one more model of the kind of the unmarked ones, and as likely as any of them to match the key " +
+      "most often.",
+    pValue: (1 + asMany) / (unmarked.length + 1),
+    detail:
+      `${asMany} of ${unmarked.length} unmarked models matched at least as often as the suspect (${matches}); ` +
+      `the most that any did is ${others.reduce((most, other) => Math.max(most, other), 0)} of ${triggers.count}`,
   };
 }
 
