@@ -66,6 +66,11 @@ const GROUPS: readonly EntryGroup[] = [
         summary: "test whether a suspect model carries a key's mark",
         load: () => import("./commands/verify.js"),
       },
+      {
+        name: "key commit",
+        summary: "a hash of a key to publish, so that nobody can say it was made up afterwards",
+        load: () => import("./commands/key-commit.js"),
+      },
     ],
   },
   {
@@ -96,6 +101,12 @@ const GROUPS: readonly EntryGroup[] = [
     ],
   },
 ];
+
+/** What the commands of two words are about, by the first. */
+const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
+  data: "the data sets themselves",
+  key: "publish what proves the key's age",
+};
 
 const ENTRIES = GROUPS.flatMap((group) => group.entries);
 
@@ -135,7 +146,11 @@ async function runChosen(words: readonly string[]): Promise<void> {
   const said = first === "help" ? [...others, "--help"] : words;
   const entry = ENTRIES.find(({ name }) => name === said.slice(0, name.split(" ").length).join(" "));
   if (entry === undefined) {
-    await parse(program, said.length === 1 && said[0] === "data" ? ["data", "--help"] : said, "");
+    await parse(
+      program,
+      said.length === 1 && said[0] !== undefined && said[0] in GROUP_SUMMARIES ? [...said, "--help"] : said,
+      "",
+    );
     return;
   }
 
@@ -165,7 +180,7 @@ function commandTree(): CommanderCommand {
     for (const group of program.commands.filter((command) => command.commands.length > 0)) {
       const names = group.commands.map((command) => command.name());
       group
-        .summary(`${names.join(", ")}: the data sets themselves`)
+        .summary(`${names.join(", ")}: ${GROUP_SUMMARIES[group.name()] ?? ""}`)
         .helpGroup(heading)
         .helpCommand(false);
     }

@@ -94,5 +94,14 @@ export async function writeKey(path: string, key: Key, options: { readonly force
  * @throws WildmarkError `bad-file`, `bad-key`.
  */
 export async function readKey(path: string): Promise<Key> {
-  return bytesToKey(await readFileBounded(path, { what: "a key", maxBytes: MAX_KEY_BYTES }), path);
+  return bytesToKey(await readKeyBytes(path), path);
+}
+
+/**
+ * The bytes of a key file as they are, for `commitToKey`; `decodeKey` reads them.
+ *
+ * @throws WildmarkError `bad-file`.
+ */
+export async function readKeyBytes(path: string): Promise<Uint8Array> {
+  return readFileBounded(path, { what: "a key", maxBytes: MAX_KEY_BYTES });
 }

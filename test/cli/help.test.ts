@@ -46,7 +46,7 @@ test("--version", async () => {
   expect((await wildmark(folder, "--version")).stdout).toBe(`${manifest.version}\n`);
 });
 
-test.each([[COMMANDS.slice(0, 6)], [[...COMMANDS.slice(6), "data fetch", "data list"]]])(
+test.each([[COMMANDS.slice(0, 6)], [[...COMMANDS.slice(6), "data fetch", "data list", "key commit"]]])(
   "the help of %s has examples and the common options",
   async (commands) => {
     await Promise.all(
