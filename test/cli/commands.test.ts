@@ -1,6 +1,6 @@
 /** @file Every command's ordinary way, on tiny settings of the built-in digits. */
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Ended, wildmark, workFolder } from "./command-line.js";
@@ -70,6 +70,38 @@ test("verify tells the marked model from the innocent one, with status 0 for bot
   expect(sentence).toMatch(/^Ownership is shown: p [=<] /);
   expect(counts).toMatch(/^\d+ of 30 triggers .* Clopper-Pearson interval/);
   expect(text.stdout).toContain("Null hypothesis: ");
+});
+
+test("verify ranks the suspect among unmarked models, files or a folder", async () => {
+  await mkdir(join(folder, "innocent"));
+  await copyFile(join(folder, "model.onnx"), join(folder, "innocent", "a.onnx"));
+  const [one, whole, twice, empty] = await Promise.all([
+    wildmark(folder, "verify marked.onnx --key mark.key --unmarked model.onnx --json"),
+    wildmark(folder, "verify marked.onnx --key mark.key --unmarked innocent --alpha 0.5 --json"),
+    wildmark(folder, "verify marked.onnx --key mark.key --unmarked innocent,model.onnx"),
+    wildmark(folder, "verify marked.onnx --key mark.key --unmarked model.onnx,"),
+  ]);
+  const ranked = { decidedBy: "empirical-null", pValue: 0.5, unmarked: 1 };
+  expect(document(one)).toMatchObject({ ...ranked, owned: false, unmarkedModels: ["model.onnx"] });
+  expect(document(whole)).toMatchObject({ ...ranked, owned: true, unmarkedModels: [join("innocent", "a.onnx")] });
+  expect(twice.status).toBe(2);
+  expect(twice.stderr).toContain("model.onnx cannot stand for an innocent model");
+  expect(empty.status).toBe(2);
+});
+
+test("key commit prints what verify holds the key to, before it opens a model", async () => {
+  const { commitment, salt } = document(await wildmark(folder, "key commit mark.key --json"));
+  const check = (model: string, opened: unknown) =>
+    wildmark(folder, `verify ${model} --key mark.key --commitment ${commitment} --salt ${opened}`);
+  const [right, wrong, half] = await Promise.all([
+    check("marked.onnx", salt),
+    check("missing.onnx", "0".repeat(64)),
+    wildmark(folder, `verify marked.onnx --key mark.key --salt ${salt}`),
+  ]);
+  expect(right.stdout).toContain(`committed to: ${commitment}`);
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toContain("mark.key is not the key that was committed to");
+  expect(half.status).toBe(2);
 });
 
 test("remove writes a cleaned model and, with the key, draws the curve", async () => {
