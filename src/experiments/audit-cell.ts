@@ -9,6 +9,7 @@ import type { AuditAddress } from "./audit-plan.js";
 import { outcomeSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { slug } from "./cells.js";
+import { isAtChance } from "./chance.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
 import { removeMark } from "./remove-mark.js";
 import type { RunOptions } from "./run-options.js";
@@ -48,11 +49,13 @@ export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptio
     schema: outcomeSchema,
     async compute() {
       const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
+      const correct = Math.round(cleaned.accuracyAfter * dataset.test.count);
       return {
         result: {
           epochs: [...cleaned.epochs],
           measured: cleaned.mark.after,
           verdict: cleaned.mark.verdict,
+          atChance: isAtChance(correct, dataset.test),
           seconds: cleaned.seconds,
           modelSha256: sha256(encodeModel(cleaned.model)),
         },

@@ -15,6 +15,8 @@ const outcomeShape = {
   epochs: z.array(epochSchema).min(1),
   measured: measurementSchema,
   verdict: verdictSchema,
+  /** Whether the cleaned model does no better than guessing: the attack went astray, and nothing was stolen. */
+  atChance: z.boolean().default(false),
   /** Time spent training. */
   seconds: z.number().min(0),
   /** Of the cleaned model; the model itself is not kept. */

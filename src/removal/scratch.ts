@@ -10,11 +10,18 @@ import { crossEntropyObjective } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";
 import type { RemovalMethod } from "./method.js";
 import { redrawn } from "./redraw.js";
-import { tune } from "./tuning.js";
+import { CLIP_RATIO, tune } from "./tuning.js";
 
 /** A fresh model needs more steps than a trained one: smaller batches, more epochs. */
 const options = z.strictObject(
-  sgdShape({ epochs: 30, batch: 32, learningRate: 0.05, schedule: "one-cycle", weightDecay: 1e-3 }),
+  sgdShape({
+    epochs: 30,
+    batch: 32,
+    learningRate: 0.05,
+    schedule: "one-cycle",
+    weightDecay: 1e-3,
+    clipRatio: CLIP_RATIO,
+  }),
 );
 
 export const scratch: RemovalMethod<z.infer<typeof options>> = {

@@ -8,6 +8,12 @@ import { type SgdOptions, sgdPlan, sgdShape } from "../training/options.js";
 import type { Attack } from "./method.js";
 
 /**
+ * How far one step may move a weight, at a rate of 1: a tenth of its length. Models come with inputs and scores of any
+ * scale; without a bound a rate that suits one wrecks another (docs/methods.md).
+ */
+export const CLIP_RATIO = 0.1;
+
+/**
  * The schedule that removal methods share, so that they differ in what they are and not in how long or how fast they
  * tune: our own choice, made on MNIST with seed 0 and fixed since (docs/methods.md).
  */
@@ -17,6 +23,7 @@ export const tuningShape = sgdShape({
   learningRate: 0.07,
   schedule: "one-cycle",
   weightDecay: 1e-3,
+  clipRatio: CLIP_RATIO,
 });
 
 export interface Tuning {

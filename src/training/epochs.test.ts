@@ -118,7 +118,7 @@ describe("how it ends", () => {
       message: expect.stringMatching(
         /objective became (NaN|-?Infinity) in step \d+ of epoch \d+ at learning rate 1\.00e\+30/,
       ),
-      hint: expect.stringMatching(/Lower the learning rate.*--clip-norm/),
+      hint: expect.stringMatching(/Lower the learning rate.*--clip-ratio/),
     });
   });
 

@@ -53,6 +53,8 @@ export interface TrainingPlan {
   readonly batchNorm: BatchNormMode;
   /** Longest gradient of a step, over all weights together; absent: any. */
   readonly clipNorm?: number;
+  /** Longest gradient of each weight, as a multiple of the weight's own length; absent: any. */
+  readonly clipRatio?: number;
   /** Another feature tensor than the one `findClassifier` names. */
   readonly features?: string;
 }
@@ -111,6 +113,7 @@ export async function* trainEpochs(
       ),
       frozen,
       ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
+      ...(plan.clipRatio === undefined ? {} : { clipRatio: plan.clipRatio }),
       batchNorm: plan.batchNorm,
     },
     options.runtime,
@@ -174,6 +177,6 @@ function diverged(loss: number, epoch: number, step: number, learningRate: numbe
   return new WildmarkError(
     "numeric",
     `Training diverged: the objective became ${loss} in step ${step + 1} of epoch ${epoch} at learning rate ${learningRate.toPrecision(3)}.`,
-    { hint: "Lower the learning rate, or shorten long gradients (--clip-norm 3)." },
+    { hint: "Lower the learning rate, or shorten long gradients (--clip-ratio 0.1)." },
   );
 }

@@ -15,6 +15,7 @@ export function sgdShape(defaults: {
   readonly weightDecay: number;
   readonly nesterov?: boolean;
   readonly clipNorm?: number;
+  readonly clipRatio?: number;
 }) {
   return {
     epochs: z.int().min(1).max(100_000).default(defaults.epochs).describe("passes over the images"),
@@ -34,6 +35,11 @@ export function sgdShape(defaults: {
       .min(0)
       .default(defaults.clipNorm ?? 0)
       .describe("longest gradient of a step, over all weights; longer ones are shortened (0: any)"),
+    clipRatio: z
+      .number()
+      .min(0)
+      .default(defaults.clipRatio ?? 0)
+      .describe("longest gradient of each weight, as a multiple of the weight's length (0: any)"),
     batchNorm: z
       .enum(["train", "frozen"])
       .default("train")
@@ -75,6 +81,7 @@ export function sgdPlan(
     train: "all",
     batchNorm: options.batchNorm,
     ...(options.clipNorm === 0 ? {} : { clipNorm: options.clipNorm }),
+    ...(options.clipRatio === 0 ? {} : { clipRatio: options.clipRatio }),
     ...more,
   };
 }

@@ -111,6 +111,41 @@ describe("one step", () => {
   });
 });
 
+describe("a bound on each gradient, relative to its weight", () => {
+  const length = (values: readonly number[]): number => Math.hypot(...values);
+  const movedBy = async (clipRatio?: number): Promise<Record<string, number>> => {
+    const plan = planFor(clipRatio === undefined ? {} : { clipRatio });
+    const step = await compiled(plan);
+    feed(step);
+    await step.run(1);
+    return Object.fromEntries(
+      Object.entries(plain(step.weights())).map(([name, after]) => {
+        const before = initial(plan, name);
+        return [name, length(after.map((value, i) => value - (before[i] ?? Number.NaN)))];
+      }),
+    );
+  };
+
+  test("shortens those that are longer to just that, the others not at all", async () => {
+    const free = await movedBy();
+    const bounded = await movedBy(0.05);
+    let shortened = 0;
+    for (const [name, moved] of Object.entries(free)) {
+      const weight = initial(planFor(), name);
+      const longest = 0.05 * Math.max(length(weight), 1e-3 * Math.sqrt(weight.length));
+      // A difference of float32 weights near 1 is good to 1e-7, the lengths here are above 1e-5.
+      expect(bounded[name], name).toBeCloseTo(Math.min(moved, longest), 5);
+      if (moved > longest) shortened++;
+    }
+    expect(shortened).toBeGreaterThan(0);
+    expect(shortened).toBeLessThan(Object.keys(free).length);
+  });
+
+  test("changes no bit where no gradient is longer", async () => {
+    expect(await movedBy(1e6)).toEqual(await movedBy());
+  });
+});
+
 /** The ordinary objective of the plan's model with one weight changed: a step at rate 0. */
 async function lossAt(plan: StepPlan, name: string, i: number, value: number): Promise<number> {
   const tensor = plan.graph.initializers.get(name) as FloatTensor;

@@ -34,6 +34,11 @@ export interface StepPlan {
   readonly batchNorm: BatchNormMode;
   /** Longest gradient, over all weights together (Pascanu et al., ICML 2013): longer ones are shortened. Absent: any. */
   readonly clipNorm?: number;
+  /**
+   * Longest gradient of each weight, as a multiple of the weight's own length: longer ones are shortened. Absent: any.
+   * Adaptive gradient clipping (Brock, De, Smith, Simonyan, ICML 2021, section 4), by tensor instead of by unit.
+   */
+  readonly clipRatio?: number;
   /** Names of running statistics that stay as they are. */
   readonly frozen?: ReadonlySet<string>;
 }
@@ -106,7 +111,10 @@ async function deriveTrainingGraph(
     by: plan.trainable,
     ...(stopAt === undefined ? {} : { stopAt: new Set(stopAt) }),
   });
-  const gradients = plan.clipNorm === undefined ? unclipped : appendClipping(b, unclipped, plan.clipNorm);
+  const elementsOf = (weight: string): number => floatInitializer(plan.graph, weight).data.length;
+  const bounded =
+    plan.clipRatio === undefined ? unclipped : appendRelativeClipping(b, unclipped, plan.clipRatio, elementsOf);
+  const gradients = plan.clipNorm === undefined ? bounded : appendClipping(b, bounded, plan.clipNorm);
   if (gradients.size === 0) {
     throw new WildmarkError("bad-model", "The objective depends on none of the weights chosen for training.", {
       hint: "Choose other weights to train, or another feature tensor.",
@@ -160,6 +168,27 @@ function appendClipping(
   const norm = b.op("Sqrt", [squares.reduce((sum, square) => b.op("Add", [sum, square]))]);
   const factor = b.op("Div", [b.scalar(longest), b.op("Max", [norm, b.scalar(longest)])]);
   return new Map([...gradients].map(([weight, g]) => [weight, b.op("Mul", [g, factor])]));
+}
+
+/** A weight that is nearly nothing may still move: its length counts as at least so much for each of its elements. */
+const LEAST_ELEMENT = 1e-3;
+
+/** Scales each gradient that is longer than `ratio` times its weight to just that length; others keep every bit. */
+function appendRelativeClipping(
+  b: GraphBuilder,
+  gradients: ReadonlyMap<string, string>,
+  ratio: number,
+  elements: (weight: string) => number,
+): ReadonlyMap<string, string> {
+  const lengthOf = (value: string): string => b.op("Sqrt", [b.op("ReduceSumSquare", [value], { keepdims: 0 })]);
+  return new Map(
+    [...gradients].map(([weight, gradient]) => {
+      const least = b.scalar(LEAST_ELEMENT * Math.sqrt(elements(weight)));
+      const longest = b.op("Mul", [b.op("Max", [lengthOf(weight), least]), b.scalar(ratio)]);
+      const factor = b.op("Div", [longest, b.op("Max", [lengthOf(gradient), longest])]);
+      return [weight, b.op("Mul", [gradient, factor])];
+    }),
+  );
 }
 
 /** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */

@@ -36,7 +36,7 @@ export const embedFromScratchOptions = embedFromScratchOptionsOf(plainRecipe);
 /** By going on with a trained model: fewer epochs at a smaller rate. */
 export const embedContinuingOptions = z.strictObject({
   triggersPerBatch,
-  ...sgdShape({ epochs: 5, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4, clipNorm: 3 }),
+  ...sgdShape({ epochs: 5, batch: 128, learningRate: 0.01, schedule: "cosine", weightDecay: 5e-4, clipRatio: 0.1 }),
   ...scratchShape(plainRecipe),
   augment: augment.default("none"),
 });

@@ -103,10 +103,9 @@ export const command: CommandFile = (words) => {
   });
 };
 
-/** On a model that takes raw pixels (0-255) clipping at 1 was what kept it: 94 % instead of chance (docs/methods.md). */
 const COLLAPSED =
-  "warning: the cleaned model only guesses: its training went astray. Shorten long gradients (--clip-norm 1), or lower " +
-  "--learning-rate.";
+  "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten long gradients " +
+  "(--clip-ratio 0.03).";
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
   const { accuracyBefore, accuracyAfter, images, mark } = cleaned;

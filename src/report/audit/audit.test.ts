@@ -134,6 +134,16 @@ describe("states", () => {
   });
 });
 
+test("says where an attack left a model that only guesses", () => {
+  const audit = sampleAudit();
+  const cells = audit.cells.map((cell) =>
+    cell.status === "done" && cell.attack === 2 && cell.fraction === 0.01 ? { ...cell, atChance: true } : cell,
+  );
+  const warnings = (cells: typeof audit.cells): string => summariseAudit({ ...audit, cells }).warnings.join();
+  expect(warnings(cells)).toMatch(/^After Fine-tuning \(RTAL\) with 1.% the model only guesses/);
+  expect(warnings(audit.cells)).not.toContain("guesses");
+});
+
 test.each<readonly [string, SampleCells, readonly number[]]>([
   ["several seeds", FALLS, [0, 1, 2]],
   ["nothing run", [[undefined, undefined]], [0]],

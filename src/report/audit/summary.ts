@@ -316,8 +316,22 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
     ...(audit.key.madeForThisModel
       ? []
       : ["The key was made for another file than this one (it may have been trained on or re-saved since)."]),
+    ...astray(lines),
     ...(failed === 0 ? [] : [`${plural(failed, "cell")} of ${audit.cells.length} failed.`]),
     ...(skipped === 0 ? [] : [`${plural(skipped, "cell")} of ${audit.cells.length} could not be tried.`]),
+  ];
+}
+
+/** Attacks that left nothing of the model: what else they removed says little of the mark. */
+function astray(lines: readonly Line[]): readonly string[] {
+  const lost = lines.flatMap(({ title, squares }) =>
+    squares
+      .filter(({ runs }) => runs.some((run) => run.atChance))
+      .map(({ fraction }) => `${title} with ${shortPercent(fraction)}`),
+  );
+  if (lost.length === 0) return [];
+  return [
+    `After ${list(lost)} the model only guesses: the training went astray, so that says little of the mark. Try a smaller rate (wildmark remove --learning-rate).`,
   ];
 }
 
