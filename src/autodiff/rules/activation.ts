@@ -6,6 +6,7 @@
 
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { floatAttribute } from "../../onnx/graph.js";
+import { WILDMARK_DOMAIN } from "../primitives.js";
 import type { GradientContext, GradientRules } from "../rule.js";
 import { sumTo } from "./broadcast.js";
 
@@ -17,7 +18,7 @@ export const activationRules: GradientRules = {
   Relu: ({ b, dy, node, input }) => {
     const [y = input(0)] = node.outputs;
     // y > 0 exactly where x > 0; the derivative at 0 is 0, as everywhere in the field.
-    return [where(b, b.op("Greater", [y, b.scalar(0)]), dy)];
+    return [b.op("ReluGrad", [dy, y], {}, { domain: WILDMARK_DOMAIN })];
   },
 
   /** The derivative at 0 is alpha. */

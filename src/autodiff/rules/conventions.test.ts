@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { type FloatTensor, float32, type Tensor, toNumbers } from "../../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "../../onnx/builder.js";
+import { lowerPrimitives } from "../../runtime/lowering/index.js";
 import { createSession } from "../../runtime/session.js";
 import { traceGraph } from "../../runtime/trace.js";
 import { appendGradients } from "../differentiate.js";
@@ -20,7 +21,7 @@ async function gradientAt(
   const dv = appendGradients(b, { trace, loss, by: ["v"] }).get("v");
   if (dv === undefined) throw new Error("no gradient arrived");
   for (const name of new Set([...also, dv])) b.output(name);
-  const session = await createSession(b.build());
+  const session = await createSession(lowerPrimitives(b.build()));
   const results = await session.run(new Map());
   await session.release();
   return { dv: numbers(results, dv), results };

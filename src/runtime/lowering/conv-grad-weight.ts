@@ -5,12 +5,20 @@
  * kernel, the batch is the channel that is summed over, strides become dilations and dilations strides.
  */
 
-import { type ConvGeometry, convGeometry, leftover, readEnd, taps } from "../../autodiff/windows.js";
+import { type ConvGeometry, convGeometry, leftover, readEnd, taps, type WindowAxis } from "../../autodiff/windows.js";
 import { elementCount } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
-import { BLOCKED } from "./blocked-conv.js";
+import {
+  blockedConv,
+  blockInwards,
+  blockOutwards,
+  exchangeBlocks,
+  ones,
+  perChannel,
+  unblockedKernel,
+} from "./blocked.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
-import type { Lowering, LoweringFamily } from "./lowering.js";
+import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
 
 /** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
 const conv: Lowering = {
@@ -116,44 +124,79 @@ const imageColumns: Lowering = {
 };
 
 /**
- * `conv` in ONNX Runtime's blocked layout: images fill the blocks of channels that are summed over, the kernel's outputs
- * those that are given. Padded ahead, since a blocked convolution takes the windows that reach into padding one by one.
+ * `conv` in ONNX Runtime's blocked layout: images are the channels that are summed over, in blocks of their own. Channels of
+ * x (the b of a block, or all where they fill none) stand inside the image's width, [C/b, N/b, H, W · b channels, b images],
+ * so that the cells of the resulting kernel are neighbours in memory: a blocked convolution computes six neighbours at
+ * once. The width is padded ahead, because windows that reach into padding are taken one by one.
  */
 const blocked: Lowering = {
   name: "blocked",
   supports(node, device, block) {
     const { xDims, yDims, axes, group } = convGeometry(node);
-    const [n = 1] = xDims;
-    const [, m = 1] = yDims;
-    return (
-      device === "cpu" && block !== undefined && group === 1 && axes.length === 2 && (n % block) + (m % block) === 0
-    );
+    if (device !== "cpu" || block === undefined || group !== 1 || axes.length !== 2) return false;
+    return axes[1]?.dilation === 1 && [xDims[0] ?? 1, yDims[1] ?? 1].every((size) => size % block === 0);
   },
-  append({ node, b, input, block = 1 }) {
+  append(context) {
+    const { node, b, blocked: image, block = 1 } = context;
     const geometry = convGeometry(node);
-    const { yDims, wDims, axes } = geometry;
-    const [n = 1, m = 1, ...windows] = yDims;
-    const turned = b.op("Transpose", [input(0)], { perm: [1, 0, 2, 3] });
-    const image = b.op("ReorderInput", [paddedForWindows(b, turned, axes)], {}, { domain: BLOCKED });
-    // [N, M/b, h, w, b outputs] → [M/b, N/b, h, w, b images, b outputs]: whole blocks move.
-    const reordered = b.op("ReorderInput", [input(1)], {}, { domain: BLOCKED });
-    const split = b.op("Reshape", [reordered, b.ints([n / block, block, m / block, elementCount(windows), block])]);
-    const moved = b.op("Transpose", [split], { perm: [2, 0, 3, 1, 4] });
-    const kernel = b.op("Reshape", [moved, b.ints([m, n, ...windows])]);
-    const attributes = {
-      kernel_shape: windows,
-      strides: axes.map((axis) => axis.dilation),
-      dilations: axes.map((axis) => axis.stride),
-      pads: [0, 0, 0, 0],
-      group: 1,
-    };
-    const dw = b.op("Conv", [image, kernel], attributes, { domain: BLOCKED });
-    const plain = b.op("ReorderOutput", [dw], { channels: m }, { domain: BLOCKED });
-    const { overshoot } = fittedPads(geometry);
-    const fitted = overshoot ? cropped(b, plain, wDims.slice(2)) : plain;
-    return b.op("Transpose", [fitted], { perm: [1, 0, 2, 3] });
+    const { xDims, yDims, wDims, axes } = geometry;
+    const [n = 1, c = 1, height = 1, width = 1] = xDims;
+    const [, m = 1, ...windows] = yDims;
+    const [top = 0, left = 0, bottom = 0, right = 0] = fittedPads(geometry).pads;
+    const [down = 1, across = 1] = axes.map((axis) => axis.stride);
+    const lanes = c % block === 0 ? block : c;
+    const groups = c / lanes;
+
+    const padded = lanes === block ? paddedBlocks(context, left, right) : paddedLast(context, left, right);
+    const line = height * (left + width + right) * lanes;
+    const groupsFirst = exchanged(b, padded, [n, groups, line]);
+    const images = blockInwards(b, groupsFirst, (groups * n) / block, block, line);
+    const wide = b.op("Reshape", [images, b.ints([groups, n, height, line / height])]);
+
+    // [N/b, b images, M/b · windows, b outputs] → [M/b, N/b, windows, b images, b outputs]
+    const cells = (m / block) * elementCount(windows);
+    const turned = exchangeBlocks(b, image(1, yDims), { rows: n / block, left: block, right: cells, block });
+    const sorted = exchanged(b, turned, [n / block, m / block, elementCount(windows) * block * block]);
+    const kernel = b.op("Reshape", [sorted, b.ints([m, n, ...windows])]);
+
+    const dw = blockedConv(b, [wide, kernel], {
+      kernel: windows,
+      strides: [axes[0]?.dilation ?? 1, 1],
+      dilations: [down, across * lanes],
+      pads: [top, 0, bottom, 0],
+    });
+    const [kernelHeight = 1, kernelWidth = 1] = wDims.slice(2);
+    const [reachedHeight = 1, reachedWidth = 1] = axes.map((axis) => reached(axis));
+    const whole = (): string =>
+      b.op("Reshape", [dw, b.ints([(groups * m) / block, reachedHeight, reachedWidth, lanes * block])]);
+    const sizes = [kernelHeight, kernelWidth, lanes * block];
+    const fitted = reachedHeight > kernelHeight || reachedWidth > kernelWidth ? cropped(b, whole(), sizes) : dw;
+    if (lanes === block) return unblockedKernel(b, fitted, { block, dims: wDims });
+    const plain = blockOutwards(b, fitted, m / block, block, elementCount([kernelHeight, kernelWidth, c]));
+    const lastChannels = b.op("Reshape", [plain, b.ints([m, kernelHeight, kernelWidth, c])]);
+    return b.op("Transpose", [lastChannels], { perm: [0, 3, 1, 2] });
   },
 };
+
+/** x in blocks with its width padded, in the threads of a convolution. */
+function paddedBlocks({ node, b, blocked: image }: LoweringContext, left: number, right: number): string {
+  const { xDims } = convGeometry(node);
+  const [, c = 1] = xDims;
+  const x = image(0, xDims);
+  return left + right === 0 ? x : perChannel(b, x, c, { scale: ones(b, c), pads: [0, left, 0, right] });
+}
+
+/** x as [N, H, W, C] with its width padded. */
+function paddedLast({ b, input }: LoweringContext, left: number, right: number): string {
+  const last = b.op("Transpose", [input(0)], { perm: [0, 2, 3, 1] });
+  return left + right === 0 ? last : b.op("Pad", [last, b.ints([0, 0, left, 0, 0, 0, right, 0]), b.scalar(0)]);
+}
+
+/** [first, second, rest] → [second, first, rest] */
+function exchanged(b: GraphBuilder, value: string, dims: readonly [number, number, number]): string {
+  if (dims[0] === 1 || dims[1] === 1) return value;
+  return b.op("Transpose", [b.op("Reshape", [value, b.ints(dims)])], { perm: [1, 0, 2] });
+}
 
 /**
  * The forward padding, without the cells at the end that no window reaches; where those are no padding, the result
@@ -162,6 +205,12 @@ const blocked: Lowering = {
 function fittedPads({ axes }: ConvGeometry): { readonly pads: readonly number[]; readonly overshoot: boolean } {
   const overshoot = axes.some((axis) => leftover(axis) - axis.end >= axis.dilation);
   return { pads: [...axes.map((axis) => axis.begin), ...axes.map(readEnd)], overshoot };
+}
+
+/** Taps that a kernel would have if it reached all cells that are there: the result's size before it is cropped. */
+function reached(axis: WindowAxis): number {
+  const cells = axis.begin + axis.input + readEnd(axis);
+  return Math.floor((cells - axis.stride * (axis.output - 1) - 1) / axis.dilation) + 1;
 }
 
 /** The leading `sizes` cells of the last axes. */
@@ -185,8 +234,8 @@ export const convGradWeight: LoweringFamily = {
     const { xDims, yDims, wDims, axes } = convGeometry(node);
     const [, channels = 1] = xDims;
     const onCpu = imageColumns.supports(node, device);
+    if (blocked.supports(node, device, block)) return blocked.name;
     if (onCpu && (elementCount(wDims.slice(2)) === 1 || channels === 3)) return imageColumns.name;
-    if (block !== undefined && channels >= block && blocked.supports(node, device, block)) return blocked.name;
     const dense = axes.every(({ stride, kernel }) => stride === 1 && kernel <= 3);
     if (onCpu && channels > 3 && dense && elementCount(yDims.slice(2)) >= 256) return columns.name;
     return channels > 3 && convDeeper.supports(node, device) ? convDeeper.name : conv.name;

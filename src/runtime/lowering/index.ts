@@ -1,8 +1,9 @@
 /**
- * @file Replaces the primitives of `autodiff/primitives.ts` by standard operators, so that ONNX Runtime can run them.
+ * @file Replaces the primitives of `autodiff/primitives.ts` by operators that ONNX Runtime has, in one walk over the graph.
  *
  * Each primitive's node gives way, in its place, to the nodes of one lowering; the value keeps its name. Which lowering:
- * the caller's choice (measured, say), else the family's static one.
+ * the caller's choice (measured, say), else the family's static one. Where the machine has a blocked layout, convolutions
+ * bring images into it and whatever can follow stays in it (`blocked-forms.ts`).
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
@@ -11,17 +12,24 @@ import { graphBuilder } from "../../onnx/builder.js";
 import { describeNode, type Graph, type Node } from "../../onnx/graph.js";
 import type { Device } from "../session.js";
 import { averagePoolGrad } from "./average-pool-grad.js";
-import { blockConvolutions } from "./blocked-conv.js";
+import { appendBlocked } from "./blocked-forms.js";
+import { channelAffine, channelCenter, channelMean } from "./channels.js";
 import { convGradInput } from "./conv-grad-input.js";
 import { convGradWeight } from "./conv-grad-weight.js";
+import { layoutsOf } from "./layouts.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
 import { maxPoolGrad } from "./max-pool-grad.js";
+import { reluGrad } from "./relu-grad.js";
 
 export const loweringFamilies: readonly LoweringFamily[] = [
   convGradInput,
   convGradWeight,
   maxPoolGrad,
   averagePoolGrad,
+  reluGrad,
+  channelMean,
+  channelCenter,
+  channelAffine,
 ];
 
 export interface LowerOptions {
@@ -37,52 +45,93 @@ export interface LowerOptions {
   readonly choose?: (node: Node, names: readonly string[]) => string | undefined;
 }
 
-/** The same graph with standard operators only. Names of inputs, outputs and existing values are kept. */
+/**
+ * The same graph with operators that ONNX Runtime has. Names of inputs, outputs and existing values are kept, but a value
+ * that only nodes in blocks read is there in blocks only, under another name.
+ */
 export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph {
   const b = graphBuilder(graph.name, { from: graph, keepOutputs: true });
-  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  const replacements = new Map<Node, readonly Node[]>();
+  const layouts = layoutsOf(b, options.block);
+  const dims = staticDims(graph);
+  const readers = readersOf(graph);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const nodes: Node[] = [];
 
-  for (const node of graph.nodes) {
-    if (node.domain !== WILDMARK_DOMAIN) continue;
+  /** Appends what `node` becomes; a node that stays as it is comes back. */
+  const lower = (node: Node): Node | undefined => {
     const [output = ""] = node.outputs;
-    const start = b.build().nodes.length;
+    if (layouts.gave(output)) return undefined;
+    if (layouts.block !== undefined) {
+      const soleReader = (value: string): Node | undefined => {
+        const [reader, ...others] = outputs.has(value) ? [] : (readers.get(value) ?? []);
+        return others.length === 0 ? reader : undefined;
+      };
+      const context = { node, b, layouts, block: layouts.block, dims: (value: string) => dims.get(value) };
+      if (appendBlocked({ ...context, soleReader })) return undefined;
+    }
+    if (node.domain !== WILDMARK_DOMAIN) return { ...node, inputs: node.inputs.map(layouts.plain) };
     const result = loweringFor(node, options).append({
       node,
       b,
       block: options.block,
-      input: (i) => node.inputs[i] ?? "",
-      producer(value) {
-        const original = producers.get(value);
-        return original && (replacements.get(original)?.[0] ?? original);
-      },
-      replace(old, replacement) {
-        const original = producers.get(old.outputs[0] ?? "");
-        if (original !== undefined) replacements.set(original, [replacement]);
-      },
+      input: (i) => layouts.plain(node.inputs[i] ?? ""),
+      blocked: (i, inputDims) => layouts.blocked(node.inputs[i] ?? "", inputDims),
+      producer: (value) => nodes.find(({ outputs: made }) => made.includes(value)),
+      replace: (old, replacement) => nodes.splice(nodes.indexOf(old), 1, replacement),
     });
-    replacements.set(node, renamed(b.build().nodes.slice(start), result, output));
-  }
+    if (typeof result === "string") layouts.name(output, result);
+    else layouts.give(output, result.name, result.dims);
+    return undefined;
+  };
+  /** Runs `append` and moves the nodes that it appended to the end of the new graph. */
+  const collect = (append: () => Node | undefined): void => {
+    const start = b.build().nodes.length;
+    const kept = append();
+    nodes.push(...b.build().nodes.slice(start), ...(kept === undefined ? [] : [kept]));
+  };
 
+  for (const node of graph.nodes) collect(() => lower(node));
+  // What was computed under another name gets its own one, and so does each output of the graph.
+  const names = new Map<string, string>();
+  for (const value of [...outputs, ...graph.nodes.flatMap((node) => node.outputs)]) {
+    if (!layouts.gave(value) || !(outputs.has(value) || layouts.ordered(value))) continue;
+    collect(() => {
+      const made = layouts.plain(value);
+      if (!names.has(made)) names.set(made, value);
+      else if (outputs.has(value) && names.get(made) !== value) {
+        nodes.push({ name: "", opType: "Identity", domain: "", inputs: [made], outputs: [value], attributes: {} });
+      }
+      return undefined;
+    });
+  }
   const built = b.build();
-  const lowered = {
+  return {
     ...built,
-    nodes: graph.nodes.flatMap((node) => replacements.get(node) ?? [node]),
+    nodes: nodes.map((node) => renamed(node, names)),
     opsets: new Map([...built.opsets].filter(([domain]) => domain !== WILDMARK_DOMAIN)),
   };
-  return options.block === undefined ? lowered : blockConvolutions(lowered, options.block, turnedKernels(graph));
 }
 
-/** Dimensions of the kernels that gradients to the input convolve with, if they do: channel axes exchanged. */
-function turnedKernels(graph: Graph): Map<string, readonly number[]> {
-  const gradients = graph.nodes.filter((node) => node.domain === WILDMARK_DOMAIN && node.opType === "ConvGradInput");
-  return new Map(
-    gradients.map((node) => {
-      const { wDims, group } = convGeometry(node);
-      const [outputs = 1, inputs = 1, ...kernel] = wDims;
-      return [node.outputs[0] ?? "", group === 1 ? [inputs, outputs, ...kernel] : []];
-    }),
-  );
+/** Dimensions that the graph says: of initialisers, of inputs without free dimensions, and of what primitives read. */
+function staticDims(graph: Graph): Map<string, readonly number[]> {
+  const known = new Map<string, readonly number[]>([...graph.initializers].map(([name, { dims }]) => [name, dims]));
+  for (const { name, dims = [] } of graph.inputs) {
+    const fixed = dims.filter((dim) => typeof dim === "number");
+    if (fixed.length === dims.length) known.set(name, fixed);
+  }
+  for (const node of graph.nodes) {
+    if (node.domain !== WILDMARK_DOMAIN || node.opType !== "ConvGradWeight") continue;
+    known.set(node.inputs[0] ?? "", convGeometry(node).xDims);
+  }
+  return known;
+}
+
+function readersOf(graph: Graph): Map<string, Node[]> {
+  const readers = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+  }
+  return readers;
 }
 
 /** The names of the lowerings that can compute a primitive's node, the static choice first. */
@@ -110,7 +159,7 @@ function familyOf(node: Node): LoweringFamily {
   return family;
 }
 
-function renamed(nodes: readonly Node[], from: string, to: string): Node[] {
-  const rename = (value: string): string => (value === from ? to : value);
-  return nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+function renamed(node: Node, names: ReadonlyMap<string, string>): Node {
+  const rename = (value: string): string => names.get(value) ?? value;
+  return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
 }

@@ -16,6 +16,7 @@ import { elementCount, type FloatTensor, float32 } from "../../core/tensor.js";
 import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
+import { convolutionBlock } from "./blocked-conv.js";
 import { candidateLowerings, lowerPrimitives } from "./index.js";
 
 /** An axis from input, kernel, stride, dilation, begin, end; one more window with `ceil`. */
@@ -24,6 +25,8 @@ function axis(input: number, kernel: number, stride = 1, dilation = 1, begin = 0
   const steps = (input + begin + end - extent(partial)) / stride;
   return { ...partial, output: (ceil ? Math.ceil(steps) : Math.floor(steps)) + 1 };
 }
+
+const block = await convolutionBlock();
 
 const windowCases: Readonly<Record<string, readonly WindowAxis[]>> = {
   plain: [axis(6, 3), axis(5, 2)],
@@ -50,6 +53,13 @@ const convCases: Readonly<Record<string, ConvGeometry>> = Object.fromEntries(
     [title, convOf(axes, 3, 2, 4, 1)],
     [`${title}; 2 groups`, convOf(axes, 2, 4, 6, 2)],
     [`${title}; depthwise`, convOf(axes, 2, 3, 3, 3)],
+    ...(block === undefined || axes.length !== 2
+      ? []
+      : [
+          [`${title}; whole blocks`, convOf(axes, block, 2 * block, 2 * block, 1)] as const,
+          [`${title}; one block`, convOf(axes, 2 * block, block, block, 1)] as const,
+          [`${title}; few channels`, convOf(axes, 2 * block, 3, block, 1)] as const,
+        ]),
   ]),
 );
 
@@ -99,8 +109,8 @@ async function expectAllLowerings(
   const primitive = graph.nodes.find((node) => node.domain === WILDMARK_DOMAIN);
   if (primitive === undefined) throw new Error("the graph holds no primitive");
   const [output = ""] = primitive.outputs;
-  for (const name of candidateLowerings(primitive)) {
-    const lowered = lowerPrimitives(graph, { choose: () => name });
+  for (const name of candidateLowerings(primitive, "cpu", block)) {
+    const lowered = lowerPrimitives(graph, { choose: () => name, ...(block === undefined ? {} : { block }) });
     expect(lowered.nodes.filter((node) => node.domain === WILDMARK_DOMAIN)).toEqual([]);
     expect(lowered.opsets.has(WILDMARK_DOMAIN)).toBe(false);
     const session = await createSession(lowered);

@@ -16,12 +16,21 @@ export interface LoweringContext {
   readonly b: GraphBuilder;
   /** Channels of a block of the machine's blocked convolutions, where it has them. */
   readonly block: number | undefined;
-  /** Name of input i of the primitive. */
+  /** Name of input i of the primitive, in plain order. */
   input(i: number): string;
+  /** Name of input i in blocks of channels; `dims` are the input's own. */
+  blocked(i: number, dims: readonly number[]): string;
   /** The node of the graph that computes `value`, with what earlier lowerings made of it. */
   producer(value: string): Node | undefined;
   /** Puts `replacement`, which gives at least the same outputs, in the place of a `producer`. */
   replace(node: Node, replacement: Node): void;
+}
+
+/** An image in blocks of channels, where a lowering gives it so. */
+export interface InBlocks {
+  readonly name: string;
+  /** [N, C, H, W] */
+  readonly dims: readonly number[];
 }
 
 export interface Lowering {
@@ -30,7 +39,7 @@ export interface Lowering {
   /** Whether this form can compute the node, on this device and with blocks of so many channels, if any. */
   supports(node: Node, device: Device, block?: number): boolean;
   /** Appends the nodes and returns the name of the value that the primitive gave. */
-  append(context: LoweringContext): string;
+  append(context: LoweringContext): string | InBlocks;
 }
 
 export interface LoweringFamily {
