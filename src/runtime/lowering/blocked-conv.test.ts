@@ -36,11 +36,19 @@ function convolution(wDims: readonly number[], attributes: Record<string, number
   return b.build();
 }
 
+// Any x64 machine of the last ten years has AVX2; were the layout lost there, all tests below would be skipped.
+test.runIf(process.arch === "x64")("this machine has blocks", () => {
+  expect([8, 16]).toContain(block);
+});
+
 test.skipIf(block === undefined).each([
   [[16, 32, 3, 3], { pads: [1, 1, 1, 1] }],
   [[32, 16, 3, 3], { pads: [1, 0, 0, 1], strides: [2, 1] }],
   [[16, 16, 2, 3], { dilations: [2, 2] }],
   [[32, 3, 3, 3], { pads: [1, 1, 1, 1] }],
+  // Large kernels and short rows: all images in one row.
+  [[128, 128, 3, 3], { pads: [1, 1, 1, 1] }],
+  [[128, 128, 2, 3], { pads: [1, 0, 0, 2] }],
 ] as const)("kernel %j with %j", async (wDims, attributes) => {
   const plain = convolution(wDims, attributes);
   const blocked = lowerPrimitives(plain, { block: block ?? 1 });
@@ -48,8 +56,8 @@ test.skipIf(block === undefined).each([
   const feeds = { x: [3, wDims[1], 9, 7], w: wDims, bias: [wDims[0]] };
   const [expected, found] = [await answers(plain, feeds), await answers(blocked, feeds)];
   expect(found.length).toBe(expected.length);
-  // Sums of up to 288 products of numbers below 1, in another order.
-  for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
+  // Sums of up to 1,152 products of numbers below 1, in another order.
+  for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 3);
 });
 
 test("what does not fill whole blocks stays plain: odd channels, groups, one cell, automatic padding", () => {
@@ -64,16 +72,19 @@ test("what does not fill whole blocks stays plain: odd channels, groups, one cel
   }
 });
 
-test.skipIf(block === undefined)("the gradient to the input is a convolution too", async () => {
+test.skipIf(block === undefined).each([
+  [32, 16],
+  [128, 128],
+])("the gradient to the input is a convolution too, kernel %i × %i", async (m, c) => {
   const axis = { input: 6, output: 6, kernel: 3, stride: 1, dilation: 1, begin: 1, end: 1 };
-  const geometry = { xDims: [2, 16, 6, 6], yDims: [2, 32, 6, 6], wDims: [32, 16, 3, 3], axes: [axis, axis], group: 1 };
+  const geometry = { xDims: [2, c, 6, 6], yDims: [2, m, 6, 6], wDims: [m, c, 3, 3], axes: [axis, axis], group: 1 };
   const b = graphBuilder("test");
   b.input("dy", "float32", geometry.yDims);
   b.input("w", "float32", geometry.wDims);
   b.output(b.op("ConvGradInput", ["dy", "w"], convAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dx" }));
   const feeds = { dy: geometry.yDims, w: geometry.wDims };
   const blocked = lowerPrimitives(b.build(), { block: block ?? 1 });
-  expect(domains(blocked)).toEqual(["com.microsoft.nchwc"]);
+  expect(new Set(domains(blocked))).toEqual(new Set(["com.microsoft.nchwc"]));
   const expected = await answers(lowerPrimitives(b.build(), { choose: () => "transposed" }), feeds);
   const found = await answers(blocked, feeds);
   for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
@@ -83,6 +94,8 @@ const gradientAxes = {
   padded: { input: 6, output: 6, kernel: 3, stride: 1, dilation: 1, begin: 1, end: 1 },
   "strided, one padding unread": { input: 8, output: 4, kernel: 3, stride: 2, dilation: 1, begin: 1, end: 1 },
   "strided, cells left over": { input: 9, output: 2, kernel: 3, stride: 4, dilation: 1, begin: 0, end: 0 },
+  "two bands of rows": { input: 32, output: 32, kernel: 3, stride: 1, dilation: 1, begin: 1, end: 1 },
+  "bands of rows, strided": { input: 48, output: 24, kernel: 3, stride: 2, dilation: 1, begin: 1, end: 1 },
   "a cell, strided": { input: 8, output: 4, kernel: 1, stride: 2, dilation: 1, begin: 0, end: 0 },
 };
 

@@ -6,6 +6,7 @@
  * machine's, so both are tried out once; where they do not answer what `Conv` answers, everything stays as it is.
  */
 
+import { WildmarkError } from "../../core/errors.js";
 import { elementCount, float32 } from "../../core/tensor.js";
 import { graphBuilder } from "../../onnx/builder.js";
 import { createSession } from "../session.js";
@@ -23,8 +24,14 @@ export function convolutionBlock(): Promise<number | undefined> {
 }
 
 async function tryBlocks(): Promise<number | undefined> {
-  for (const block of BLOCKS) if (await agrees(block).catch(() => false)) return block;
+  for (const block of BLOCKS) if (await agrees(block).catch(refused)) return block;
   return undefined;
+}
+
+/** False where ONNX Runtime takes no such blocks; anything else is a fault of ours. */
+function refused(cause: unknown): false {
+  if (cause instanceof WildmarkError && cause.code === "runtime") return false;
+  throw cause;
 }
 
 /** Whether a small blocked convolution gives what the plain one gives. */

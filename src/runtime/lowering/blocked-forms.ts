@@ -20,6 +20,7 @@ import {
   blockedOp,
   channelMean,
   channelMeanOfProducts,
+  convolved,
   ones,
   perChannel,
 } from "./blocked.js";
@@ -128,16 +129,20 @@ function convolution({ node, b, layouts, block, dims }: FormContext): boolean {
   const pads = intsAttribute(node, "pads") ?? [0, 0, 0, 0];
   const dilations = intsAttribute(node, "dilations") ?? [1, 1];
   const image = few ? layouts.plain(x) : layouts.blocked(x, xDims);
-  const operands = [
-    image,
-    blockedKernel(b, layouts.plain(w), wDims, block),
-    ...(bias === "" ? [] : [layouts.plain(bias)]),
-  ];
+  const blockedW = blockedKernel(b, layouts.plain(w), wDims, block);
   const windows = kernel.map((size, i) => {
     const padded = (xDims[i + 2] ?? 1) + (pads[i] ?? 0) + (pads[i + 2] ?? 0);
     return Math.floor((padded - (size - 1) * (dilations[i] ?? 1) - 1) / (strides[i] ?? 1)) + 1;
   });
-  const y = blockedConv(b, operands, { kernel, strides, pads, dilations });
+  const plain = !few && bias === "" && [...strides, ...dilations].every((step) => step === 1);
+  const y = plain
+    ? convolved(b, image, blockedW, { dims: xDims, outputs, size: kernel, pads, block })
+    : blockedConv(b, [image, blockedW, ...(bias === "" ? [] : [layouts.plain(bias)])], {
+        kernel,
+        strides,
+        pads,
+        dilations,
+      });
   layouts.give(node.outputs[0] ?? "", y, [xDims[0] ?? 1, outputs, ...windows]);
   return true;
 }

@@ -34,6 +34,55 @@ export function blockedConv(b: GraphBuilder, inputs: readonly string[], convolut
   return blockedOp(b, "Conv", inputs, activation === undefined ? attributes : { ...attributes, activation });
 }
 
+/**
+ * A convolution at stride 1 of an image [N, C, H, W] in blocks, however that is done.
+ *
+ * Where rows are short and the kernel large, it is read again for each of them; then all images stand in one row, with as
+ * many zeros between them as windows reach over.
+ */
+export function convolved(
+  b: GraphBuilder,
+  x: string,
+  kernel: string,
+  { dims, outputs, size, pads, block }: Convolved,
+): string {
+  const [n = 1, c = 1, height = 1, width = 1] = dims;
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+  const [down = 1, across = 1] = size;
+  const long = n > 1 && width <= SHORT && outputs * c * down * across >= LARGE;
+  if (!long || Math.max(left, right) >= across) return blockedConv(b, [x, kernel], { kernel: size, pads });
+
+  const gap = Math.max(left, right);
+  const step = width + gap;
+  const spaced = gap === 0 ? x : perChannel(b, x, c, { scale: ones(b, c), pads: [0, 0, 0, gap] });
+  const lines = b.op("Reshape", [spaced, b.ints([n, (c / block) * height, step * block])]);
+  const row = b.op("Reshape", [b.op("Transpose", [lines], { perm: [1, 0, 2] }), b.ints([1, c, height, n * step])]);
+  const y = blockedConv(b, [row, kernel], { kernel: size, pads: [top, left, bottom, across - 1 - left] });
+  const [rows, columns] = [height + top + bottom - down + 1, width + left + right - across + 1];
+  const spread = b.op("Reshape", [y, b.ints([(outputs / block) * rows * n, step * block])]);
+  const cells =
+    columns === step ? spread : b.op("Slice", [spread, b.ints([0]), b.ints([columns * block]), b.ints([1])]);
+  const turned = b.op("Reshape", [cells, b.ints([(outputs / block) * rows, n, columns * block])]);
+  return b.op("Reshape", [b.op("Transpose", [turned], { perm: [1, 0, 2] }), b.ints([n, outputs, rows, columns])]);
+}
+
+export interface Convolved {
+  /** [N, C, H, W] of the image. */
+  readonly dims: readonly number[];
+  readonly outputs: number;
+  /** Height and width of the kernel. */
+  readonly size: readonly number[];
+  /** Begins, then ends. */
+  readonly pads: readonly number[];
+  readonly block: number;
+}
+
+/** Columns of an image with short rows. */
+const SHORT = 8;
+
+/** Numbers of a kernel that does not stay in a core's cache beside the image. */
+const LARGE = 2 ** 17;
+
 export interface PerChannel {
   /** One number a channel, [C]. */
   readonly scale: string;

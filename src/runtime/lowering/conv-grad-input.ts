@@ -14,7 +14,7 @@ import {
 } from "../../autodiff/windows.js";
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
-import { blockedConv, exchangedKernel } from "./blocked.js";
+import { blockedConv, convolved, exchangedKernel } from "./blocked.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
 
 /** A `ConvTranspose`: any stride, padding, dilation and group. */
@@ -103,7 +103,10 @@ const blocked: Lowering = {
         if (elementCount(shape) === 0) return undefined;
         const chosen = row.taps.flatMap((i) => column.taps.map((j) => i * width + j));
         const pads = [row.begin, column.begin, row.end, column.end];
-        return blockedConv(b, [dy, kernelOf(chosen, shape)], { kernel: shape, pads, dilations });
+        const kernel = kernelOf(chosen, shape);
+        if (dilations.some((dilation) => dilation > 1))
+          return blockedConv(b, [dy, kernel], { kernel: shape, pads, dilations });
+        return convolved(b, dy, kernel, { dims: yDims, outputs: c, size: shape, pads, block });
       }),
     );
     const [height = 1, across = 1] = axes.map((axis) => axis.input / axis.stride);

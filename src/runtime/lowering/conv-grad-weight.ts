@@ -5,20 +5,12 @@
  * kernel, the batch is the channel that is summed over, strides become dilations and dilations strides.
  */
 
-import { type ConvGeometry, convGeometry, leftover, readEnd, taps, type WindowAxis } from "../../autodiff/windows.js";
+import { type ConvGeometry, convGeometry, leftover, readEnd, taps } from "../../autodiff/windows.js";
 import { elementCount } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
-import {
-  blockedConv,
-  blockInwards,
-  blockOutwards,
-  exchangeBlocks,
-  ones,
-  perChannel,
-  unblockedKernel,
-} from "./blocked.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
-import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
+import { blockedConvGradWeight as blocked } from "./conv-grad-weight-blocked.js";
+import type { Lowering, LoweringFamily } from "./lowering.js";
 
 /** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
 const conv: Lowering = {
@@ -124,93 +116,12 @@ const imageColumns: Lowering = {
 };
 
 /**
- * `conv` in ONNX Runtime's blocked layout: images are the channels that are summed over, in blocks of their own. Channels of
- * x (the b of a block, or all where they fill none) stand inside the image's width, [C/b, N/b, H, W · b channels, b images],
- * so that the cells of the resulting kernel are neighbours in memory: a blocked convolution computes six neighbours at
- * once. The width is padded ahead, because windows that reach into padding are taken one by one.
- */
-const blocked: Lowering = {
-  name: "blocked",
-  supports(node, device, block) {
-    const { xDims, yDims, axes, group } = convGeometry(node);
-    if (device !== "cpu" || block === undefined || group !== 1 || axes.length !== 2) return false;
-    return axes[1]?.dilation === 1 && [xDims[0] ?? 1, yDims[1] ?? 1].every((size) => size % block === 0);
-  },
-  append(context) {
-    const { node, b, blocked: image, block = 1 } = context;
-    const geometry = convGeometry(node);
-    const { xDims, yDims, wDims, axes } = geometry;
-    const [n = 1, c = 1, height = 1, width = 1] = xDims;
-    const [, m = 1, ...windows] = yDims;
-    const [top = 0, left = 0, bottom = 0, right = 0] = fittedPads(geometry).pads;
-    const [down = 1, across = 1] = axes.map((axis) => axis.stride);
-    const lanes = c % block === 0 ? block : c;
-    const groups = c / lanes;
-
-    const padded = lanes === block ? paddedBlocks(context, left, right) : paddedLast(context, left, right);
-    const line = height * (left + width + right) * lanes;
-    const groupsFirst = exchanged(b, padded, [n, groups, line]);
-    const images = blockInwards(b, groupsFirst, (groups * n) / block, block, line);
-    const wide = b.op("Reshape", [images, b.ints([groups, n, height, line / height])]);
-
-    // [N/b, b images, M/b · windows, b outputs] → [M/b, N/b, windows, b images, b outputs]
-    const cells = (m / block) * elementCount(windows);
-    const turned = exchangeBlocks(b, image(1, yDims), { rows: n / block, left: block, right: cells, block });
-    const sorted = exchanged(b, turned, [n / block, m / block, elementCount(windows) * block * block]);
-    const kernel = b.op("Reshape", [sorted, b.ints([m, n, ...windows])]);
-
-    const dw = blockedConv(b, [wide, kernel], {
-      kernel: windows,
-      strides: [axes[0]?.dilation ?? 1, 1],
-      dilations: [down, across * lanes],
-      pads: [top, 0, bottom, 0],
-    });
-    const [kernelHeight = 1, kernelWidth = 1] = wDims.slice(2);
-    const [reachedHeight = 1, reachedWidth = 1] = axes.map((axis) => reached(axis));
-    const whole = (): string =>
-      b.op("Reshape", [dw, b.ints([(groups * m) / block, reachedHeight, reachedWidth, lanes * block])]);
-    const sizes = [kernelHeight, kernelWidth, lanes * block];
-    const fitted = reachedHeight > kernelHeight || reachedWidth > kernelWidth ? cropped(b, whole(), sizes) : dw;
-    if (lanes === block) return unblockedKernel(b, fitted, { block, dims: wDims });
-    const plain = blockOutwards(b, fitted, m / block, block, elementCount([kernelHeight, kernelWidth, c]));
-    const lastChannels = b.op("Reshape", [plain, b.ints([m, kernelHeight, kernelWidth, c])]);
-    return b.op("Transpose", [lastChannels], { perm: [0, 3, 1, 2] });
-  },
-};
-
-/** x in blocks with its width padded, in the threads of a convolution. */
-function paddedBlocks({ node, b, blocked: image }: LoweringContext, left: number, right: number): string {
-  const { xDims } = convGeometry(node);
-  const [, c = 1] = xDims;
-  const x = image(0, xDims);
-  return left + right === 0 ? x : perChannel(b, x, c, { scale: ones(b, c), pads: [0, left, 0, right] });
-}
-
-/** x as [N, H, W, C] with its width padded. */
-function paddedLast({ b, input }: LoweringContext, left: number, right: number): string {
-  const last = b.op("Transpose", [input(0)], { perm: [0, 2, 3, 1] });
-  return left + right === 0 ? last : b.op("Pad", [last, b.ints([0, 0, left, 0, 0, 0, right, 0]), b.scalar(0)]);
-}
-
-/** [first, second, rest] → [second, first, rest] */
-function exchanged(b: GraphBuilder, value: string, dims: readonly [number, number, number]): string {
-  if (dims[0] === 1 || dims[1] === 1) return value;
-  return b.op("Transpose", [b.op("Reshape", [value, b.ints(dims)])], { perm: [1, 0, 2] });
-}
-
-/**
  * The forward padding, without the cells at the end that no window reaches; where those are no padding, the result
  * overshoots the kernel and is cropped.
  */
 function fittedPads({ axes }: ConvGeometry): { readonly pads: readonly number[]; readonly overshoot: boolean } {
   const overshoot = axes.some((axis) => leftover(axis) - axis.end >= axis.dilation);
   return { pads: [...axes.map((axis) => axis.begin), ...axes.map(readEnd)], overshoot };
-}
-
-/** Taps that a kernel would have if it reached all cells that are there: the result's size before it is cropped. */
-function reached(axis: WindowAxis): number {
-  const cells = axis.begin + axis.input + readEnd(axis);
-  return Math.floor((cells - axis.stride * (axis.output - 1) - 1) / axis.dilation) + 1;
 }
 
 /** The leading `sizes` cells of the last axes. */
