@@ -11,11 +11,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { unpack } from "./archive.js";
 import type { Archive, Download, KnownFile } from "./checksums.js";
-import { defaultCacheDir } from "./places.js";
 import { findRecord } from "./registry.js";
 
 export interface FetchProgress {

@@ -10,11 +10,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
+import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import { type Progress, silent } from "../core/progress.js";
 import { type ImageFile, listClassFolders } from "./class-folders.js";
 import { type ImageShape, imageSize, type LabelledImages, makeDataset } from "./dataset.js";
-import { defaultCacheDir, type PlaceOptions } from "./places.js";
+import type { PlaceOptions } from "./places.js";
 import type { LoadedDataset } from "./registry.js";
 
 export interface ImageFolderOptions extends PlaceOptions {

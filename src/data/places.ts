@@ -7,8 +7,8 @@
 
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
+import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import type { KnownFile } from "./checksums.js";
 import { gunzip, isGzip } from "./idx.js";
@@ -52,14 +52,6 @@ export interface LocalFiles {
 
 /** No file of the sets that Wildmark knows comes near this; a larger one is not read into memory. */
 const LARGEST_FILE = 1 << 30;
-
-/** The folder that downloads go to: `$XDG_CACHE_HOME/wildmark`, else `~/.cache/wildmark`. */
-export function defaultCacheDir(env: NonNullable<PlaceOptions["env"]> = process.env): string {
-  const xdg = env.XDG_CACHE_HOME;
-  // The XDG specification has relative paths ignored.
-  const base = xdg !== undefined && isAbsolute(xdg) ? xdg : join(env.HOME || homedir(), ".cache");
-  return join(base, "wildmark");
-}
 
 /**
  * Finds and reads the files of one data set.

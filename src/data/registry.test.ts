@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import { mnistFiles } from "./checksums.js";
 import { copyPixels, imageAt } from "./dataset.js";
 import { encodeIdx } from "./idx.js";
-import { defaultCacheDir } from "./places.js";
 import { datasets, findRecord, findUnrelated, imageSets, loadDataset, loadImages } from "./registry.js";
 
 let root = "";
@@ -263,16 +263,6 @@ it("every class has a name of its own", () => {
   for (const { id, classes, classNames } of datasets) expect([id, new Set(classNames).size]).toEqual([id, classes]);
   const counts = ["cifar-100", "emnist-letters", "emnist-balanced"].map((id) => findRecord(id).classes);
   expect(counts).toEqual([100, 26, 47]);
-});
-
-describe("defaultCacheDir", () => {
-  it.each([
-    [{ XDG_CACHE_HOME: "/x" }, "/x/wildmark"],
-    [{ XDG_CACHE_HOME: "relative", HOME: "/home/a" }, "/home/a/.cache/wildmark"],
-    [{ HOME: "/home/a" }, "/home/a/.cache/wildmark"],
-  ])("of %o is %s", (environment, expected) => {
-    expect(defaultCacheDir(environment)).toBe(expected);
-  });
 });
 
 describe.skipIf(!existsSync(join(process.env.WILDMARK_DATA ?? "/nowhere", "mnist")))(
