@@ -50,20 +50,23 @@ export function terminalProgress(options: ProgressOptions): TerminalProgress {
     shown = false;
   };
 
+  const update: Progress["update"] = (what, done, total) => {
+    const time = now();
+    if (work?.what !== what) work = { what, start: time, doneAtStart: done };
+    if (time - drawnAt < (onTerminal ? REDRAW_MS : LINE_MS)) return;
+    drawnAt = time;
+    const state = { ...paceOf(work, done, total, time), what, done, total, unit };
+    if (onTerminal) {
+      output.write(`${ERASE_LINE}${barLine(state, output.columns ?? 80)}`);
+      shown = true;
+    } else {
+      output.write(`${plainLine(state)}\n`);
+    }
+  };
+
   return {
-    update(what, done, total) {
-      const time = now();
-      if (work?.what !== what) work = { what, start: time, doneAtStart: done };
-      if (time - drawnAt < (onTerminal ? REDRAW_MS : LINE_MS)) return;
-      drawnAt = time;
-      const state = { ...paceOf(work, done, total, time), what, done, total, unit };
-      if (onTerminal) {
-        output.write(`${ERASE_LINE}${barLine(state, output.columns ?? 80)}`);
-        shown = true;
-      } else {
-        output.write(`${plainLine(state)}\n`);
-      }
-    },
+    update,
+    prepare: update,
     note(line) {
       clear();
       output.write(`${line}\n`);
