@@ -10,6 +10,7 @@ import { WildmarkError } from "../core/errors.js";
 import { type ElementType, elementCount, type Tensor } from "../core/tensor.js";
 import { encodeGraph } from "../onnx/encode.js";
 import type { Graph } from "../onnx/graph.js";
+import type { Tuning } from "./tuning/mode.js";
 
 /** Where graphs run. `webgpu` uses the first adapter that ONNX Runtime finds. */
 export type Device = "cpu" | "webgpu";
@@ -18,6 +19,8 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** Threads of one operator; default `WILDMARK_THREADS`, else ONNX Runtime's choice (the physical cores). */
   readonly threads?: number;
+  /** How the lowerings of training graphs are chosen; default `WILDMARK_TUNING`, else `off` (`tuningOf`). */
+  readonly tuning?: Tuning;
 }
 
 export interface Session {

@@ -117,6 +117,13 @@ export async function* trainEpochs(
       batchNorm: plan.batchNorm,
     },
     options.runtime,
+    {
+      onMeasured(done, all) {
+        throwIfAborted(signal);
+        progress.prepare?.("measure lowerings for this machine", done, all);
+      },
+      onNote: (line) => progress.note(line),
+    },
   );
   const total = plan.epochs * feed.stepsPerEpoch;
   try {

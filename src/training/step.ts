@@ -11,10 +11,12 @@ import { elementCount, type FloatTensor, float32, type Tensor } from "../core/te
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Dim, Graph } from "../onnx/graph.js";
-import { convolutionBlock } from "../runtime/lowering/blocked-conv.js";
 import { lowerPrimitives } from "../runtime/lowering/index.js";
-import { createSession, type Device, type RuntimeOptions, type Session } from "../runtime/session.js";
+import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
 import { traceGraph } from "../runtime/trace.js";
+import { targetOf } from "../runtime/tuning/identity.js";
+import { tuningOf } from "../runtime/tuning/mode.js";
+import { asChosen, chooseLowerings, type TuningWatch } from "../runtime/tuning/tune.js";
 import { type BatchNormMode, batchNormForTraining } from "./batch-norm.js";
 import type { Objective } from "./objective.js";
 import { appendUpdate, type Optimizer, optimizerScalars, optimizerSlots } from "./optimizer.js";
@@ -71,13 +73,18 @@ interface Carried {
 /**
  * Derives the training graph of `plan` and loads it.
  *
+ * @param watch is told where lowerings are measured first, which may take a while.
  * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `runtime` where ONNX Runtime refuses.
  */
-export async function compileStep(plan: StepPlan, options: RuntimeOptions = {}): Promise<TrainingStep> {
+export async function compileStep(
+  plan: StepPlan,
+  options: RuntimeOptions = {},
+  watch: TuningWatch = {},
+): Promise<TrainingStep> {
   const images = float32(inputDims(plan), new Float32Array(elementCount(inputDims(plan))));
   const targets = float32([plan.batch, plan.classes], new Float32Array(plan.batch * plan.classes));
   const { graph, carried } = await deriveTrainingGraph(plan, images, targets, options);
-  const session = await createSession(graph, options);
+  const session = await createSession(await lowered(graph, options, watch), options);
   return trainingStep(plan, session, carried, images, targets);
 }
 
@@ -155,7 +162,7 @@ async function deriveTrainingGraph(
     dims: undefined,
   }));
   const derived: Graph = { ...b.build(), inputs: [...built.inputs, ...weightInputs], initializers, outputs };
-  return { graph: await lowered(derived, options.device ?? "cpu"), carried };
+  return { graph: derived, carried };
 }
 
 /** Scales all gradients by the same factor where their common norm is above `longest`. */
@@ -192,9 +199,14 @@ function appendRelativeClipping(
 }
 
 /** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */
-async function lowered(graph: Graph, device: Device): Promise<Graph> {
-  const block = device === "cpu" ? await convolutionBlock() : undefined;
-  return lowerPrimitives(graph, { device, ...(block === undefined ? {} : { block }) });
+async function lowered(graph: Graph, options: RuntimeOptions, watch: TuningWatch): Promise<Graph> {
+  const target = await targetOf(options);
+  const tuning = tuningOf(options);
+  if (tuning === "off") return lowerPrimitives(graph, target);
+  return lowerPrimitives(graph, {
+    ...target,
+    choose: asChosen(await chooseLowerings(graph, { ...watch, tuning, target })),
+  });
 }
 
 function trainingStep(
