@@ -1,16 +1,15 @@
 /** @file One cell of an audit: one attack on the marked model, measured from outside. A pure function of its spec. */
 
 import type { z } from "zod";
-import { WILDMARK_VERSION } from "../core/version.js";
 import { encodeModel } from "../onnx/model.js";
 import { saidPreprocessing } from "../onnx/preprocessing.js";
-import { runtimeVersion } from "../runtime/session.js";
 import type { AuditAddress } from "./audit-plan.js";
 import { outcomeSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { slug } from "./cells.js";
 import { isAtChance } from "./chance.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
+import { computedBy } from "./machine.js";
 import { removeMark } from "./remove-mark.js";
 import type { RunOptions } from "./run-options.js";
 import { type Cell, type FinishedCell, finishCell, sha256 } from "./store.js";
@@ -34,8 +33,7 @@ export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptio
   return {
     name: `attack-${slug(method.label)}-${fraction}-seed${seed}`,
     spec: {
-      versions: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
-      device: run.runtime?.device ?? "cpu",
+      ...computedBy(run.runtime),
       dataset: dataset.sha256,
       of: {
         model: spec.modelSha256,

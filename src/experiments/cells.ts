@@ -6,16 +6,15 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { randomStream } from "../core/random.js";
-import { WILDMARK_VERSION } from "../core/version.js";
 import { type Dataset, hashPixels, type Images } from "../data/dataset.js";
 import type { Architecture } from "../models/registry.js";
 import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
 import { decodeKey, encodeKey, type Key } from "../ownership/key.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import type { ChosenMethod } from "../removal/registry.js";
-import { runtimeVersion } from "../runtime/session.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
+import { computedBy } from "./machine.js";
 import { markModel } from "./mark-model.js";
 import { measure, yardstickOf } from "./measure.js";
 import { triggerPictures } from "./pictures.js";
@@ -182,10 +181,9 @@ export function removalCell(
   };
 }
 
-/** What every cell depends on. Devices differ in the last bits; results of one are not taken for those of another. */
+/** What every cell depends on. */
 function commonSpec({ dataset, architecture }: Setting, seed: number, { runtime }: RunOptions) {
-  const versions = { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() };
-  return { versions, device: runtime?.device ?? "cpu", dataset: dataset.sha256, architecture: architecture.id, seed };
+  return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
 function markedSpec({ training, unrelated }: Setting, { id, options, needsUnrelated }: ChosenMark) {

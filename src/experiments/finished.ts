@@ -5,7 +5,8 @@ import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded } from "../core/files.js";
 import { WILDMARK_VERSION } from "../core/version.js";
-import { type Device, runtimeVersion } from "../runtime/session.js";
+import { type RuntimeOptions, runtimeVersion } from "../runtime/session.js";
+import { tuningOf } from "../runtime/tuning/mode.js";
 import { type AuditResult, auditSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { type ReproduceSpec, specDocument } from "./reproduce.js";
@@ -55,22 +56,20 @@ async function parseAs<T>(schema: z.ZodType<T>, path: string, commands: string):
 export function compareAudit(
   result: AuditResult,
   spec: AuditSpec,
-  { alpha, device = "cpu" }: { readonly alpha: number; readonly device?: Device | undefined },
+  { alpha, runtime }: { readonly alpha: number; readonly runtime?: RuntimeOptions | undefined },
 ): "same" | "another" | "other" {
   const about = (model: string, key: string, data: string) => ({ model, key, data });
   const subject = about(spec.modelSha256, spec.keySha256, spec.dataset.sha256);
   if (!isDeepStrictEqual(about(result.model.sha256, result.key.sha256, result.data.sha256), subject)) return "other";
   const expected = {
-    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
-    device,
+    ...expectedOf(runtime),
     alpha,
     budgets: spec.budgets,
     seeds: spec.seeds,
     attacks: spec.methods.map(({ id, options }) => ({ method: id, options })),
   };
   const found = {
-    software: { wildmark: result.software.wildmark, onnxruntime: result.software.onnxruntime },
-    device: result.machine.device,
+    ...foundIn(result),
     alpha: result.alpha,
     budgets: result.budgets,
     seeds: result.seeds,
@@ -79,11 +78,10 @@ export function compareAudit(
   return isDeepStrictEqual(asJson(found), asJson(expected)) ? "same" : "another";
 }
 
-/** Whether `result` is what `spec` would give with this version of Wildmark on this device, times and machine apart. */
-export function isResultOf(result: Result, spec: ReproduceSpec, device: Device = "cpu"): boolean {
+/** Whether `result` is what `spec` would give with this version of Wildmark and this runtime, times and machine apart. */
+export function isResultOf(result: Result, spec: ReproduceSpec, runtime: RuntimeOptions = {}): boolean {
   const expected = {
-    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
-    device,
+    ...expectedOf(runtime),
     data: spec.dataset.sha256,
     architecture: spec.architecture.id,
     fraction: spec.fraction,
@@ -91,8 +89,7 @@ export function isResultOf(result: Result, spec: ReproduceSpec, device: Device =
     spec: specDocument(spec),
   };
   const found = {
-    software: { wildmark: result.software.wildmark, onnxruntime: result.software.onnxruntime },
-    device: result.machine.device,
+    ...foundIn(result),
     data: result.data.sha256,
     architecture: result.architecture.id,
     fraction: result.attacker.fraction,
@@ -100,6 +97,20 @@ export function isResultOf(result: Result, spec: ReproduceSpec, device: Device =
     spec: result.spec,
   };
   return isDeepStrictEqual(asJson(found), asJson(expected));
+}
+
+/** What of software and machine must agree, as this run would write it down. */
+function expectedOf(runtime: RuntimeOptions = {}) {
+  return {
+    software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
+    device: runtime.device ?? "cpu",
+    tuning: tuningOf(runtime),
+  };
+}
+
+function foundIn({ software, machine }: Pick<Result, "software" | "machine">) {
+  const { wildmark, onnxruntime } = software;
+  return { software: { wildmark, onnxruntime }, device: machine.device, tuning: machine.tuning };
 }
 
 function asJson(value: unknown): unknown {

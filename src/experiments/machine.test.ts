@@ -1,8 +1,8 @@
 /** @file What a result document says of machine and model. */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { findArchitecture } from "../models/registry.js";
-import { parameterCount, thisMachine } from "./machine.js";
+import { computedBy, parameterCount, thisMachine } from "./machine.js";
 import { tinyDataset } from "./testing/tiny.js";
 
 describe("the machine", () => {
@@ -10,7 +10,17 @@ describe("the machine", () => {
     const machine = thisMachine({ device: "webgpu" }, 3);
     expect(machine).toMatchObject({ threads: 3, device: "webgpu" });
     expect(machine.cpu).not.toBe("");
-    expect(thisMachine({}, 1)).toMatchObject({ device: "cpu", threads: 1 });
+    expect(thisMachine({}, 1)).toMatchObject({ device: "cpu", threads: 1, tuning: "off" });
+    expect(thisMachine({ tuning: "full" }, 1)).toMatchObject({ tuning: "full" });
+  });
+
+  test("what cells are told apart by holds the tuning, from wherever it comes, and nothing of it where it is off", () => {
+    expect(computedBy({ tuning: "off" })).toEqual(computedBy());
+    expect(computedBy()).not.toHaveProperty("tuning");
+    expect(computedBy({ tuning: "cached" })).toEqual({ ...computedBy(), tuning: "cached" });
+    vi.stubEnv("WILDMARK_TUNING", "full");
+    expect(computedBy()).toHaveProperty("tuning", "full");
+    vi.unstubAllEnvs();
   });
 
   test("an architecture's weights are counted for the data's own size", () => {

@@ -5,6 +5,7 @@ import { WILDMARK_VERSION } from "../core/version.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
 import { type RuntimeOptions, runtimeVersion } from "../runtime/session.js";
+import { tuningOf } from "../runtime/tuning/mode.js";
 import type { Result } from "./result.js";
 
 export function thisSoftware(): Result["software"] {
@@ -12,8 +13,27 @@ export function thisSoftware(): Result["software"] {
 }
 
 /** @param threads all that compute at once */
-export function thisMachine({ device = "cpu" }: RuntimeOptions, threads: number): Result["machine"] {
-  return { platform: `${platform()} ${arch()}`, cpu: cpus()[0]?.model.trim() || "unknown", device, threads };
+export function thisMachine(runtime: RuntimeOptions, threads: number): Result["machine"] {
+  return {
+    platform: `${platform()} ${arch()}`,
+    cpu: cpus()[0]?.model.trim() || "unknown",
+    device: runtime.device ?? "cpu",
+    threads,
+    tuning: tuningOf(runtime),
+  };
+}
+
+/**
+ * What of software and machine a cell's spec holds. Devices and lowerings differ in the last bits; results of one are not
+ * taken for those of another. With `--tuning off` nothing is said of it, as before there was a choice.
+ */
+export function computedBy(runtime: RuntimeOptions = {}) {
+  const tuning = tuningOf(runtime);
+  return {
+    versions: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
+    device: runtime.device ?? "cpu",
+    ...(tuning === "off" ? {} : { tuning }),
+  };
 }
 
 export function dataSummary({ id, title, train, test, sha256 }: Dataset): Result["data"] {

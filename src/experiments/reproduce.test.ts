@@ -43,6 +43,10 @@ describe("the document", () => {
     const { result } = first;
     expect(resultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
     expect(isResultOf(result, twoSeeds)).toBe(true);
+    expect(isResultOf(result, twoSeeds, { device: "webgpu" })).toBe(false);
+    expect(isResultOf(result, twoSeeds, { tuning: "cached" })).toBe(false);
+    const { tuning: _, ...machine } = result.machine;
+    expect(isResultOf(resultSchema.parse({ ...result, machine }), twoSeeds)).toBe(true);
   });
 
   test("is not taken for the result of another spec", () => {

@@ -104,7 +104,14 @@ export const documentShape = {
   /** Wall time of the run that wrote the document; cells that it found finished took none of it. */
   seconds: z.number().min(0),
   software: z.object({ wildmark: z.string(), onnxruntime: z.string(), node: z.string() }),
-  machine: z.object({ platform: z.string(), cpu: z.string(), device: z.string(), threads: z.int().positive() }),
+  machine: z.object({
+    platform: z.string(),
+    cpu: z.string(),
+    device: z.string(),
+    threads: z.int().positive(),
+    /** How lowerings were chosen; documents from before there was a choice say nothing. */
+    tuning: z.string().default("off"),
+  }),
   data: z.object({
     id: z.string(),
     title: z.string(),

@@ -106,7 +106,7 @@ export function sampleResult(options: SampleOptions = {}): Result {
     finished: "2026-02-03T10:23:42Z",
     seconds: 521.7,
     software: { wildmark: "0.1.0", onnxruntime: "1.30.0", node: "v20.19.5" },
-    machine: { platform: "linux x64", cpu: "Example CPU, 2 cores", device: "cpu", threads: 2 },
+    machine: { platform: "linux x64", cpu: "Example CPU, 2 cores", device: "cpu", threads: 2, tuning: "off" },
     data: {
       id: "mnist",
       title: "MNIST",
