@@ -85,6 +85,7 @@ export {
 export { type AuditSummary, summariseAudit } from "./report/audit/summary.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
+export type { Tuning } from "./runtime/tuning/mode.js";
 /** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
 export { type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
 export { crossEntropyObjective, type Objective } from "./training/objective.js";

@@ -56,8 +56,8 @@ export interface Outcome {
 export interface CommonFlags {
   /** `--seed`; "secret" where a seed that others know gives away what it makes: then it is drawn unless given. */
   readonly random?: boolean | "secret";
-  /** `--threads` and `--device` */
-  readonly computes?: boolean;
+  /** `--threads` and `--device`; where it "trains", `--tuning` too. */
+  readonly computes?: boolean | "trains";
   /** `--force` */
   readonly writes?: boolean;
 }

@@ -1,6 +1,7 @@
 /** @file The flags that every command takes. */
 
 import { z } from "zod";
+import { tunings } from "../runtime/tuning/mode.js";
 
 /** Of no effect where nothing is random, computed or written: then accepted, so that scripts can pass them to all. */
 export const commonFlags = z.object({
@@ -10,6 +11,15 @@ export const commonFlags = z.object({
     placeholder: "N",
   }),
   device: z.enum(["cpu", "webgpu"]).default("cpu").describe("where models run"),
+  tuning: z
+    .enum(tunings)
+    .optional()
+    .meta({
+      description:
+        "how each layer's gradient is computed: by rule (off), as measured before (cached), or measured first where it " +
+        "was not (full) (default: WILDMARK_TUNING, else off)",
+      placeholder: tunings.join("|"),
+    }),
   force: z.boolean().default(false).describe("overwrite what exists"),
   json: z.boolean().default(false).describe("print one JSON document instead of text"),
   quiet: z.boolean().default(false).describe("no progress on stderr"),

@@ -58,7 +58,7 @@ async function earlierResult(
 ): Promise<Result | undefined> {
   if (await exists(paths.result)) {
     const found = await readResult(paths.result).catch((error) => (force ? undefined : Promise.reject(error)));
-    if (found !== undefined && isResultOf(found, spec, runtime.device)) return found;
+    if (found !== undefined && isResultOf(found, spec, runtime)) return found;
     if (force) return undefined;
     throw new WildmarkError("cannot-write", `${paths.result} is the result of another experiment.`, {
       hint: "Choose another folder with --out, or pass --force to replace it.",

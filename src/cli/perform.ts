@@ -1,9 +1,11 @@
 /** @file Gives a loaded command its flags on the command line, and runs it with what was typed. */
 
 import { type Command as CommanderCommand, Option } from "commander";
+import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
 import { secretSeed } from "../core/random.js";
+import type { RuntimeOptions } from "../runtime/session.js";
 import type { Command, CommonFlags } from "./command.js";
 import { commonFlags } from "./common.js";
 import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
@@ -27,6 +29,7 @@ export function describeCommand(place: CommanderCommand, command: Command): void
     for (const option of optionsOf(schema, `${heading}:`)) place.addOption(option);
   }
   for (const option of optionsOf(commonFlags, COMMON_HEADING)) {
+    if (option.attributeName() in command.flags.shape) continue; // the command's own flag of that name
     place.addOption(hasEffect(option.attributeName(), command.common ?? {}) ? option : option.hideHelp());
   }
   place.addHelpOption(new Option("-h, --help", "show this help").helpGroup(COMMON_HEADING));
@@ -37,7 +40,8 @@ export function describeCommand(place: CommanderCommand, command: Command): void
 /** Runs the command and prints its outcome. */
 export async function perform(command: Command, place: CommanderCommand, typed: string): Promise<void> {
   const given = givenFlags(place);
-  const common = readFlags(commonFlags, given, command.fullName);
+  const notOwn = Object.entries(given).filter(([flag]) => !(flag in command.flags.shape));
+  const common = readFlags(commonFlags, Object.fromEntries(notOwn), command.fullName);
   const progress = common.quiet
     ? { ...silent, end: () => {} }
     : terminalProgress({ output: process.stderr, unit: command.unit });
@@ -45,7 +49,7 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
     command.run(given, {
       args: place.processedArgs,
       seed: command.common?.random === "secret" && given.seed === undefined ? secretSeed() : common.seed,
-      runtime: { device: common.device, ...(common.threads === undefined ? {} : { threads: common.threads }) },
+      runtime: runtimeOf(common),
       force: common.force,
       progress,
       signal,
@@ -57,6 +61,10 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const { isTTY, columns } = process.stdout;
   const text = isTTY ? wrapped(outcome.text, Math.min(columns, WIDEST)) : outcome.text;
   process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+}
+
+function runtimeOf({ device, threads, tuning }: z.infer<typeof commonFlags>): RuntimeOptions {
+  return { device, ...(threads === undefined ? {} : { threads }), ...(tuning === undefined ? {} : { tuning }) };
 }
 
 /** What was stopped says how to go on. */
@@ -77,7 +85,9 @@ function hasEffect(flag: string, common: CommonFlags): boolean {
       return common.random !== undefined && common.random !== false;
     case "threads":
     case "device":
-      return common.computes === true;
+      return common.computes !== undefined && common.computes !== false;
+    case "tuning":
+      return common.computes === "trains";
     case "force":
       return common.writes === true;
     default:

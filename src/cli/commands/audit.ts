@@ -73,7 +73,7 @@ export const command: CommandFile = () =>
     arguments: [{ name: "MARKED.onnx", description: "the marked model" }],
     flags,
     resumes: true,
-    common: { random: true, computes: true, writes: true },
+    common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark audit marked.onnx --key mark.safetensors --dataset digits", "then open wildmark-audit/report.html"],
       ["wildmark audit marked.onnx --key mark.safetensors --dataset digits --budgets 0.01,0.1 --seeds 5", ""],
@@ -136,7 +136,7 @@ async function earlierAudit(
   const found = await readAudit(paths.result).catch((error) => (force ? undefined : Promise.reject(error)));
   if (found === undefined) return undefined;
   const failed = found.cells.some((cell) => cell.status === "failed");
-  switch (compareAudit(found, spec, { alpha, device: runtime.device })) {
+  switch (compareAudit(found, spec, { alpha, runtime })) {
     case "same":
       return failed ? undefined : found;
     case "another":

@@ -21,7 +21,7 @@ export const command: CommandFile = () =>
       "and draws the report. About a minute on two cores; nothing is downloaded.",
     flags,
     resumes: true,
-    common: { random: true, computes: true, writes: true },
+    common: { random: true, computes: "trains", writes: true },
     examples: [["wildmark demo", "then open wildmark-demo/report.html"]],
     async run(call) {
       const dataset = await loadDataset("digits", { limits: { train: 6_000, test: 1_000 } });

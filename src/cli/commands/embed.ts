@@ -65,7 +65,7 @@ export const command: CommandFile = (words) => {
         ? { heading: "Training (going on)", schema: embedContinuingOptions }
         : { heading: "Training (from scratch; a given model has other defaults)", schema: fromScratch },
     ],
-    common: { random: "secret", computes: true, writes: true },
+    common: { random: "secret", computes: "trains", writes: true },
     examples: [
       ["wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors", "from scratch"],
       ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],

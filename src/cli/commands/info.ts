@@ -3,12 +3,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { z } from "zod";
+import { WildmarkError } from "../../core/errors.js";
 import { describeDims } from "../../onnx/classifier.js";
 import { describeModel, type ModelDescription } from "../../onnx/describe.js";
 import type { ValueInfo } from "../../onnx/graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords } from "../../onnx/preprocessing.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
 import { modelFlags, openModel } from "../model.js";
 import { count, indented, table } from "../output.js";
 
@@ -19,18 +21,44 @@ export const command: CommandFile = () =>
       "Shows a model's inputs, outputs, operators and parameters, which of them training would change, and the feature " +
       "tensor that WILD would use.",
     arguments: [{ name: "MODEL.onnx", description: "any ONNX model" }],
-    flags: z.object(modelFlags),
+    flags: z.object({
+      ...modelFlags,
+      tuning: z
+        .boolean()
+        .default(false)
+        .describe("how the gradient of each convolution and pooling is computed, and what was measured"),
+      rows: z.int().min(1).max(65_536).default(128).meta({
+        description: "with --tuning: images in a step, all views together (WILD sees each twice: 2 × --batch)",
+        placeholder: "N",
+      }),
+      measure: z
+        .boolean()
+        .default(false)
+        .describe("with --tuning: measure what was not measured on this machine, and keep it"),
+    }),
+    common: { computes: true },
     examples: [
       ["wildmark info model.onnx", ""],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
+      ["wildmark info model.onnx --tuning --measure", "the lowering of each layer, measured on this machine"],
     ],
-    async run({ args: [path = ""], flags, progress }) {
+    async run({ args: [path = ""], flags, runtime, progress, signal }) {
+      if (flags.measure && !flags.tuning) throw new WildmarkError("usage", "info: --measure goes with --tuning.");
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
       const file = { path, ...(await fingerprint(path)) };
       const read = { bytes: bytes.length, sha256: modelSha256(bytes) };
-      return { document: { command: "info", file, read, ...description }, text: inWords(file, read, description) };
+      const document = { command: "info", file, read, ...description };
+      const text = inWords(file, read, description);
+      if (!flags.tuning) return { document, text };
+      const { rows, measure } = flags;
+      const options = { rows, measure, runtime, watch: watchOf(progress, signal) };
+      const lowerings = await layerLowerings(model, options);
+      return {
+        document: { ...document, tuning: { rows, lowerings } },
+        text: `${text}\n\n${loweringsInWords(lowerings, options)}`,
+      };
     },
   });
 

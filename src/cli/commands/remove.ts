@@ -45,7 +45,7 @@ export const command: CommandFile = (words) => {
     arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
     flags,
     extras: [{ heading: `Options of ${method.id}`, schema: method.options }],
-    common: { random: true, computes: true, writes: true },
+    common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark remove marked.onnx --dataset digits --out cleaned.onnx --key mark.safetensors", "WILD on 10 %"],
       ["wildmark remove marked.onnx --metric ce --dataset mnist --fraction 0.01 --out cleaned.onnx", "1 % of MNIST"],

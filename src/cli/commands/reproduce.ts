@@ -53,7 +53,7 @@ export const command: CommandFile = () =>
       "ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
     flags,
     resumes: true,
-    common: { random: true, computes: true, writes: true },
+    common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark reproduce --dataset digits", "built in, nothing to download"],
       ["wildmark data fetch mnist && wildmark reproduce --dataset mnist --seeds 5", "the paper's, with intervals"],

@@ -31,7 +31,7 @@ export const command: CommandFile = (words) => {
     description: "Trains a classifier without a mark and writes it as ONNX: the innocent model, or one to mark later.",
     flags,
     extras: [{ heading: "Training (defaults depend on --arch)", schema: options }],
-    common: { random: true, computes: true, writes: true },
+    common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark train --dataset digits --out model.onnx", "LeNet-5 on the built-in digits"],
       ["wildmark train --dataset mnist --arch lenet-caffe --epochs 4 --out small.onnx", ""],
