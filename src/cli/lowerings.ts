@@ -45,7 +45,8 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
   const graph = await gradientGraph(model, imageShapeOf(model), rows, runtime);
   const target = await targetOf(runtime);
   const choices = await chooseLowerings(graph, { ...watch, tuning: measure ? "full" : "cached", target });
-  return choices.map(({ node, ...choice }) => ({
+  const windowed = choices.filter(({ node }) => node.opType in TITLES);
+  return windowed.map(({ node, ...choice }) => ({
     layer: layerOf(graph, node),
     operator: node.opType,
     ...dimensionsOf(node),

@@ -41,7 +41,12 @@ const inputsOf: Readonly<Record<string, (b: GraphBuilder, node: Node) => readonl
   },
 };
 
-/** @throws Error for an operator that is no primitive with several lowerings. */
+/** Whether the node can be measured by itself. */
+export function standsAlone({ opType }: Node): boolean {
+  return opType in inputsOf;
+}
+
+/** @throws Error for a node that does not stand alone (`standsAlone`). */
 export function loneNode(node: Node): LoneNode {
   const b = graphBuilder("lone node");
   const inputs = inputsOf[node.opType]?.(b, node);

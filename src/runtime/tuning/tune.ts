@@ -11,6 +11,7 @@ import { WildmarkError } from "../../core/errors.js";
 import type { Graph, Node } from "../../onnx/graph.js";
 import { candidateLowerings, type LowerOptions } from "../lowering/index.js";
 import { type ChoiceIdentity, identityKey, identityOf, type Target } from "./identity.js";
+import { standsAlone } from "./lone-node.js";
 import { measureLowerings } from "./measure.js";
 import type { Tuning } from "./mode.js";
 import { type Measured, quickest } from "./rule.js";
@@ -46,6 +47,13 @@ export interface TuningOptions extends TuningWatch {
   readonly folder?: string;
 }
 
+interface Layer {
+  readonly node: Node;
+  readonly candidates: readonly string[];
+  /** Whose measurement is wanted; absent where none is. */
+  readonly wanted?: { readonly identity: ChoiceIdentity; readonly key: string };
+}
+
 /** What this process measured and could not keep, by folder and key: its choices do not flip either. */
 const notKept = new Map<string, KeptChoice>();
 
@@ -54,19 +62,22 @@ export async function chooseLowerings(graph: Graph, options: TuningOptions): Pro
   const { tuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} } = options;
   const layers = graph.nodes
     .filter((node) => node.domain === WILDMARK_DOMAIN)
-    .map((node) => {
+    .map((node): Layer => {
       const candidates = candidateLowerings(node, target.device, target.block);
-      return { node, candidates, identity: identityOf(node, candidates, target) };
+      if (tuning === "off" || candidates.length === 1 || !standsAlone(node)) return { node, candidates };
+      const identity = identityOf(node, candidates, target);
+      return { node, candidates, wanted: { identity, key: identityKey(identity) } };
     });
-  const tunable = tuning === "off" ? [] : layers.filter(({ candidates }) => candidates.length > 1);
-  const wanted = new Map(tunable.map((layer) => [identityKey(layer.identity), layer]));
+  const shapes = new Map(
+    layers.flatMap(({ wanted, ...layer }) => (wanted ? [[wanted.key, { ...layer, ...wanted }]] : [])),
+  );
 
   const known = new Map<string, { readonly choice: KeptChoice; readonly why: "cached" | "measured" }>();
-  for (const [key, { identity }] of wanted) {
+  for (const [key, { identity }] of shapes) {
     const choice = notKept.get(`${folder} ${key}`) ?? (await fromCache(folder, identity, onNote));
     if (choice !== undefined) known.set(key, { choice, why: "cached" });
   }
-  const missing = tuning === "full" ? [...wanted].filter(([key]) => !known.has(key)) : [];
+  const missing = tuning === "full" ? [...shapes].filter(([key]) => !known.has(key)) : [];
   const start = performance.now();
   const load = loadavg()[0] ?? 0;
   for (const [i, [key, { node, candidates, identity }]] of missing.entries()) {
@@ -95,9 +106,9 @@ export async function chooseLowerings(graph: Graph, options: TuningOptions): Pro
     }
   }
 
-  return layers.map(({ node, candidates, identity }): LayerChoice => {
+  return layers.map(({ node, candidates, wanted }): LayerChoice => {
     const [first = ""] = candidates;
-    const found = known.get(identityKey(identity));
+    const found = wanted && known.get(wanted.key);
     if (candidates.length === 1) return { node, candidates, lowering: first, why: "only" };
     if (found === undefined) return { node, candidates, lowering: first, why: "static" };
     return { node, candidates, lowering: found.choice.lowering, why: found.why, measured: found.choice.measured };
