@@ -2,9 +2,10 @@
 
 import { imageFeed } from "../data/feed.js";
 import type { View } from "../data/views.js";
-import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
+import { type TrainedEpoch, type TrainingPlan, trainEpochs } from "../training/epochs.js";
 import type { Objective } from "../training/objective.js";
 import { type SgdOptions, sgdPlan, sgdShape } from "../training/options.js";
+import type { Projection } from "../training/step.js";
 import type { Attack } from "./method.js";
 
 /**
@@ -33,6 +34,8 @@ export interface Tuning {
   readonly train?: "all" | "last-layer";
   /** Another feature tensor than the default. */
   readonly features?: string;
+  readonly rewrite?: NonNullable<TrainingPlan["rewrite"]>;
+  readonly project?: Projection;
 }
 
 export function tune(attack: Attack, options: SgdOptions, tuning: Tuning): AsyncIterable<TrainedEpoch> {

@@ -26,7 +26,7 @@ async function terms(options: Parameters<typeof wildObjective>[0]) {
   b.input("logits", "float32", [2 * BATCH, CLASSES]);
   b.input("features", "float32", FEATURES);
   b.initializer("targets", float32([BATCH, CLASSES], targets));
-  const context = { batch: BATCH, logits: "logits", features: "features", targets: "targets" };
+  const context = { batch: BATCH, images: "image", logits: "logits", features: "features", targets: "targets" };
   const { loss } = wildObjective(options).build({ b, ...context });
   const flat = b.op("Flatten", ["features"], { axis: 1 });
   const distance = appendDivergence(
@@ -81,7 +81,7 @@ describe.each(["ce", "js"] as const)("with %s", (metric) => {
       },
       build(b, { features, weight, targets: wanted }) {
         const logits = b.op("MatMul", [b.op("Flatten", [features], { axis: 1 }), weight]);
-        const context = { batch: BATCH, logits, features, targets: wanted };
+        const context = { batch: BATCH, images: "image", logits, features, targets: wanted };
         const built = wildObjective({ ...defaults, metric, lambda: 2, mu: 0, stopGradient }).build({ b, ...context });
         stopped = built.stopAt ?? [];
         return built.loss;
@@ -100,7 +100,7 @@ describe.each(["ce", "js"] as const)("with %s", (metric) => {
 test("λ = μ = 0 does not compute the distance at all", () => {
   const nodesOf = (lambda: number): string[] => {
     const b = graphBuilder("objective");
-    const context = { batch: BATCH, logits: "logits", features: "features", targets: "targets" };
+    const context = { batch: BATCH, images: "image", logits: "logits", features: "features", targets: "targets" };
     wildObjective({ ...defaults, lambda }).build({ b, ...context });
     return b.build().nodes.map((node) => node.opType);
   };

@@ -20,7 +20,7 @@ import type { Objective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
 import { requireFreeRows } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
-import { compileStep } from "./step.js";
+import { compileStep, type Projection } from "./step.js";
 
 /** What a step is fed. A pure function of epoch and step, so that order and timing of the calls change nothing. */
 export interface Feed {
@@ -57,6 +57,9 @@ export interface TrainingPlan {
   readonly clipRatio?: number;
   /** Another feature tensor than the one `findClassifier` names. */
   readonly features?: string;
+  /** The same weights in another forward graph: what training sees of the model, not what it is. Keeps all names. */
+  readonly rewrite?: (graph: Graph, classifier: Classifier) => Graph;
+  readonly project?: Projection;
 }
 
 export interface TrainingOptions {
@@ -102,7 +105,7 @@ export async function* trainEpochs(
   requireFinite(graph, [...classifier.trainable, ...classifier.statistics]);
   const step = await compileStep(
     {
-      graph,
+      graph: plan.rewrite?.(graph, classifier) ?? graph,
       classifier,
       classes: feed.classes,
       batch: feed.batch,
@@ -114,6 +117,7 @@ export async function* trainEpochs(
       frozen,
       ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
       ...(plan.clipRatio === undefined ? {} : { clipRatio: plan.clipRatio }),
+      ...(plan.project === undefined ? {} : { project: plan.project }),
       batchNorm: plan.batchNorm,
     },
     options.runtime,

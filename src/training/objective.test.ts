@@ -52,13 +52,13 @@ test("cross-entropy is −mean Σ t log softmax, for hard and soft targets and s
 test("the ordinary objective of a classifier is that, over one view", async () => {
   const objective = crossEntropyObjective();
   expect(objective.views).toBe(1);
-  const context = { batch: 4, logits: "logits", features: "none", targets: "targets" };
+  const context = { batch: 4, images: "none", logits: "logits", features: "none", targets: "targets" };
   const [found] = await computed((b) => objective.build({ b, ...context }).loss);
   expect([found]).toEqual(await computed((b) => meanCrossEntropy(b, "logits", "targets")));
 });
 
 test("smoothed labels are cross-entropy against (1 − s)·t + s/K", async () => {
-  const context = { batch: 4, logits: "logits", features: "none", targets: "targets" };
+  const context = { batch: 4, images: "none", logits: "logits", features: "none", targets: "targets" };
   const [found] = await computed((b) => crossEntropyObjective(0.1).build({ b, ...context }).loss);
   const smoothed = targets.map((row) => row.map((target) => 0.9 * target + 0.1 / row.length));
   // To four digits for the row of 60 nats, as above.

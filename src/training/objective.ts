@@ -12,6 +12,8 @@ export interface ObjectiveContext {
   readonly b: GraphBuilder;
   /** Images in a batch; the model sees `views · batch` rows. */
   readonly batch: number;
+  /** The graph's input, [views · batch, C, H, W]: for objectives that show the images to a second model. */
+  readonly images: string;
   /** [views · batch, classes]: scores before any softmax. */
   readonly logits: string;
   /** [views · batch, …]: the feature tensor, by default the input of the last dense layer. */

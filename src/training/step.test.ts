@@ -111,6 +111,29 @@ describe("one step", () => {
   });
 });
 
+describe("a condition on weights", () => {
+  test("is restored by every step, for the weights that it names", async () => {
+    const plan = planFor({
+      project: (b, { name, updated }) =>
+        name === "fc2.weight" ? b.op("Clip", [updated, b.scalar(-0.01), b.scalar(0.02)]) : updated,
+    });
+    const step = await compiled(plan);
+    await losses(step, 3, 0.1);
+    const { "fc2.weight": held = [], "fc1.weight": free = [] } = plain(step.weights());
+    expect(Math.min(...held)).toBe(Math.fround(-0.01));
+    expect(Math.max(...held)).toBe(Math.fround(0.02));
+    expect(Math.max(...free)).toBeGreaterThan(0.02);
+  });
+
+  test("can be told from where the step began", async () => {
+    const step = await compiled(planFor({ project: (_, { before }) => before }));
+    await losses(step, 2, 0.1);
+    expect(plain(step.weights())).toEqual(
+      Object.fromEntries(planFor().trainable.map((name) => [name, initial(planFor(), name)])),
+    );
+  });
+});
+
 describe("a bound on each gradient, relative to its weight", () => {
   const length = (values: readonly number[]): number => Math.hypot(...values);
   const movedBy = async (clipRatio?: number): Promise<Record<string, number>> => {

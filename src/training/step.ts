@@ -5,35 +5,26 @@
  * step allocates nothing of a weight's size.
  */
 
-import { appendGradients } from "../autodiff/differentiate.js";
 import { WildmarkError } from "../core/errors.js";
-import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
-import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
-import type { Classifier } from "../onnx/classifier.js";
+import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Graph } from "../onnx/graph.js";
-import { lowerPrimitives } from "../runtime/lowering/index.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
-import { traceGraph } from "../runtime/trace.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { tuningOf } from "../runtime/tuning/mode.js";
-import { asChosen, chooseLowerings, type TuningWatch } from "../runtime/tuning/tune.js";
-import { type BatchNormMode, batchNormForTraining } from "./batch-norm.js";
-import type { Objective } from "./objective.js";
+import type { TuningWatch } from "../runtime/tuning/tune.js";
+import {
+  appendObjective,
+  lowered,
+  type ObjectiveInputs,
+  type ObjectivePlan,
+  objectiveFeeds,
+  stepInputs,
+} from "./objective-gradients.js";
 import { appendUpdate, type Optimizer, optimizerScalars, optimizerSlots } from "./optimizer.js";
 
-export interface StepPlan {
-  /** The model's graph as `imageGraph` makes it. */
-  readonly graph: Graph;
-  readonly classifier: Classifier;
-  /** Number of classes: columns of the targets. */
-  readonly classes: number;
-  /** Images in a batch; the model sees `objective.views` times as many rows. */
-  readonly batch: number;
-  readonly objective: Objective;
+export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
   /** Names of the initialisers that change. */
   readonly trainable: readonly string[];
-  readonly batchNorm: BatchNormMode;
   /** Longest gradient, over all weights together (Pascanu et al., ICML 2013): longer ones are shortened. Absent: any. */
   readonly clipNorm?: number;
   /**
@@ -41,9 +32,22 @@ export interface StepPlan {
    * Adaptive gradient clipping (Brock, De, Smith, Simonyan, ICML 2021, section 4), by tensor instead of by unit.
    */
   readonly clipRatio?: number;
-  /** Names of running statistics that stay as they are. */
-  readonly frozen?: ReadonlySet<string>;
+  /** Appends what becomes of each weight after its update; absent: it stays where the optimiser put it. */
+  readonly project?: Projection;
 }
+
+/**
+ * A condition on weights that each step restores: a norm, a sphere around the start, a range.
+ *
+ * @param weight.name the initialiser
+ * @param weight.before the value that holds it before the step
+ * @param weight.updated the value that the optimiser made
+ * @returns the value to keep: `updated` where there is no condition.
+ */
+export type Projection = (
+  b: GraphBuilder,
+  weight: { readonly name: string; readonly before: string; readonly updated: string },
+) => string;
 
 export interface TrainingStep {
   /** The model's input for one step, [views · batch, …]: fill it before each `run`. */
@@ -57,7 +61,6 @@ export interface TrainingStep {
   release(): Promise<void>;
 }
 
-const TARGETS = "wildmark/targets";
 const LOSS = "wildmark/loss";
 const scalarName = (i: number): string => `wildmark/scalar_${i}`;
 
@@ -81,43 +84,20 @@ export async function compileStep(
   options: RuntimeOptions = {},
   watch: TuningWatch = {},
 ): Promise<TrainingStep> {
-  const images = float32(inputDims(plan), new Float32Array(elementCount(inputDims(plan))));
-  const targets = float32([plan.batch, plan.classes], new Float32Array(plan.batch * plan.classes));
-  const { graph, carried } = await deriveTrainingGraph(plan, images, targets, options);
+  const inputs = stepInputs(plan);
+  const { graph, carried } = await deriveTrainingGraph(plan, inputs, options);
   const session = await createSession(await lowered(graph, options, watch), options);
-  return trainingStep(plan, session, carried, images, targets);
+  return trainingStep(plan, session, carried, inputs);
 }
 
 /** Forward graph → objective → gradients → updates; weights and state become inputs and outputs. */
 async function deriveTrainingGraph(
   plan: StepPlan,
-  images: FloatTensor,
-  targets: FloatTensor,
+  inputs: ObjectiveInputs,
   options: RuntimeOptions,
 ): Promise<{ graph: Graph; carried: readonly Carried[] }> {
-  const { classifier, objective, optimizer } = plan;
-  const { graph: forward, statistics } = batchNormForTraining(plan.graph, plan.batchNorm, plan.frozen);
-  const input = { ...classifier.input, dims: images.dims };
-  const b = graphBuilder("training step", { from: { ...forward, inputs: [input] } });
-  b.input(TARGETS, "float32", targets.dims);
-  const { loss, stopAt } = objective.build({
-    b,
-    batch: plan.batch,
-    logits: classifier.logits,
-    features: classifier.features,
-    targets: TARGETS,
-  });
-  const feeds = new Map<string, Tensor>([
-    [input.name, images],
-    [TARGETS, targets],
-  ]);
-  const trace = await traceGraph(b.build(), feeds, options);
-  const unclipped = appendGradients(b, {
-    trace,
-    loss,
-    by: plan.trainable,
-    ...(stopAt === undefined ? {} : { stopAt: new Set(stopAt) }),
-  });
+  const { optimizer } = plan;
+  const { b, loss, statistics, gradients: unclipped } = await appendObjective(plan, plan.trainable, inputs, options);
   const elementsOf = (weight: string): number => floatInitializer(plan.graph, weight).data.length;
   const bounded =
     plan.clipRatio === undefined ? unclipped : appendRelativeClipping(b, unclipped, plan.clipRatio, elementsOf);
@@ -142,7 +122,8 @@ async function deriveTrainingGraph(
     const initial = floatInitializer(plan.graph, weight);
     const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", initial.dims));
     const updated = appendUpdate(b, optimizer, { weight, rank: initial.dims.length, gradient, slots, scalars });
-    carried.push({ input: weight, output: updated.weight, initial, initializer: weight });
+    const kept = plan.project?.(b, { name: weight, before: weight, updated: updated.weight }) ?? updated.weight;
+    carried.push({ input: weight, output: kept, initial, initializer: weight });
     slots.forEach((slot, i) => {
       const zeros = float32(initial.dims, new Float32Array(initial.data.length));
       carried.push({ input: slot, output: updated.slots[i] ?? "", initial: zeros, initializer: undefined });
@@ -198,23 +179,11 @@ function appendRelativeClipping(
   );
 }
 
-/** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */
-async function lowered(graph: Graph, options: RuntimeOptions, watch: TuningWatch): Promise<Graph> {
-  const target = await targetOf(options);
-  const tuning = tuningOf(options);
-  if (tuning === "off") return lowerPrimitives(graph, target);
-  return lowerPrimitives(graph, {
-    ...target,
-    choose: asChosen(await chooseLowerings(graph, { ...watch, tuning, target })),
-  });
-}
-
 function trainingStep(
   plan: StepPlan,
   session: Session,
   carried: readonly Carried[],
-  images: FloatTensor,
-  targets: FloatTensor,
+  inputs: ObjectiveInputs,
 ): TrainingStep {
   const copyOf = (tensor: FloatTensor): FloatTensor => float32(tensor.dims, tensor.data.slice());
   let current = carried.map((value) => copyOf(value.initial));
@@ -223,14 +192,11 @@ function trainingStep(
   let steps = 0;
 
   return {
-    images: images.data,
-    targets: targets.data,
+    images: inputs.images.data,
+    targets: inputs.targets.data,
     async run(learningRate) {
       steps += 1;
-      const feeds = new Map<string, Tensor>([
-        [plan.classifier.input.name, images],
-        [TARGETS, targets],
-      ]);
+      const feeds = objectiveFeeds(plan, inputs);
       optimizerScalars(plan.optimizer, learningRate, steps).forEach((value, i) => {
         feeds.set(scalarName(i), float32([], [value]));
       });
@@ -252,19 +218,6 @@ function trainingStep(
     },
     release: () => session.release(),
   };
-}
-
-/** The input's dimensions with the first one fixed to the rows of a step. */
-function inputDims(plan: StepPlan): readonly number[] {
-  const { name, dims = [] } = plan.classifier.input;
-  const rows = plan.objective.views * plan.batch;
-  return dims.map((dim, axis) => {
-    if (axis === 0) return rows;
-    if (typeof dim === "number") return dim;
-    throw new WildmarkError("bad-model", `Input "${name}" has no fixed size on axis ${axis} (${dim ?? "unknown"}).`, {
-      hint: "Wildmark trains models whose image size is part of the file.",
-    });
-  });
 }
 
 function floatInitializer(graph: Graph, name: string): FloatTensor {

@@ -1,0 +1,87 @@
+/**
+ * @file The gradient of an objective by whatever it is asked for, images among them: what adversarial examples, reversed
+ * triggers and sensitivities are made from. Nothing is updated.
+ */
+
+import { WildmarkError } from "../core/errors.js";
+import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import type { Graph } from "../onnx/graph.js";
+import { createSession, type RuntimeOptions } from "../runtime/session.js";
+import { appendObjective, lowered, type ObjectivePlan, objectiveFeeds, stepInputs } from "./objective-gradients.js";
+
+export interface GradientPlan extends ObjectivePlan {
+  /** Names of initialisers, or of the graph's input. */
+  readonly by: readonly string[];
+  /** Names of initialisers that change from run to run (`CompiledGradient.set`); default: none. */
+  readonly variable?: readonly string[];
+}
+
+export interface CompiledGradient {
+  /** The model's input, [views · batch, …]: fill it before each `run`. */
+  readonly images: Float32Array;
+  /** Target probabilities, [batch, classes]: fill it before each `run`. */
+  readonly targets: Float32Array;
+  /** Another value for a `variable` initialiser, from the next run on; read in place. */
+  set(name: string, value: FloatTensor): void;
+  /** @returns the objective, and its gradient by each of `by` in the value's own dimensions; new arrays each time. */
+  run(): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, FloatTensor> }>;
+  release(): Promise<void>;
+}
+
+const LOSS = "wildmark/loss";
+const gradientName = (value: string): string => `wildmark/gradient/${value}`;
+
+/**
+ * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `bad-model` where the objective does not
+ *   depend on a value of `by`, `runtime` where ONNX Runtime refuses.
+ */
+export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
+  const inputs = stepInputs(plan);
+  const variable = new Map((plan.variable ?? []).map((name) => [name, initializerOf(plan.graph, name)]));
+  const { b, loss, gradients } = await appendObjective(plan, plan.by, inputs, options);
+  // One gradient may serve two values: each gets a name of its own.
+  for (const value of plan.by) b.op("Identity", [gradientOf(gradients, value)], {}, { name: gradientName(value) });
+  b.op("Identity", [loss], {}, { name: LOSS });
+  const built = b.build();
+  const float = (name: string) => ({ name, type: "float32" as const, dims: undefined });
+  const graph: Graph = {
+    ...built,
+    inputs: [...built.inputs, ...[...variable].map(([name, { dims }]) => ({ ...float(name), dims }))],
+    initializers: new Map([...built.initializers].filter(([name]) => !variable.has(name))),
+    outputs: [LOSS, ...plan.by.map(gradientName)].map(float),
+  };
+  const session = await createSession(await lowered(graph, options), options);
+  return {
+    images: inputs.images.data,
+    targets: inputs.targets.data,
+    set(name, value) {
+      if (!variable.has(name)) throw new RangeError(`"${name}" is not among the variable initialisers`);
+      variable.set(name, value);
+    },
+    async run() {
+      const results = await session.run(new Map([...objectiveFeeds(plan, inputs), ...variable]));
+      return {
+        loss: floatOutput(results, LOSS).data[0] ?? Number.NaN,
+        gradients: new Map(plan.by.map((value) => [value, floatOutput(results, gradientName(value))])),
+      };
+    },
+    release: () => session.release(),
+  };
+}
+
+function gradientOf(gradients: ReadonlyMap<string, string>, value: string): string {
+  const gradient = gradients.get(value);
+  if (gradient !== undefined) return gradient;
+  throw new WildmarkError("bad-model", `The objective does not depend on "${value}".`);
+}
+
+function initializerOf(graph: Graph, name: string): FloatTensor {
+  const tensor = graph.initializers.get(name);
+  if (tensor?.type !== "float32") throw new WildmarkError("bad-model", `The model has no float32 tensor "${name}".`);
+  return tensor;
+}
+
+function floatOutput(results: ReadonlyMap<string, Tensor>, name: string): FloatTensor {
+  const value = results.get(name);
+  return value?.type === "float32" ? value : float32([0], []);
+}
