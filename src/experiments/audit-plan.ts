@@ -1,10 +1,9 @@
 /** @file The cells of an audit: every attack with every budget and seed, those that cannot be tried set apart with the reason. */
 
 import { WildmarkError } from "../core/errors.js";
-import type { ChosenMethod } from "../removal/registry.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { type PlannedCell, removalSteps } from "./plan.js";
-import { attackerSubset } from "./remove-mark.js";
+import { attackerSubset, unlabelledSubset } from "./remove-mark.js";
 
 /** Positions in the spec's lists. */
 export interface AuditAddress {
@@ -28,9 +27,6 @@ export interface AuditPlan {
   readonly skipped: readonly SkippedCell[];
 }
 
-/** What an audit can give a method; one that needs more is skipped. */
-const GIVEN: readonly string[] = ["labelled"];
-
 /** Small budgets first, because they tell most for least work. */
 export function planAudit(spec: AuditSpec): AuditPlan {
   const { methods, budgets, seeds } = spec;
@@ -38,33 +34,30 @@ export function planAudit(spec: AuditSpec): AuditPlan {
   const skipped: SkippedCell[] = [];
   budgets.forEach((fraction, budget) => {
     seeds.forEach((seedValue, seed) => {
-      const images = imagesOf(spec, fraction, seedValue);
+      const attacker = { dataset: spec.dataset, fraction, seed: seedValue };
+      const labelled = orReason(() => attackerSubset(attacker).length);
       methods.forEach((chosen, method) => {
         const address = { method, budget, seed };
-        const reason = typeof images === "string" ? images : unmetNeeds(chosen);
-        if (reason !== undefined || typeof images === "string") {
-          skipped.push({ address, reason: reason ?? "" });
+        const unlabelled = chosen.needs.includes("unlabelled") ? orReason(() => unlabelledSubset(attacker).length) : 0;
+        const lacking = [labelled, unlabelled].find((found) => typeof found === "string");
+        if (typeof labelled === "string" || lacking !== undefined) {
+          skipped.push({ address, reason: String(lacking) });
           return;
         }
-        const steps = removalSteps(chosen.options, images);
-        cells.push({ address, images, steps, what: `${chosen.label} with ${images} images` });
+        const steps = removalSteps(chosen.options, labelled);
+        cells.push({ address, images: labelled, steps, what: `${chosen.label} with ${labelled} images` });
       });
     });
   });
   return { cells: cells.map((cell, position) => ({ ...cell, position })), skipped };
 }
 
-/** Number of the attacker's images, or why there are none. */
-function imagesOf({ dataset }: AuditSpec, fraction: number, seed: number): number | string {
+/** What `ask` gives, or the message where the data are too few. */
+function orReason<T>(ask: () => T): T | string {
   try {
-    return attackerSubset({ dataset, fraction, seed }).length;
+    return ask();
   } catch (error) {
     if (error instanceof WildmarkError && error.code === "bad-data") return error.message;
     throw error;
   }
-}
-
-function unmetNeeds({ needs }: ChosenMethod): string | undefined {
-  const unmet = needs.filter((need) => !GIVEN.includes(need));
-  return unmet.length === 0 ? undefined : `needs ${unmet.join(" and ")} images, which an audit does not give yet`;
 }

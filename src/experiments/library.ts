@@ -36,7 +36,7 @@ import type { AuditResult } from "./audit-result.js";
 import type { AuditChoices } from "./audit-spec.js";
 import { chanceAccuracy, isAtChance } from "./chance.js";
 import { type MarkedModel, markModel } from "./mark-model.js";
-import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "./remove-mark.js";
+import { type CleanedMark, type CleanedModel, removeMark, requireAttackerImages } from "./remove-mark.js";
 import type { RunOptions } from "./run-options.js";
 import { type TrainedModel, trainModel, type trainOptions, trainOptionsOf } from "./train-model.js";
 
@@ -202,7 +202,9 @@ export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOption
   readonly options?: OptionsOfMethod<Id>;
   /** The attacker's share of the training images, in (0, 1]; default 0.1. */
   readonly fraction?: number;
-  /** Draws the share, and all else that is random; default 0. */
+  /** The share, none of it labelled, for methods that need images without labels; default: as large as `fraction`. */
+  readonly unlabelled?: number;
+  /** Draws the shares, and all else that is random; default 0. */
   readonly seed?: number;
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
@@ -224,15 +226,22 @@ export async function remove<Id extends MethodId = "wild">(
 export async function remove<Id extends MethodId = "wild">(
   options: RemoveOptions<Id>,
 ): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
-  const { model, dataset, method = "wild", fraction = 0.1, seed = 0, key } = options;
+  const { model, dataset, method = "wild", fraction = 0.1, unlabelled, seed = 0, key } = options;
   const ready = chosen<ChosenMethod>(method, findMethod, options.options);
   requireFitting(model, dataset);
   if (key !== undefined) {
     const { shape, classes } = key;
     requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
   }
-  attackerSubset({ dataset, fraction, seed });
-  const removal = { model, dataset, method: ready, fraction, seed };
+  const removal = {
+    model,
+    dataset,
+    method: ready,
+    fraction,
+    seed,
+    ...(unlabelled === undefined ? {} : { unlabelled }),
+  };
+  requireAttackerImages(removal);
   return removeMark(key === undefined ? removal : { ...removal, key }, options);
 }
 

@@ -5,8 +5,9 @@
  */
 
 import { randomStream } from "../core/random.js";
+import { WildmarkError } from "../core/errors.js";
 import { accuracy } from "../data/answers.js";
-import { type Dataset, select } from "../data/dataset.js";
+import { type Dataset, select, selectImages } from "../data/dataset.js";
 import { nestedSubset } from "../data/subset.js";
 import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
@@ -22,7 +23,9 @@ export interface Removal {
   readonly method: ChosenMethod;
   /** The attacker's share of the training set, in (0, 1]. */
   readonly fraction: number;
-  /** Draws the share, and all else that is random. */
+  /** For methods that need images without labels: their share of the training set, none of them labelled; default: `fraction` again. */
+  readonly unlabelled?: number;
+  /** Draws the shares, and all else that is random. */
   readonly seed: number;
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
@@ -30,8 +33,10 @@ export interface Removal {
 
 export interface CleanedModel {
   readonly model: Model;
-  /** The attacker's images. */
+  /** The attacker's labelled images. */
   readonly images: number;
+  /** Those without labels; 0 where the method needs none. */
+  readonly unlabelledImages: number;
   readonly accuracyBefore: number;
   readonly accuracyAfter: number;
   /** From epoch 0, the given model; measured where there is a key. */
@@ -61,6 +66,35 @@ export function attackerSubset({
 }
 
 /**
+ * The images without labels that come with them: the next ones in the same order, so that no image is in both.
+ *
+ * @throws WildmarkError `usage` for a share outside (0, 1], `bad-data` where the labelled ones leave nothing.
+ */
+export function unlabelledSubset(removal: Omit<Removal, "model" | "method" | "key">): Uint32Array {
+  const { dataset, fraction, seed, unlabelled = fraction } = removal;
+  if (!(unlabelled > 0 && unlabelled <= 1)) {
+    throw new WildmarkError(
+      "usage",
+      `A share of images without labels must be above 0 and at most 1, found ${unlabelled}.`,
+    );
+  }
+  const labelled = attackerSubset(removal).length;
+  const both = attackerSubset({ dataset, fraction: Math.min(1, fraction + unlabelled), seed });
+  if (both.length > labelled) return both.subarray(labelled);
+  throw new WildmarkError(
+    "bad-data",
+    `The method needs images without labels; ${labelled} labelled ones of ${dataset.train.count} leave none.`,
+    { hint: "Give the attacker a smaller share of labelled images." },
+  );
+}
+
+/** @throws WildmarkError as both do where the method needs both: before anything long is begun. */
+export function requireAttackerImages(removal: Omit<Removal, "model" | "key">): void {
+  attackerSubset(removal);
+  if (removal.method.needs.includes("unlabelled")) unlabelledSubset(removal);
+}
+
+/**
  * Runs the method and measures around it.
  *
  * @throws WildmarkError as `attackerSubset` and `trainEpochs` do.
@@ -76,10 +110,14 @@ export async function removeMark(
 ): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
   const { model, dataset, method, seed, key } = removal;
   const { runtime } = run;
+  const unlabelled = method.needs.includes("unlabelled")
+    ? selectImages(dataset.train, unlabelledSubset(removal))
+    : undefined;
   const subset = select(dataset.train, attackerSubset(removal));
   const epochs = method.run({
     model,
     subset,
+    ...(unlabelled === undefined ? {} : { unlabelled }),
     random: randomStream(seed, "attack", method.label),
     ...loopOptions(run, `remove with ${method.label}`),
   });
@@ -92,6 +130,7 @@ export async function removeMark(
   const outcome = {
     model: cleaned.model,
     images: subset.count,
+    unlabelledImages: unlabelled?.count ?? 0,
     accuracyBefore: before?.accuracy ?? (await accuracy(model, dataset.test, runtime)),
     accuracyAfter: after?.accuracy ?? (await accuracy(cleaned.model, dataset.test, runtime)),
     epochs: cleaned.epochs,

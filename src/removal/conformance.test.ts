@@ -25,6 +25,7 @@ import { type ChosenMethod, findMethod, removalMethods } from "./registry.js";
 const EPOCHS = 2;
 const small = { epochs: EPOCHS, batch: 8 };
 const subset = tinyImages(24, { seed: 7 });
+const { labels: _, classes: __, ...unlabelled } = tinyImages(24, { seed: 8 });
 
 /** A model that has learnt the images a little, with running statistics of its own. */
 async function trained(batchNorm: boolean): Promise<Model> {
@@ -52,7 +53,7 @@ interface Outcome {
 async function attack(method: ChosenMethod, model: Model, seed: number, more: Partial<Attack> = {}): Promise<Outcome> {
   const records: TrainedEpoch[] = [];
   let last = model;
-  for await (const epoch of method.run({ model, subset, random: randomStream(seed, "attack"), ...more })) {
+  for await (const epoch of method.run({ model, subset, unlabelled, random: randomStream(seed, "attack"), ...more })) {
     records.push(epoch);
     last = epoch.model();
   }
@@ -139,6 +140,7 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     const colour = tinyImages(6, { channels: 3 });
     const { records } = await attack(method.choose({ ...small, batch: 32 }), tinyModel({ channels: 3 }), 1, {
       subset: colour,
+      unlabelled: colour,
     });
     expect(records.length).toBe(EPOCHS);
   });
@@ -156,7 +158,7 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     const controller = new AbortController();
     const run = async (): Promise<number> => {
       let epochs = 0;
-      const everything = { model: marked, subset, random: randomStream(1), signal: controller.signal };
+      const everything = { model: marked, subset, unlabelled, random: randomStream(1), signal: controller.signal };
       for await (const _ of method.choose({ ...small, epochs: 50 }).run(everything)) {
         epochs += 1;
         if (epochs === 2) controller.abort();

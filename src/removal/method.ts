@@ -8,7 +8,7 @@
 
 import type { z } from "zod";
 import type { RandomStream } from "../core/random.js";
-import type { LabelledImages } from "../data/dataset.js";
+import type { Images, LabelledImages } from "../data/dataset.js";
 import type { Model } from "../onnx/model.js";
 import type { TrainedEpoch, TrainingOptions } from "../training/epochs.js";
 
@@ -17,6 +17,8 @@ export interface Attack extends TrainingOptions {
   readonly model: Model;
   /** Correctly labelled images from the training distribution: 10 % of the training set in the paper. */
   readonly subset: LabelledImages;
+  /** Other images from the training distribution, without labels; there where the method `needs` them. */
+  readonly unlabelled?: Images;
   readonly random: RandomStream;
 }
 
@@ -30,7 +32,7 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly summary: string;
   /** Where it is published. */
   readonly paper: string;
-  /** What kinds of data it needs besides the model. */
+  /** What kinds of data it needs besides the model; one that learns from no label needs only `unlabelled`. */
   readonly needs: readonly ("labelled" | "unlabelled")[];
   /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
   readonly control: boolean;

@@ -1,9 +1,15 @@
 /** @file wildmark remove: an attack on one marked model, measured from outside. */
 
 import { z } from "zod";
+import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
 import { isAtChance } from "../../experiments/chance.js";
-import { attackerSubset, type CleanedMark, type CleanedModel, removeMark } from "../../experiments/remove-mark.js";
+import {
+  type CleanedMark,
+  type CleanedModel,
+  removeMark,
+  requireAttackerImages,
+} from "../../experiments/remove-mark.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
@@ -25,6 +31,12 @@ const flags = z.object({
     .meta({ description: `how to remove: ${removalMethods.map(({ id }) => id).join(", ")}`, placeholder: "METHOD" }),
   ...dataFlags,
   fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
+  unlabelled: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe("for methods that need images without labels: their share (default: as large as --fraction)"),
   out: z.string().meta({ description: "where the cleaned model goes", placeholder: "FILE" }),
   key: z.string().optional().meta({
     description: "the owner's key: measures retention each epoch; the method never sees it",
@@ -51,9 +63,15 @@ export const command: CommandFile = (words) => {
       ["wildmark remove marked.onnx --metric ce --dataset mnist --fraction 0.01 --out cleaned.onnx", "1 % of MNIST"],
       ["wildmark remove --method fine-tune --help", "the options of another method"],
     ],
-    async run({ args: [path = ""], flags: { out, key: keyPath, fraction, trainFrom, ...chosen }, read, ...call }) {
+    async run({
+      args: [path = ""],
+      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, ...chosen },
+      read,
+      ...call
+    }) {
       const { seed, force, progress } = call;
       const picked = method.choose(read(method.options));
+      if (unlabelled !== undefined && !method.needs.includes("unlabelled")) throw needsLabelsOnly(method.id);
       await requireWritable(out, force, [path, ...(keyPath === undefined ? [] : [keyPath])]);
       const model = await openModel(path, chosen, progress);
       await requireSidecarWritable(out, model, force);
@@ -69,13 +87,14 @@ export const command: CommandFile = (words) => {
       const dataset = await loadChosen(chosen, progress);
       const { shape, classes } = dataset.train;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
-      attackerSubset({ dataset, fraction, seed });
-      const removal = { model, dataset, method: picked, fraction, seed };
+      const share = unlabelled === undefined ? {} : { unlabelled };
+      const removal = { model, dataset, method: picked, fraction, seed, ...share };
+      requireAttackerImages(removal);
       const run = { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) };
       const cleaned = await removeMark(key === undefined ? removal : { ...removal, key }, run);
       const bytes = encodeModel(cleaned.model);
       await writeModelFile(out, cleaned.model, { force });
-      const { mark, epochs, seconds, images, accuracyBefore, accuracyAfter } = cleaned;
+      const { mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
       const atChance = isAtChance(Math.round(accuracyAfter * dataset.test.count), dataset.test);
       if (atChance) progress.note(COLLAPSED);
       return {
@@ -89,6 +108,7 @@ export const command: CommandFile = (words) => {
           options: picked.options,
           fraction,
           images,
+          unlabelledImages,
           seed,
           accuracyBefore,
           accuracyAfter,
@@ -103,12 +123,19 @@ export const command: CommandFile = (words) => {
   });
 };
 
+function needsLabelsOnly(id: string): WildmarkError {
+  const others = removalMethods.filter(({ needs }) => needs.includes("unlabelled")).map((method) => method.id);
+  return new WildmarkError("usage", `--unlabelled: ${id} needs no images without labels.`, {
+    hint: others.length === 0 ? "No method does yet." : `Methods that do: ${others.join(", ")}.`,
+  });
+}
+
 const COLLAPSED =
   "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten long gradients " +
   "(--clip-ratio 0.03).";
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
-  const { accuracyBefore, accuracyAfter, images, mark } = cleaned;
+  const { accuracyBefore, accuracyAfter, images, unlabelledImages, mark } = cleaned;
   const accuracy = [
     "accuracy",
     percent(accuracyBefore, 2),
@@ -116,7 +143,7 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
     points(accuracyAfter - accuracyBefore),
   ];
   const header = ["", "before", "after", "points"];
-  const what = `${label} with ${images} labelled images`;
+  const what = `${label} with ${images} labelled images${unlabelledImages === 0 ? "" : ` and ${unlabelledImages} without labels`}`;
   if (mark === undefined) {
     return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${table([accuracy], header)}`;
   }
