@@ -33,7 +33,7 @@ export const epochSchema = z.object({
 });
 
 /** One trigger as pictures: PNG data URIs, at the data set's own size. */
-const pictureSchema = z.object({
+export const pictureSchema = z.object({
   trigger: z.string(),
   /** The image without the mark; absent for marks that start from no image (unrelated). */
   original: z.string().optional(),
