@@ -4,7 +4,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { type Progress, silent } from "../core/progress.js";
-import { type RuntimeOptions, threadsFromEnvironment } from "../runtime/session.js";
+import { type RuntimeOptions, threadsFromEnvironment } from "../runtime/options.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { type CellPool, openCellPool } from "./cell-pool.js";
 import type { Experiment } from "./experiment.js";

@@ -4,7 +4,8 @@ import { arch, cpus, platform } from "node:os";
 import { WILDMARK_VERSION } from "../core/version.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
-import { type RuntimeOptions, runtimeVersion } from "../runtime/session.js";
+import { runtimeVersion } from "../runtime/onnxruntime.js";
+import type { RuntimeOptions } from "../runtime/session.js";
 import { tuningOf } from "../runtime/tuning/mode.js";
 import type { Result } from "./result.js";
 

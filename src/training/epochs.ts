@@ -145,12 +145,13 @@ export async function* trainEpochs(
         sum += loss;
         progress.update(what, done + 1, total);
       }
+      const weights = await step.weights();
       yield {
         epoch,
         loss: sum / feed.stepsPerEpoch,
         learningRate,
         seconds: (performance.now() - start) / 1000,
-        model: () => withWeights(model, step.weights()),
+        model: () => withWeights(model, weights),
       };
     }
   } finally {

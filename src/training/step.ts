@@ -1,15 +1,16 @@
 /**
  * @file A compiled training step: forward, objective, backward and update as one ONNX graph and one `session.run`.
  *
- * Weights and optimiser state go in and come out. They live in two sets of buffers that swap roles each step, so that a
- * step allocates nothing of a weight's size.
+ * Weights and optimiser state go in and come out; they are the state of the session that runs it (`runtime/state.ts`), and
+ * stay on the device between steps where that can be.
  */
 
 import { WildmarkError } from "../core/errors.js";
-import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import { type FloatTensor, float32 } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Graph } from "../onnx/graph.js";
-import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import type { RuntimeOptions } from "../runtime/options.js";
+import { createStatefulSession, type StatefulSession, type StateTensor } from "../runtime/state.js";
 import type { TuningWatch } from "../runtime/tuning/tune.js";
 import {
   appendObjective,
@@ -57,18 +58,15 @@ export interface TrainingStep {
   /** One update at this learning rate; resolves to the objective before the update. */
   run(learningRate: number): Promise<number>;
   /** Copies of everything that training changed: weights and running statistics, by initialiser. */
-  weights(): Map<string, FloatTensor>;
+  weights(): Promise<Map<string, FloatTensor>>;
   release(): Promise<void>;
 }
 
 const LOSS = "wildmark/loss";
 const scalarName = (i: number): string => `wildmark/scalar_${i}`;
 
-/** A tensor that a step reads under one name and writes under another. */
-interface Carried {
-  readonly input: string;
-  readonly output: string;
-  readonly initial: FloatTensor;
+/** What a step changes. */
+interface Carried extends StateTensor {
   /** The initialiser of the model that this is; undefined for optimiser state. */
   readonly initializer: string | undefined;
 }
@@ -86,7 +84,7 @@ export async function compileStep(
 ): Promise<TrainingStep> {
   const inputs = stepInputs(plan);
   const { graph, carried } = await deriveTrainingGraph(plan, inputs, options);
-  const session = await createSession(await lowered(graph, options, watch), options);
+  const session = await createStatefulSession(await lowered(graph, options, watch), carried, options);
   return trainingStep(plan, session, carried, inputs);
 }
 
@@ -181,13 +179,10 @@ function appendRelativeClipping(
 
 function trainingStep(
   plan: StepPlan,
-  session: Session,
+  session: StatefulSession,
   carried: readonly Carried[],
   inputs: ObjectiveInputs,
 ): TrainingStep {
-  const copyOf = (tensor: FloatTensor): FloatTensor => float32(tensor.dims, tensor.data.slice());
-  let current = carried.map((value) => copyOf(value.initial));
-  let next = carried.map((value) => copyOf(value.initial));
   const loss = float32([], new Float32Array(1));
   let steps = 0;
 
@@ -200,19 +195,14 @@ function trainingStep(
       optimizerScalars(plan.optimizer, learningRate, steps).forEach((value, i) => {
         feeds.set(scalarName(i), float32([], [value]));
       });
-      const into = new Map<string, Tensor>([[LOSS, loss]]);
-      carried.forEach((value, i) => {
-        feeds.set(value.input, at(current, i));
-        into.set(value.output, at(next, i));
-      });
-      await session.run(feeds, into);
-      [current, next] = [next, current];
+      await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },
-    weights() {
+    async weights() {
       const weights = new Map<string, FloatTensor>();
-      carried.forEach((value, i) => {
-        if (value.initializer !== undefined) weights.set(value.initializer, copyOf(at(current, i)));
+      (await session.state()).forEach((tensor, i) => {
+        const initializer = carried[i]?.initializer;
+        if (initializer !== undefined) weights.set(initializer, tensor);
       });
       return weights;
     },
@@ -227,10 +217,4 @@ function floatInitializer(graph: Graph, name: string): FloatTensor {
     throw new WildmarkError("bad-model", `"${name}" ${found}; only float32 initialisers can be trained.`);
   }
   return tensor;
-}
-
-function at<T>(items: readonly T[], i: number): T {
-  const item = items[i];
-  if (item === undefined) throw new RangeError(`no element ${i}`);
-  return item;
 }

@@ -54,7 +54,7 @@ async function trained(tuning: Tuning) {
     step.targets[row * CLASSES + label] = 1;
   });
   for (let i = 0; i < 3; i++) await step.run(0.1);
-  const weights = new Map([...step.weights()].map(([name, { data }]) => [name, data.slice()]));
+  const weights = new Map([...(await step.weights())].map(([name, { data }]) => [name, data.slice()]));
   await step.release();
   return { weights, notes };
 }

@@ -11,7 +11,8 @@ import { z } from "zod";
 import { WILDMARK_VERSION } from "../../core/version.js";
 import { describeNode, type Node } from "../../onnx/graph.js";
 import { convolutionBlock } from "../lowering/blocked-conv.js";
-import { type Device, type RuntimeOptions, runtimeVersion, threadsFromEnvironment } from "../session.js";
+import { runtimeVersion } from "../onnxruntime.js";
+import { type Device, type RuntimeOptions, threadsFromEnvironment } from "../options.js";
 
 export const identitySchema = z.strictObject({
   /** Of the primitive. */

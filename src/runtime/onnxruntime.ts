@@ -1,0 +1,136 @@
+/**
+ * @file ONNX Runtime itself: sessions and tensors in its own types, errors in Wildmark's words.
+ *
+ * The only file that knows ONNX Runtime's types; `session.ts` and `state.ts` make of it what the rest of Wildmark uses.
+ */
+
+import "./no-telemetry.js"; // first: it must be there when ONNX Runtime starts
+import * as ort from "onnxruntime-node";
+import { WildmarkError } from "../core/errors.js";
+import { type ElementType, elementCount, type Tensor } from "../core/tensor.js";
+import { encodeGraph } from "../onnx/encode.js";
+import type { Graph } from "../onnx/graph.js";
+import { type Device, type RuntimeOptions, threadsFromEnvironment } from "./options.js";
+
+/** A tensor of ONNX Runtime's: in main memory, or on the device where an output was told to stay. */
+export type Value = ort.Tensor;
+
+export interface Engine {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs once.
+   *
+   * @param targets outputs to be filled in place; others are newly allocated.
+   * @throws WildmarkError `runtime` with ONNX Runtime's own words.
+   */
+  run(feeds: ReadonlyMap<string, Value>, targets: ReadonlyMap<string, Value>): Promise<ReadonlyMap<string, Value>>;
+  release(): Promise<void>;
+}
+
+/**
+ * @param onDevice outputs that stay in the device's memory; only `webgpu` can do that from here.
+ * @throws WildmarkError `runtime` where ONNX Runtime refuses the model or finds no such device.
+ */
+export async function startEngine(
+  model: Graph | Uint8Array,
+  options: RuntimeOptions,
+  onDevice: readonly string[] = [],
+): Promise<Engine> {
+  const bytes = model instanceof Uint8Array ? model : encodeGraph(model);
+  const device = options.device ?? "cpu";
+  const threads = options.threads ?? threadsFromEnvironment();
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(bytes, {
+      executionProviders: [device],
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      ...(onDevice.length === 0
+        ? {}
+        : { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, "gpu-buffer" as const])) }),
+    });
+  } catch (cause) {
+    throw refusal(device, cause);
+  }
+  const { outputNames } = session;
+  return {
+    inputNames: session.inputNames,
+    outputNames,
+    async run(feeds, targets) {
+      const fetches = Object.fromEntries(outputNames.map((name) => [name, targets.get(name) ?? null]));
+      let results: ort.InferenceSession.OnnxValueMapType;
+      try {
+        results = await session.run(Object.fromEntries(feeds), fetches);
+      } catch (cause) {
+        throw new WildmarkError("runtime", `ONNX Runtime (${device}) failed: ${messageOf(cause)}`, { cause });
+      }
+      return new Map(outputNames.map((name) => [name, targets.get(name) ?? tensorOf(name, results[name])]));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** The ONNX Runtime in use, such as "1.30.0". */
+export function runtimeVersion(): string {
+  return ort.env.versions.node ?? ort.env.versions.common;
+}
+
+const RUNTIME_TYPES = {
+  float32: "float32",
+  float64: "float64",
+  float16: "float16",
+  bfloat16: undefined,
+  int8: "int8",
+  int16: "int16",
+  int32: "int32",
+  int64: "int64",
+  uint8: "uint8",
+  uint16: "uint16",
+  uint32: "uint32",
+  uint64: "uint64",
+  bool: "bool",
+} as const satisfies Record<ElementType, ort.Tensor.Type | undefined>;
+
+/** Shares the data. */
+export function toValue(tensor: Tensor): Value {
+  const type = RUNTIME_TYPES[tensor.type];
+  if (type === undefined) throw new WildmarkError("runtime", `ONNX Runtime takes no ${tensor.type} tensors from here.`);
+  return new ort.Tensor(type, tensor.data, tensor.dims);
+}
+
+/** @param name of the output that this is, for messages. */
+export function fromValue(name: string, value: Value): Tensor {
+  const type = value.type;
+  if (type === "string" || type === "int4" || type === "uint4") {
+    throw new WildmarkError("bad-model", `Output "${name}" holds ${type} elements; Wildmark takes numbers.`);
+  }
+  const tensor = { type, dims: [...value.dims], data: value.data } as Tensor;
+  if (tensor.data.length !== elementCount(tensor.dims)) {
+    throw new WildmarkError("runtime", `Output "${name}" has ${tensor.data.length} elements for [${tensor.dims}].`);
+  }
+  return tensor;
+}
+
+function tensorOf(name: string, value: ort.OnnxValue | undefined): Value {
+  if (value instanceof ort.Tensor) return value;
+  throw new WildmarkError("bad-model", `Output "${name}" is not a tensor; Wildmark takes models that answer tensors.`);
+}
+
+function refusal(device: Device, cause: unknown): WildmarkError {
+  const words = messageOf(cause);
+  if (words.includes("WebGPU adapter")) {
+    return new WildmarkError("runtime", "ONNX Runtime finds no WebGPU adapter on this machine.", {
+      hint: "Compute on the CPU (--device cpu), or install a driver for Vulkan, Metal or Direct3D 12.",
+      cause,
+    });
+  }
+  return new WildmarkError("runtime", `ONNX Runtime (${device}) refused the model: ${words}`, { cause });
+}
+
+function messageOf(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0] ?? "";
+}

@@ -1,0 +1,26 @@
+/** @file Where graphs run, and with how many threads: what every function that computes is told. */
+
+import { WildmarkError } from "../core/errors.js";
+import type { Tuning } from "./tuning/mode.js";
+
+/** Where graphs run. `webgpu` uses the first adapter that ONNX Runtime finds. */
+export type Device = "cpu" | "webgpu";
+
+export interface RuntimeOptions {
+  readonly device?: Device;
+  /** Threads of one operator; default `WILDMARK_THREADS`, else ONNX Runtime's choice (the physical cores). */
+  readonly threads?: number;
+  /** How the lowerings of training graphs are chosen; default `WILDMARK_TUNING`, else `off` (`tuningOf`). */
+  readonly tuning?: Tuning;
+}
+
+/** `WILDMARK_THREADS` as a number, or undefined where it is not set. */
+export function threadsFromEnvironment(): number | undefined {
+  const text = process.env.WILDMARK_THREADS;
+  if (text === undefined || text === "") return undefined;
+  const threads = Number(text);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new WildmarkError("usage", `WILDMARK_THREADS is "${text}"; expected a whole number from 1 to 1024.`);
+  }
+  return threads;
+}

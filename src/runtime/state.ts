@@ -1,0 +1,124 @@
+/**
+ * @file A session with a memory: tensors that one run leaves and the next one reads, such as weights and optimiser state.
+ *
+ * On the CPU they live in two sets of buffers that swap roles with each run, so that a run allocates nothing of their size.
+ * On WebGPU they stay in the device's memory: each run reads the buffers that the last one left. ONNX Runtime cannot fetch
+ * such a buffer by itself in Node (`getData` ends the process), so a session of `Identity` nodes brings the state back.
+ * For CUDA ONNX Runtime's Node binding keeps no buffers: there the state travels with each run, as on the CPU.
+ */
+
+import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import { graphBuilder } from "../onnx/builder.js";
+import type { Graph } from "../onnx/graph.js";
+import { fromValue, startEngine, toValue, type Value } from "./onnxruntime.js";
+import type { RuntimeOptions } from "./options.js";
+import { createSession } from "./session.js";
+
+/** A tensor that a graph reads under one name and writes, in the same dimensions, under another or the same. */
+export interface StateTensor {
+  readonly input: string;
+  readonly output: string;
+  /** What the first run reads; copied. */
+  readonly initial: FloatTensor;
+}
+
+export interface StatefulSession {
+  /** Runs once on `feeds` and the state that the last run left. `into` as for a `Session`, for outputs that are no state. */
+  run(feeds: ReadonlyMap<string, Tensor>, into: ReadonlyMap<string, Tensor>): Promise<void>;
+  /** Copies of the state as the last run left it, in the order of its tensors. */
+  state(): Promise<readonly FloatTensor[]>;
+  release(): Promise<void>;
+}
+
+/** @throws WildmarkError `runtime` where ONNX Runtime refuses the graph or finds no such device. */
+export function createStatefulSession(
+  graph: Graph,
+  state: readonly StateTensor[],
+  options: RuntimeOptions = {},
+): Promise<StatefulSession> {
+  return options.device === "webgpu" ? stateOnDevice(graph, state, options) : stateInMemory(graph, state, options);
+}
+
+async function stateInMemory(
+  graph: Graph,
+  state: readonly StateTensor[],
+  options: RuntimeOptions,
+): Promise<StatefulSession> {
+  const session = await createSession(graph, options);
+  let current = state.map(({ initial }) => copyOf(initial));
+  let next = state.map(({ initial }) => copyOf(initial));
+  return {
+    async run(feeds, into) {
+      const read = state.map(({ input }, i) => [input, at(current, i)] as const);
+      const written = state.map(({ output }, i) => [output, at(next, i)] as const);
+      await session.run(new Map<string, Tensor>([...feeds, ...read]), new Map<string, Tensor>([...into, ...written]));
+      [current, next] = [next, current];
+    },
+    state: async () => current.map(copyOf),
+    release: () => session.release(),
+  };
+}
+
+async function stateOnDevice(
+  graph: Graph,
+  state: readonly StateTensor[],
+  options: RuntimeOptions,
+): Promise<StatefulSession> {
+  // What is read and written under one name never changes: there is nothing to keep, nor to replace.
+  const moving = state.filter(({ input, output }) => input !== output);
+  const engine = await startEngine(
+    graph,
+    options,
+    moving.map(({ output }) => output),
+  );
+  const values = new Map<string, Value>(state.map(({ input, initial }) => [input, toValue(copyOf(initial))]));
+  const fetched = await startEngine(copyingGraph(state), options);
+  return {
+    async run(feeds, into) {
+      const fed = [...feeds].map(([name, tensor]) => [name, toValue(tensor)] as const);
+      const targets = [...into].map(([name, tensor]) => [name, toValue(tensor)] as const);
+      const results = await engine.run(new Map([...fed, ...values]), new Map(targets));
+      for (const { input, output } of moving) {
+        const left = results.get(output);
+        if (left === undefined) throw new Error(`the graph has no output "${output}"`);
+        values.get(input)?.dispose();
+        values.set(input, left);
+      }
+    },
+    async state() {
+      const results = await fetched.run(values, new Map());
+      return state.map(({ input }) => {
+        const value = results.get(copyName(input));
+        const tensor = value === undefined ? undefined : fromValue(input, value);
+        if (tensor?.type !== "float32") throw new Error(`"${input}" did not come back from the device`);
+        return tensor;
+      });
+    },
+    async release() {
+      for (const value of values.values()) value.dispose();
+      await fetched.release();
+      await engine.release();
+    },
+  };
+}
+
+const copyName = (input: string): string => `${input}/copy`;
+
+/** Brings what it is fed, wherever it lies, to main memory. */
+function copyingGraph(state: readonly StateTensor[]): Graph {
+  const b = graphBuilder("copies");
+  for (const { input, initial } of state) {
+    b.input(input, "float32", initial.dims);
+    b.op("Identity", [input], {}, { name: copyName(input) });
+    b.output(copyName(input));
+  }
+  return b.build();
+}
+
+const copyOf = (tensor: FloatTensor): FloatTensor => float32(tensor.dims, tensor.data.slice());
+
+function at<T>(items: readonly T[], i: number): T {
+  const item = items[i];
+  if (item === undefined) throw new RangeError(`no element ${i}`);
+  return item;
+}
