@@ -9,7 +9,7 @@ import { encodeGraph } from "../src/onnx/encode.js";
 import { decodeModel, type Model } from "../src/onnx/model.js";
 import { storedTensors } from "../src/onnx/traverse.js";
 import { findMethod } from "../src/removal/registry.js";
-import type { TrainedEpoch } from "../src/training/epochs.js";
+import type { Stage } from "../src/removal/method.js";
 import { tinyImages } from "../src/training/testing/tiny.js";
 import { embed, embedContinuingOptions } from "../src/watermarks/embed.js";
 
@@ -36,7 +36,7 @@ function model(): Model {
   return decodeModel(encodeGraph(b.build()), "half.onnx");
 }
 
-async function last(epochs: AsyncIterable<TrainedEpoch>): Promise<Model> {
+async function last(epochs: AsyncIterable<Stage>): Promise<Model> {
   let found: Model | undefined;
   for await (const epoch of epochs) found = epoch.model();
   if (found === undefined) throw new Error("no epoch");

@@ -2,7 +2,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import type { AuditSpec } from "./audit-spec.js";
-import { type PlannedCell, removalSteps } from "./plan.js";
+import type { PlannedCell } from "./plan.js";
 import { attackerSubset, unlabelledSubset } from "./remove-mark.js";
 
 /** Positions in the spec's lists. */
@@ -44,8 +44,12 @@ export function planAudit(spec: AuditSpec): AuditPlan {
           skipped.push({ address, reason: String(lacking) });
           return;
         }
-        const steps = removalSteps(chosen.options, labelled);
-        cells.push({ address, images: labelled, steps, what: `${chosen.label} with ${labelled} images` });
+        cells.push({
+          address,
+          images: labelled,
+          steps: chosen.steps(labelled),
+          what: `${chosen.label} with ${labelled} images`,
+        });
       });
     });
   });

@@ -5,8 +5,8 @@ import type { LabelledImages } from "../data/dataset.js";
 import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import { heldOutTriggersOf, triggersOf } from "../ownership/key-images.js";
+import type { Stage } from "../removal/method.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import type { TrainedEpoch } from "../training/epochs.js";
 import type { EpochRecord, Measurement } from "./result.js";
 
 /** What a model is measured on. */
@@ -46,7 +46,7 @@ export interface MeasuredRun {
  */
 export async function runEpochs(
   start: Model,
-  epochs: AsyncIterable<TrainedEpoch>,
+  epochs: AsyncIterable<Stage>,
   look: (model: Model) => Promise<Measurement | undefined>,
   announce: (record: EpochRecord) => void = () => {},
 ): Promise<MeasuredRun> {
@@ -61,8 +61,8 @@ export async function runEpochs(
   for await (const epoch of epochs) {
     model = epoch.model();
     seconds += epoch.seconds;
-    const { loss, learningRate } = epoch;
-    record({ epoch: epoch.epoch, loss, learningRate, seconds: epoch.seconds, ...measuredAs(await look(model)) });
+    const { model: _, ...counted } = epoch;
+    record({ ...counted, ...measuredAs(await look(model)) });
   }
   return { model, epochs: records, seconds };
 }

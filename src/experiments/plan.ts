@@ -5,7 +5,6 @@
  */
 
 import { nestedSubset } from "../data/subset.js";
-import type { MethodOptions } from "../removal/method.js";
 import type { ReproduceSpec } from "./reproduce.js";
 
 export type CellAddress =
@@ -35,19 +34,14 @@ export function planCells(spec: ReproduceSpec): PlannedCell[] {
     marks.forEach(({ id }, mark) => {
       cells.push({ address: { kind: "marked", seed, mark }, what: `embed the ${id} mark`, steps: trainingSteps });
       cells.push({ address: { kind: "innocent", seed, mark }, what: `try the ${id} key on no mark`, steps: 0 });
-      removals.forEach(({ label, options }, removal) => {
-        const steps = removalSteps(options, images);
+      removals.forEach(({ label, steps: stepsOf }, removal) => {
+        const steps = stepsOf(images);
         const what = `${label} against the ${id} mark`;
         cells.push({ address: { kind: "removal", seed, mark, removal }, what, steps });
       });
     });
   }
   return cells.map((cell, position) => ({ ...cell, position }));
-}
-
-/** Steps that a removal takes on so many images; 0 for methods that do not count in epochs and batches. */
-export function removalSteps({ epochs, batch }: MethodOptions, images: number): number {
-  return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
 }
 
 /** "removal 0 1 2": tells addresses apart. */

@@ -15,15 +15,29 @@ import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
 import { storedTensors } from "../onnx/traverse.js";
-import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
+import { trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan, sgdShape } from "../training/options.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
-import type { Attack } from "./method.js";
+import type { Attack, Stage } from "./method.js";
 import { type ChosenMethod, findMethod, removalMethods } from "./registry.js";
 
 const EPOCHS = 2;
 const small = { epochs: EPOCHS, batch: 8 };
+
+interface Short {
+  /** Of a run that takes a moment and changes weights. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** How many records it yields. */
+  readonly records: number;
+}
+
+/** Of methods that yield other records than one an epoch, or want other options to be quick. */
+const shortRuns: Readonly<Record<string, Short>> = {
+  quantisation: { options: { bits: 4 }, records: 1 },
+  "magnitude-pruning": { options: {}, records: 1 },
+};
+const shortRun = (id: string): Short => shortRuns[id] ?? { options: small, records: EPOCHS };
 const subset = tinyImages(24, { seed: 7 });
 const { labels: _, classes: __, ...unlabelled } = tinyImages(24, { seed: 8 });
 
@@ -46,12 +60,12 @@ beforeAll(async () => {
 });
 
 interface Outcome {
-  readonly records: readonly Omit<TrainedEpoch, "model">[];
+  readonly records: readonly Stage[];
   readonly model: Model;
 }
 
 async function attack(method: ChosenMethod, model: Model, seed: number, more: Partial<Attack> = {}): Promise<Outcome> {
-  const records: TrainedEpoch[] = [];
+  const records: Stage[] = [];
   let last = model;
   for await (const epoch of method.run({ model, subset, unlabelled, random: randomStream(seed, "attack"), ...more })) {
     records.push(epoch);
@@ -64,12 +78,21 @@ const shapes = (model: Model): Record<string, readonly number[]> =>
   Object.fromEntries([...storedTensors(model.graph)].map(([name, { dims }]) => [name, dims]));
 
 describe.each(removalMethods.map((method) => [method.id, method] as const))("%s", (id, method) => {
+  const { options, records: expected } = shortRun(id);
+  const chosen = method.choose(options);
+  /** The same where the method has these options. */
+  const having = (more: Readonly<Record<string, unknown>>): ChosenMethod =>
+    method.choose({
+      ...options,
+      ...Object.fromEntries(Object.entries(more).filter(([name]) => name in method.options.shape)),
+    });
+
   test("is found by its id and described for people", () => {
     expect(findMethod(id)).toBe(method);
     expect(id).toMatch(/^[a-z][a-z0-9-]*$/);
     for (const text of [method.title, method.summary, method.paper]) expect(text.length).toBeGreaterThan(3);
     expect(method.summary).toMatch(/\.$/);
-    expect(method.needs.length).toBeGreaterThan(0);
+    for (const need of method.needs) expect(["labelled", "unlabelled"]).toContain(need);
   });
 
   test("no options are valid options; they are flat and survive JSON", () => {
@@ -100,19 +123,28 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     expect(() => method.choose(given)).toThrow(WildmarkError);
   });
 
-  test("yields one finite record an epoch, numbered from 1", async () => {
-    const { records } = await attack(method.choose(small), marked, 1);
-    expect(records.map(({ epoch }) => epoch)).toEqual([1, 2]);
+  test("yields its epochs or stages as finite records, numbered from 1", async () => {
+    const { records } = await attack(chosen, marked, 1);
+    expect(records.map(({ epoch }) => epoch)).toEqual(Array.from({ length: expected }, (_, i) => i + 1));
     for (const { loss, learningRate, seconds } of records) {
+      expect(seconds).toBeGreaterThanOrEqual(0);
+      expect(loss === undefined).toBe(learningRate === undefined);
+      if (learningRate === undefined) continue;
       expect(Number.isFinite(loss)).toBe(true);
       expect(learningRate).toBeGreaterThan(0);
-      expect(seconds).toBeGreaterThanOrEqual(0);
     }
+    if ("epochs" in method.options.shape) expect(records.at(-1)?.loss).toBeDefined();
+  });
+
+  test("says how many steps it takes: more of them for more images, where it tunes at all", () => {
+    const tunes = "epochs" in method.options.shape;
+    expect(Number.isInteger(chosen.steps(100))).toBe(true);
+    if (tunes) expect(chosen.steps(1000)).toBeGreaterThan(chosen.steps(100));
   });
 
   test("leaves the given model as it was, and gives one of the same form", async () => {
     const before = encodeModel(markedWithBatchNorm).slice();
-    const { model } = await attack(method.choose(small), markedWithBatchNorm, 1);
+    const { model } = await attack(chosen, markedWithBatchNorm, 1);
     expect(encodeModel(markedWithBatchNorm)).toEqual(before);
     expect(encodeModel(model)).not.toEqual(before);
     expect(model.graph.inputs).toEqual(markedWithBatchNorm.graph.inputs);
@@ -122,31 +154,34 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     expect(shapes(model)).toEqual(shapes(markedWithBatchNorm));
   });
 
-  test("same seed, same bytes; another seed, other bytes", async () => {
-    const bytes = async (seed: number): Promise<Uint8Array> =>
-      encodeModel((await attack(method.choose(small), marked, seed)).model);
-    const first = await bytes(1);
-    expect(await bytes(1)).toEqual(first);
-    expect(await bytes(2)).not.toEqual(first);
+  test("same seed, same bytes; another seed, another run, unless it needs no data and so draws nothing", async () => {
+    const run = async (seed: number) => {
+      const { model, records } = await attack(chosen, marked, seed);
+      return { bytes: encodeModel(model), losses: records.map(({ loss }) => loss) };
+    };
+    const first = await run(1);
+    expect(await run(1)).toEqual(first);
+    if (method.needs.length > 0) expect(await run(2)).not.toEqual(first);
+    else expect(await run(2)).toEqual(first);
   });
 
   test("does not write into the attacker's images", async () => {
     const before = { images: copyPixels(subset), labels: subset.labels.slice() };
-    await attack(method.choose(small), marked, 1);
+    await attack(chosen, marked, 1);
     expect({ images: copyPixels(subset), labels: subset.labels }).toEqual(before);
   });
 
   test("takes colour images, and fewer of them than a batch", async () => {
     const colour = tinyImages(6, { channels: 3 });
-    const { records } = await attack(method.choose({ ...small, batch: 32 }), tinyModel({ channels: 3 }), 1, {
+    const { records } = await attack(having({ batch: 32 }), tinyModel({ channels: 3 }), 1, {
       subset: colour,
       unlabelled: colour,
     });
-    expect(records.length).toBe(EPOCHS);
+    expect(records.length).toBe(expected);
   });
 
   test("leaves what lies before the node where training starts as it was, to the bit", async () => {
-    const { model } = await attack(method.choose(small), markedWithBatchNorm, 0, { trainFrom: "fc2" });
+    const { model } = await attack(chosen, markedWithBatchNorm, 0, { trainFrom: "fc2" });
     const before = storedTensors(markedWithBatchNorm.graph);
     for (const [name, tensor] of storedTensors(model.graph)) {
       if (name === "fc2.weight") expect(tensor.data, name).not.toEqual(before.get(name)?.data);
@@ -154,18 +189,15 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     }
   });
 
-  test("stops when the signal fires, with the code of an interruption", async () => {
-    const controller = new AbortController();
-    const run = async (): Promise<number> => {
-      let epochs = 0;
+  test("stops when the signal fires, before it begins or between records, with the code of an interruption", async () => {
+    const run = async (after: number): Promise<void> => {
+      const controller = new AbortController();
       const everything = { model: marked, subset, unlabelled, random: randomStream(1), signal: controller.signal };
-      for await (const _ of method.choose({ ...small, epochs: 50 }).run(everything)) {
-        epochs += 1;
-        if (epochs === 2) controller.abort();
-      }
-      return epochs;
+      if (after === 0) controller.abort();
+      for await (const { epoch } of having({ epochs: 50 }).run(everything)) if (epoch === after) controller.abort();
     };
-    await expect(run()).rejects.toMatchObject({ code: "interrupted" });
+    await expect(run(0)).rejects.toMatchObject({ code: "interrupted" });
+    if (expected > 1) await expect(run(expected - 1)).rejects.toMatchObject({ code: "interrupted" });
   });
 });
 

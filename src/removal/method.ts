@@ -22,6 +22,11 @@ export interface Attack extends TrainingOptions {
   readonly random: RandomStream;
 }
 
+/** The model after an epoch, or after a stage that follows no objective (pruned, rounded): then without loss and rate. */
+export interface Stage
+  extends Omit<TrainedEpoch, "loss" | "learningRate">,
+    Partial<Pick<TrainedEpoch, "loss" | "learningRate">> {}
+
 /** A flat record of options, so that flags, documents and tables follow from it. */
 export type MethodOptions = Readonly<Record<string, string | number | boolean>>;
 
@@ -32,7 +37,10 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly summary: string;
   /** Where it is published. */
   readonly paper: string;
-  /** What kinds of data it needs besides the model; one that learns from no label needs only `unlabelled`. */
+  /**
+   * What kinds of data it needs besides the model; one that learns from no label needs only `unlabelled`. One that needs
+   * none draws nothing either: it ends the same way with every seed.
+   */
   readonly needs: readonly ("labelled" | "unlabelled")[];
   /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
   readonly control: boolean;
@@ -47,5 +55,8 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly options: z.ZodObject & z.ZodType<Options>;
   /** What a figure calls a run with these options: "WILD-JS", "fine-tuning (FTAL)". */
   readonly label: (options: Options) => string;
-  readonly run: (attack: Attack, options: Options) => AsyncIterable<TrainedEpoch>;
+  /** Training steps that a run with so many labelled images takes; default: epochs times batches, none without `epochs`. */
+  readonly steps?: (options: Options, images: number) => number;
+  /** Yields the model after each epoch or stage, numbered from 1; the last one is the result. */
+  readonly run: (attack: Attack, options: Options) => AsyncIterable<Stage>;
 }

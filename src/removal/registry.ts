@@ -2,9 +2,10 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
-import type { TrainedEpoch } from "../training/epochs.js";
 import { fineTune } from "./fine-tune.js";
-import type { Attack, MethodOptions, RemovalMethod } from "./method.js";
+import { magnitudePruning } from "./magnitude-pruning.js";
+import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
+import { quantisation } from "./quantisation.js";
 import { randomErasing } from "./random-erasing.js";
 import { scratch } from "./scratch.js";
 import { wild } from "./wild.js";
@@ -18,12 +19,14 @@ export interface ChosenMethod {
   readonly needs: RemovalMethod["needs"];
   /** As run, defaults filled in. */
   readonly options: MethodOptions;
-  readonly run: (attack: Attack) => AsyncIterable<TrainedEpoch>;
+  /** Training steps that a run with so many labelled images takes, to tell how far it is. */
+  readonly steps: (images: number) => number;
+  readonly run: (attack: Attack) => AsyncIterable<Stage>;
 }
 
 /** A method as others list and choose it. */
 export interface RegisteredMethod<Options extends MethodOptions = MethodOptions>
-  extends Omit<RemovalMethod<Options>, "label" | "run" | "variants"> {
+  extends Omit<RemovalMethod<Options>, "label" | "run" | "steps" | "variants"> {
   /** Options of each form worth trying; at least one. */
   readonly variants: readonly MethodOptions[];
   /** @throws WildmarkError `usage` naming each option that is wrong. */
@@ -35,6 +38,8 @@ const registered = {
   "fine-tune": register(fineTune),
   "random-erasing": register(randomErasing),
   scratch: register(scratch),
+  quantisation: register(quantisation),
+  "magnitude-pruning": register(magnitudePruning),
 };
 
 export const removalMethods: readonly RegisteredMethod[] = Object.values(registered);
@@ -55,7 +60,7 @@ export function findMethod(id: string): RegisteredMethod {
 }
 
 function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod<Options> {
-  const { options, label, run, variants = [{}], ...described } = method;
+  const { options, label, run, steps = stepsOfEpochs, variants = [{}], ...described } = method;
   return {
     ...described,
     options,
@@ -69,10 +74,15 @@ function register<Options extends MethodOptions>(method: RemovalMethod<Options>)
         ignoresModel: method.ignoresModel ?? false,
         needs: method.needs,
         options: chosen,
+        steps: (images) => steps(chosen, images),
         run: (attack) => run(attack, chosen),
       };
     },
   };
+}
+
+function stepsOfEpochs({ epochs, batch }: MethodOptions, images: number): number {
+  return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
 }
 
 /** Options without those left undefined. */
