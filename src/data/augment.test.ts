@@ -14,7 +14,14 @@ const images = Float32Array.from({ length: COUNT * SIZE }, (_, i) => 0.1 + (0.3 
 
 function seen(view: View, seed = 1): Float32Array {
   const target = new Float32Array(images.length).fill(Number.NaN);
-  view(images, target, shape, COUNT, randomStream(seed));
+  view(
+    images,
+    target,
+    shape,
+    COUNT,
+    randomStream(seed),
+    Uint32Array.from({ length: COUNT }, (_, i) => i),
+  );
   return target;
 }
 
@@ -77,7 +84,7 @@ test("auto mirrors and covers colour, and only shifts grey", () => {
   const grey = { ...shape, channels: 1 };
   const view = (name: "auto" | "shift"): Float32Array => {
     const target = new Float32Array(images.length);
-    augmentedView(name, grey)(images, target, grey, 3 * COUNT, randomStream(1));
+    augmentedView(name, grey)(images, target, grey, 3 * COUNT, randomStream(1), new Uint32Array(3 * COUNT));
     return target;
   };
   expect(view("auto")).toEqual(view("shift"));

@@ -30,8 +30,8 @@ export function augmentedView(name: Augmentation, shape: ImageShape): View {
     case "crop-flip-cutout": {
       const crop = croppedView({ padding, flip: true });
       const cut = cutOut(Math.round(side / 2));
-      return (clean, target, given, count, random) => {
-        crop(clean, target, given, count, random);
+      return (clean, target, given, count, random, chosen) => {
+        crop(clean, target, given, count, random, chosen);
         cut(target, given, count, random);
       };
     }

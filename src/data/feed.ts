@@ -35,7 +35,7 @@ export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Fe
       const augment = random.stream("augment").stream(epoch).stream(step);
       views.forEach((view, i) => {
         const rows = target.subarray(i * clean.length, (i + 1) * clean.length);
-        view(clean, rows, images.shape, batch, augment.stream(i));
+        view(clean, rows, images.shape, batch, augment.stream(i), chosen);
       });
       targets.fill(0);
       chosen.forEach((index, row) => {

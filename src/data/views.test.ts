@@ -3,9 +3,10 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { randomStream } from "../core/random.js";
+import { packImages } from "./batches.js";
 import type { Images } from "./dataset.js";
 import { inMemory } from "./pixels.js";
-import { cleanView, erasedView, erasingShape } from "./views.js";
+import { cleanView, copiesView, erasedView, erasingShape } from "./views.js";
 
 const shape = { channels: 2, height: 12, width: 12 };
 const SIZE = 2 * 144;
@@ -20,7 +21,7 @@ const images: Images = {
 
 function view(given: z.input<typeof options>): Float32Array {
   const target = new Float32Array(grey.length);
-  erasedView(options.parse(given), images)(grey, target, shape, 5, randomStream(1));
+  erasedView(options.parse(given), images)(grey, target, shape, 5, randomStream(1), Uint32Array.of(0, 1, 0, 1, 0));
   return target;
 }
 
@@ -28,8 +29,18 @@ const changed = (pixels: Float32Array): number => pixels.filter((value) => value
 
 test("the clean view copies", () => {
   const target = new Float32Array(grey.length);
-  cleanView(grey, target, shape, 5, randomStream(1));
+  cleanView(grey, target, shape, 5, randomStream(1), Uint32Array.of(0, 1, 0, 1, 0));
   expect(target).toEqual(grey);
+});
+
+test("a view of copies shows the counterpart of each chosen image, whatever the image", () => {
+  const target = new Float32Array(grey.length);
+  const chosen = Uint32Array.of(1, 0, 1, 1, 0);
+  copiesView(images)(grey, target, shape, 5, randomStream(1), chosen);
+  const expected = new Float32Array(grey.length);
+  packImages(images, chosen, expected);
+  expect(target).toEqual(expected);
+  expect(new Set(target).size).toBe(3);
 });
 
 test("by default every image is erased, as WILD needs it, with the published rectangle", () => {

@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import { chooseOptions } from "../core/options.js";
 import type { RandomStream } from "../core/random.js";
+import { packImages } from "./batches.js";
 import { channelMeans, type ImageShape, type Images } from "./dataset.js";
 import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
 
@@ -11,6 +12,7 @@ import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
  *
  * @param clean the images, [count, C, H, W], values in [0, 1]
  * @param target of the same size
+ * @param chosen which images of the feed's set they are
  */
 export type View = (
   clean: Float32Array,
@@ -18,10 +20,16 @@ export type View = (
   shape: ImageShape,
   count: number,
   random: RandomStream,
+  chosen: Uint32Array,
 ) => void;
 
 /** The images as they are. */
 export const cleanView: View = (clean, target) => target.set(clean);
+
+/** Each image's counterpart in another set of as many images in the same order: copies that were made beforehand. */
+export function copiesView(copies: Images): View {
+  return (_clean, target, _shape, _count, _random, chosen) => packImages(copies, chosen, target);
+}
 
 const published = randomErasingSchema.shape;
 

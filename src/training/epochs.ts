@@ -11,14 +11,13 @@ import type { ImageShape } from "../core/image.js";
 import { type Progress, silent } from "../core/progress.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
-import { imageGraph } from "../onnx/image-graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { BatchNormMode } from "./batch-norm.js";
 import type { Objective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
-import { requireFreeRows } from "./rows.js";
+import { freeImageGraph } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
 import { compileStep, type Projection } from "./step.js";
 
@@ -97,8 +96,7 @@ export async function* trainEpochs(
   options: TrainingOptions = {},
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { progress = silent, what = "training", signal, trainFrom } = options;
-  const { graph, classifier: found, freed } = imageGraph(model, feed.shape);
-  if (freed) await requireFreeRows(graph, found, feed.shape, options.runtime);
+  const { graph, classifier: found } = await freeImageGraph(model, feed.shape, options.runtime);
   const frozen = storedBefore(graph, trainFrom);
   const classifier: Classifier =
     plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };

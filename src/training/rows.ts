@@ -12,6 +12,8 @@ import { randomStream } from "../core/random.js";
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
+import { type ImageGraph, imageGraph } from "../onnx/image-graph.js";
+import type { Model } from "../onnx/model.js";
 import { createSession, type RuntimeOptions } from "../runtime/session.js";
 
 /** The scores of a batch of images. */
@@ -37,6 +39,21 @@ export async function askedTogether(ask: Ask, images: FloatTensor): Promise<Floa
     if (together.data.length !== count * alone.data.length || !isClose(same, alone.data)) throw notFree(undefined);
   }
   return together;
+}
+
+/**
+ * The model's `imageGraph`, whose rows are seen to be independent where the file fixes their number.
+ *
+ * @throws WildmarkError as `imageGraph` and `askedTogether` do.
+ */
+export async function freeImageGraph(
+  model: Model,
+  shape: ImageShape,
+  options: RuntimeOptions = {},
+): Promise<ImageGraph> {
+  const made = imageGraph(model, shape);
+  if (made.freed) await requireFreeRows(made.graph, made.classifier, shape, options);
+  return made;
 }
 
 /**

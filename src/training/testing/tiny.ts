@@ -3,11 +3,15 @@
 import { randomStream } from "../../core/random.js";
 import { float32 } from "../../core/tensor.js";
 import type { LabelledImages } from "../../data/dataset.js";
+import { imageFeed } from "../../data/feed.js";
 import { inMemory } from "../../data/pixels.js";
+import { cleanView } from "../../data/views.js";
 import { conv2d, dense, type LayerContext, maxPool2, relu } from "../../models/layers.js";
 import { float, graphBuilder } from "../../onnx/builder.js";
 import { encodeGraph } from "../../onnx/encode.js";
 import { decodeModel, type Model, withMetadata } from "../../onnx/model.js";
+import { type TrainingPlan, trainEpochs } from "../epochs.js";
+import { crossEntropyObjective } from "../objective.js";
 
 export interface TinyOptions {
   readonly channels?: number;
@@ -49,6 +53,23 @@ function normalisation({ b }: LayerContext): string[] {
     vector("bn.mean", 0.3, -0.2, 0.1, 0),
     vector("bn.variance", 0.5, 1, 2, 0.8),
   ];
+}
+
+/** The model after some epochs on the images: it knows most of them. */
+export async function learnt(model: Model, images: LabelledImages, epochs: number): Promise<Model> {
+  const plan: TrainingPlan = {
+    objective: crossEntropyObjective(),
+    optimizer: { kind: "sgd", momentum: 0.9, nesterov: false, weightDecay: 0 },
+    learningRate: 0.05,
+    schedule: { kind: "constant" },
+    epochs,
+    train: "all",
+    batchNorm: "train",
+  };
+  const feed = imageFeed(images, { batch: 8, views: [cleanView], random: randomStream(1) });
+  let last = model;
+  for await (const epoch of trainEpochs(model, plan, feed)) last = epoch.model();
+  return last;
 }
 
 /** Noise with a bright band for each class: learnt within a few dozen steps, never by the first. */
