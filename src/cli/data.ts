@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
+import { findAbstract } from "../data/abstract.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { isPath, loadData } from "../data/load.js";
 import { imageSets, type LoadedDataset } from "../data/registry.js";
@@ -77,4 +78,45 @@ export async function unrelatedFor(
   const { shape, count, pixels, warnings } = await loadUnrelated(dataset, { dataDir, source, progress });
   for (const warning of warnings) progress.note(`note: ${warning}`);
   return { unrelated: { shape, count, pixels } };
+}
+
+/** The flag of commands that make the abstract mark. */
+export const abstractFlag = {
+  abstract: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "path of pictures for the abstract mark (default: Adi et al.'s, where DIR/adi2018 of --data-dir holds them, else " +
+        "built-in ones)",
+      placeholder: "PATH",
+    }),
+};
+
+/**
+ * Abstract pictures where there are some; which were taken is noted.
+ *
+ * @throws WildmarkError `usage` where they are chosen and no mark shows them.
+ */
+export async function abstractFor(
+  shown: boolean,
+  { train }: Dataset,
+  flags: DataFlags & { readonly abstract?: string | undefined },
+  progress: Progress,
+): Promise<{ readonly abstract?: Images }> {
+  const { dataDir, abstract: source } = flags;
+  if (!shown) {
+    if (source === undefined) return {};
+    throw new WildmarkError("usage", "--abstract speaks of the abstract mark, which was not chosen.", {
+      hint: "Leave it out, or choose that mark.",
+    });
+  }
+  const found = await findAbstract(train.shape, { dataDir, source, progress });
+  if (found === undefined) {
+    progress.note("note: Adi et al.'s abstract pictures are not on this machine; the mark uses built-in ones instead");
+    return {};
+  }
+  const { title, shape, count, pixels, warnings } = found;
+  for (const warning of [`${count} pictures of ${title}`, ...warnings]) progress.note(`note: ${warning}`);
+  return { abstract: { shape, count, pixels } };
 }

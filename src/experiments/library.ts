@@ -13,6 +13,7 @@ import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import { secretSeed } from "../core/random.js";
+import { findAbstract } from "../data/abstract.js";
 import { answers } from "../data/answers.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { requireFit } from "../data/fit.js";
@@ -143,6 +144,8 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
   readonly training?: EmbedTraining;
   /** Pictures for the unrelated mark, or the name or path of some; default: those that belong to the data set. */
   readonly unrelated?: Images | string;
+  /** Pictures for the abstract mark, or the path of some; default: Adi et al.'s where they are found, else built-in ones. */
+  readonly abstract?: Images | string;
   /** Whoever knows it and the data has the key; default: drawn in secret (`key.seed`). */
   readonly seed?: number;
 }
@@ -166,13 +169,22 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
   const settled = chooseOptions(schema, training, "training");
   if (model !== undefined) requireFitting(model, dataset);
   const start = model === undefined ? { architecture } : { model };
-  const pictures = mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {};
+  const pictures = {
+    ...(mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {}),
+    ...(mark.id === "abstract" ? await abstractOf(options) : {}),
+  };
   return markModel({ dataset, mark, start, options: settled, seed, ...pictures }, options);
 }
 
 async function picturesOf({ dataset, unrelated, progress }: EmbedOptions): Promise<Images> {
   if (typeof unrelated === "object") return unrelated;
   return loadUnrelated(dataset, { source: unrelated, progress });
+}
+
+async function abstractOf({ dataset, abstract, progress }: EmbedOptions): Promise<{ readonly abstract?: Images }> {
+  if (typeof abstract === "object") return { abstract };
+  const found = await findAbstract(dataset.train.shape, { source: abstract, progress });
+  return found === undefined ? {} : { abstract: found };
 }
 
 export interface VerifyCall extends VerifyOptions {

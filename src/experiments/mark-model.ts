@@ -1,4 +1,7 @@
-/** @file Marks one model: makes the owner's triggers, trains them in, and makes the key that proves it. */
+/**
+ * @file Marks one model: makes the owner's triggers, trains them in, and makes the key that proves it. Where a mark starts
+ * from a trained model and a fresh architecture is asked for, that is trained without the mark first.
+ */
 
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
@@ -8,19 +11,23 @@ import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import { makeKey } from "../ownership/make-key.js";
 import { verifyModel } from "../ownership/verify-model.js";
-import { type EmbedOptions, embed } from "../watermarks/embed.js";
+import { type EmbedOptions, embedContinuingOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { measure, runEpochs } from "./measure.js";
 import type { EpochRecord, Measurement, Verdict } from "./result.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
+import { trainModel } from "./train-model.js";
 
 export interface Marking {
   readonly dataset: Dataset;
   /** Images of another domain, for marks that need them. */
   readonly unrelated?: Images;
+  /** Abstract pictures for the mark that shows them; it draws its own where there are none. */
+  readonly abstract?: Images;
   readonly mark: ChosenMark;
   /** A model to go on with, or the architecture of a fresh one. */
   readonly start: { readonly model: Model } | { readonly architecture: Architecture };
+  /** Of training; where a fresh model is trained without the mark first, of that, and the mark goes on with the defaults. */
   readonly options: EmbedOptions;
   /** Triggers, weights, order and all else that is random follow from it. */
   readonly seed: number;
@@ -30,34 +37,38 @@ export interface MarkedModel {
   readonly model: Model;
   /** Secret: who has it can forge the proof. */
   readonly key: Key;
-  /** Accuracy of the given model before; absent for a fresh one. */
+  /** Accuracy of the model before it was marked; absent for one that was marked from its first step on. */
   readonly accuracyBefore?: number;
   readonly measured: Measurement;
   readonly verdict: Verdict;
+  /** Of all training, that without the mark first. */
   readonly epochs: readonly EpochRecord[];
 }
 
 /** @throws WildmarkError `bad-data` where the data do not give enough triggers, and as `trainEpochs` does. */
 export async function markModel(marking: Marking, run: RunOptions = {}): Promise<MarkedModel> {
-  const { dataset, unrelated, mark, start, options, seed } = marking;
+  const { dataset, unrelated, abstract, mark, seed } = marking;
   const { train, test } = dataset;
-  const random = randomStream(seed, "mark", mark.id);
-  const set = mark.make({ train, ...(unrelated === undefined ? {} : { unrelated }), random });
-  const model =
-    "model" in start ? start.model : newModel(start.architecture, { ...train.shape, classes: train.classes }, seed);
-  const before = "model" in start ? { accuracyBefore: await accuracy(model, test, run.runtime) } : {};
+  const { model, options, epochs: earlier, trained } = await startOf(marking, run);
+  const runtime = run.runtime === undefined ? {} : { runtime: run.runtime };
+  const set = await mark.make({
+    train,
+    ...(unrelated === undefined ? {} : { unrelated }),
+    ...(abstract === undefined ? {} : { abstract }),
+    ...(mark.startsTrained ? { model, ...runtime } : {}),
+    random: randomStream(seed, "mark", mark.id),
+  });
+  const before = trained ? { accuracyBefore: await accuracy(model, test, run.runtime) } : {};
 
-  const epochs = embed(
-    {
-      model,
-      train,
-      triggers: set.triggers,
-      random: randomStream(seed, "training"),
-      ...loopOptions(run, `embed the ${mark.id} mark`),
-    },
-    options,
-  );
-  const marked = await runEpochs(model, epochs, async () => undefined, run.onEpoch);
+  const embedding = {
+    model,
+    train,
+    triggers: set.triggers,
+    random: randomStream(seed, "training"),
+    ...loopOptions(run, `embed the ${mark.id} mark`),
+  };
+  const goesOn = goingOn(earlier, run);
+  const marked = await runEpochs(model, mark.embed(embedding, options), async () => undefined, goesOn.onEpoch);
   const sha256 = modelSha256(encodeModel(marked.model));
   const key = makeKey({ mark, set, seed, modelSha256: sha256 });
   return {
@@ -65,7 +76,46 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     key,
     ...before,
     measured: await measure(marked.model, { test, ...set }, run.runtime),
-    verdict: await verifyModel(marked.model, key, run.runtime === undefined ? {} : { runtime: run.runtime }),
-    epochs: marked.epochs,
+    verdict: await verifyModel(marked.model, key, runtime),
+    epochs: goesOn.all(marked.epochs),
+  };
+}
+
+interface Start {
+  readonly model: Model;
+  /** Of training the mark in. */
+  readonly options: EmbedOptions;
+  /** Of training without the mark before. */
+  readonly epochs: readonly EpochRecord[];
+  readonly trained: boolean;
+}
+
+async function startOf({ dataset, mark, start, options, seed }: Marking, run: RunOptions): Promise<Start> {
+  if ("model" in start) return { model: start.model, options, epochs: [], trained: true };
+  const { architecture } = start;
+  const { train } = dataset;
+  if (!mark.startsTrained) {
+    const model = newModel(architecture, { ...train.shape, classes: train.classes }, seed);
+    return { model, options, epochs: [], trained: false };
+  }
+  const { triggersPerBatch, ...training } = options;
+  // Another model than the one that the same seed gives without a mark: that is the innocent which experiments try keys on.
+  const own = randomStream(seed, "trained start").below(2 ** 32);
+  const { model, epochs } = await trainModel({ dataset, architecture, seed: own, options: training }, run);
+  return { model, options: embedContinuingOptions.parse({ triggersPerBatch }), epochs, trained: true };
+}
+
+/** Epochs of a second training, counted on from those of the first. */
+function goingOn(earlier: readonly EpochRecord[], run: RunOptions) {
+  const done = earlier.at(-1)?.epoch;
+  const shifted = (record: EpochRecord): EpochRecord[] => {
+    if (done === undefined) return [record];
+    return record.epoch === 0 ? [] : [{ ...record, epoch: done + record.epoch }];
+  };
+  return {
+    onEpoch: (record: EpochRecord): void => {
+      for (const each of shifted(record)) run.onEpoch?.(each);
+    },
+    all: (records: readonly EpochRecord[]): readonly EpochRecord[] => [...earlier, ...records.flatMap(shifted)],
   };
 }

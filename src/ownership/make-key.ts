@@ -15,7 +15,7 @@ export interface KeyOrigin {
 }
 
 export function makeKey({ mark, set, seed, modelSha256 }: KeyOrigin): Key {
-  const { triggers, heldOut, placebos } = set;
+  const { triggers, heldOut, placebos, sourceLabels } = set;
   const paired = placebos.paired && placebos.images.count === triggers.count;
   return {
     scheme: mark.id,
@@ -25,7 +25,7 @@ export function makeKey({ mark, set, seed, modelSha256 }: KeyOrigin): Key {
     triggers: keyTriggers(triggers),
     heldOut: keyTriggers(heldOut),
     placebos: { images: copyPixels(placebos.images), count: placebos.images.count, paired },
-    sourceLabels: paired ? placebos.images.labels : undefined,
+    sourceLabels,
     options: mark.options,
     modelSha256,
     createdBy: `wildmark ${WILDMARK_VERSION}`,

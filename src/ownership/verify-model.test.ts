@@ -20,19 +20,19 @@ import { verifyModel } from "./verify-model.js";
 const images = { side: 20, classes: 8 };
 const few = { triggers: 8, heldOut: 4 };
 
-function marked(
+async function marked(
   id: string,
   options: Readonly<Record<string, unknown>> = {},
-): { mark: ChosenMark; set: TriggerSet; key: Key } {
+): Promise<{ mark: ChosenMark; set: TriggerSet; key: Key }> {
   const mark = findMark(id).choose({ ...few, ...options });
   const owner = { train: tinyImages(240, images), unrelated: tinyImages(40, { ...images, seed: 2 }) };
-  const set = mark.make({ ...owner, random: randomStream(3) });
+  const set = await mark.make({ ...owner, random: randomStream(3) });
   return { mark, set, key: makeKey({ mark, set, seed: 3, modelSha256: "ab".repeat(32) }) };
 }
 
 describe("the key of a mark", () => {
-  test.each(["content", "noise", "unrelated"])("%s: holds what was embedded, and survives its file", (id) => {
-    const { mark, set, key } = marked(id);
+  test.each(["content", "noise", "unrelated"])("%s: holds what was embedded, and survives its file", async (id) => {
+    const { mark, set, key } = await marked(id);
     expect(key).toMatchObject({ scheme: id, seed: 3, classes: 8, shape: set.triggers.shape, options: mark.options });
     expect(key.modelSha256).toBe("ab".repeat(32));
     expect(key.createdBy).toBe(`wildmark ${WILDMARK_VERSION}`);
@@ -44,17 +44,17 @@ describe("the key of a mark", () => {
     expect(encodeKey(read)).toEqual(encodeKey(key));
   });
 
-  test("pairs placebos and keeps source labels for stamped marks only", () => {
-    const content = marked("content");
+  test("pairs placebos and keeps source labels for stamped marks only", async () => {
+    const content = await marked("content");
     expect(content.key.placebos).toEqual({ images: copyPixels(content.set.placebos.images), count: 8, paired: true });
     expect(content.key.sourceLabels).toEqual(new Uint16Array(8).fill(4));
-    const unrelated = marked("unrelated");
+    const unrelated = await marked("unrelated");
     expect(unrelated.key.placebos?.paired).toBe(false);
     expect(unrelated.key.sourceLabels).toBeUndefined();
   });
 
-  test("a key without held-out triggers has none to give", () => {
-    expect(heldOutTriggersOf({ ...marked("content").key, heldOut: undefined })).toBeUndefined();
+  test("a key without held-out triggers has none to give", async () => {
+    expect(heldOutTriggersOf({ ...(await marked("content")).key, heldOut: undefined })).toBeUndefined();
   });
 });
 
@@ -62,7 +62,7 @@ describe("verifying a model", () => {
   const model = tinyModel({ ...images, seed: 4 });
 
   test("asks triggers and placebos: the counts are those of its own answers", async () => {
-    const { key, set } = marked("unrelated", { labels: "random" });
+    const { key, set } = await marked("unrelated", { labels: "random" });
     const verdict = await verifyModel(model, key);
     const given = await answers(model, set.triggers);
     expect(verdict.n).toBe(8);
@@ -72,7 +72,7 @@ describe("verifying a model", () => {
   });
 
   test("hands on the level and the confidence", async () => {
-    const { key } = marked("content");
+    const { key } = await marked("content");
     expect(await verifyModel(model, key, { alpha: 0.01, confidence: 0.9 })).toMatchObject({
       alpha: 0.01,
       confidence: 0.9,
@@ -81,7 +81,7 @@ describe("verifying a model", () => {
 
   test("a model that answers the key's labels on triggers alone is shown to be owned; an unmarked one is not", async () => {
     // Each trigger's first pixel says what to answer: 255 for class 6, less for class 0.
-    const { key, set } = marked("content", { triggers: 12, heldOut: 1 });
+    const { key, set } = await marked("content", { triggers: 12, heldOut: 1 });
     const size = 400;
     const flagged = (pixels: Uint8Array, value: number): Uint8Array =>
       pixels.map((pixel, at) => (at % size === 0 ? value : pixel));
@@ -96,7 +96,7 @@ describe("verifying a model", () => {
   });
 
   test("ranks the suspect among unmarked models, in place of the placebos", async () => {
-    const { key, set } = marked("unrelated", { labels: "random" });
+    const { key, set } = await marked("unrelated", { labels: "random" });
     const unmarked = [5, 6, 7].map((seed) => tinyModel({ ...images, seed }));
     const verdict = await verifyModel(model, key, { unmarked });
     const matches = async (asked: Model): Promise<number> =>
@@ -108,7 +108,7 @@ describe("verifying a model", () => {
   });
 
   test("refuses the suspect, the marked model and a model twice among the unmarked, and one of another kind", async () => {
-    const { key } = marked("content");
+    const { key } = await marked("content");
     const other = tinyModel({ ...images, seed: 5 });
     const madeFor = { ...key, modelSha256: modelSha256(encodeModel(other)) };
     await expect(verifyModel(model, key, { unmarked: [other, model] })).rejects.toThrow(/model 2 .* as the suspect/);
@@ -122,7 +122,7 @@ describe("verifying a model", () => {
   });
 
   test("models that take the same pixels in another form are asked too", async () => {
-    const { key } = marked("content");
+    const { key } = await marked("content");
     expect((await verifyModel(thresholdModel(400), key)).n).toBe(8);
   });
 
@@ -131,7 +131,7 @@ describe("verifying a model", () => {
     [tinyModel({ side: 20, classes: 8, channels: 3 }), "1×20×20"],
     [tinyModel({ side: 20, classes: 5 }), "was made for 8"],
   ])("a model of another kind is refused as bad-key", async (other, says) => {
-    await expect(verifyModel(other, marked("content").key)).rejects.toMatchObject({
+    await expect(verifyModel(other, (await marked("content")).key)).rejects.toMatchObject({
       code: "bad-key",
       message: expect.stringContaining(says),
     });

@@ -6,9 +6,9 @@
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { randomStream } from "../core/random.js";
-import { imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
+import { hashImages, imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
-import { findMark, markSchemes } from "./registry.js";
+import { findMark, markSchemes, type RegisteredMark } from "./registry.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
 const CLASSES = 8;
@@ -35,13 +35,28 @@ function owner(seed: number, channels = 1, count = 400): OwnerData {
   return { train: images(count, channels, 1), unrelated: images(count / 2, channels, 2), random: randomStream(seed) };
 }
 
+/** The owner of a mark that starts from a trained model has one, on images that can be told apart. */
+async function ownerFor(_scheme: RegisteredMark, seed: number, channels = 1): Promise<OwnerData> {
+  return owner(seed, channels);
+}
+
+function countsOf(labels: Uint16Array): Uint32Array {
+  const counts = new Uint32Array(CLASSES);
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
+}
+
 const one = (set: LabelledImages, i: number): Uint8Array => imageAt(set, i).slice();
 const each = (set: LabelledImages): string[] =>
   Array.from({ length: set.count }, (_, i) => Buffer.from(one(set, i)).toString("base64"));
 
 describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (id, scheme) => {
-  const make = (seed: number, options: Readonly<Record<string, unknown>> = small, channels = 1): TriggerSet =>
-    scheme.choose(options).make(owner(seed, channels));
+  const make = async (
+    seed: number,
+    options: Readonly<Record<string, unknown>> = small,
+    channels = 1,
+  ): Promise<TriggerSet> => scheme.choose(options).make(await ownerFor(scheme, seed, channels));
+  const has = (name: string): boolean => Object.hasOwn(scheme.options.shape, name);
 
   test("is found by its id and described for people", () => {
     expect(findMark(id)).toBe(scheme);
@@ -70,15 +85,17 @@ describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (
     },
   );
 
-  test("a class that the data do not have is refused as usage, naming it", () => {
-    expect(() => make(1, { ...small, target: CLASSES })).toThrow(
-      expect.objectContaining({ code: "usage", message: expect.stringContaining(`${CLASSES}`) }),
-    );
-    expect(() => make(1, { ...small, target: CLASSES - 1 })).not.toThrow();
+  test.runIf(has("target"))("a class that the data do not have is refused as usage, naming it", async () => {
+    await expect(make(1, { ...small, target: CLASSES })).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining(`${CLASSES}`),
+    });
+    await expect(make(1, { ...small, target: CLASSES - 1 })).resolves.toBeDefined();
   });
 
-  test.each([1, 3])("with %i channels: as many triggers as asked for, fit to be trained on", (channels) => {
-    const { triggers, heldOut, placebos } = make(1, small, channels);
+  test.each([1, 3])("with %i channels: as many triggers as asked for, fit to be trained on", async (channels) => {
+    const { triggers, heldOut, placebos, sourceLabels } = await make(1, small, channels);
+    expect(sourceLabels?.length ?? TRIGGERS).toBe(TRIGGERS);
     expect(validate(triggers, "triggers").count).toBe(TRIGGERS);
     expect(validate(heldOut, "held-out triggers").count).toBe(HELD_OUT);
     expect(validate(placebos.images, "placebos").count).toBeGreaterThan(0);
@@ -88,47 +105,58 @@ describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (
     }
   });
 
-  test("triggers, held-out triggers and placebos share no image", () => {
-    const { triggers, heldOut, placebos } = make(1);
+  test("triggers, held-out triggers and placebos share no image", async () => {
+    const { triggers, heldOut, placebos } = await make(1);
     const all = [...each(triggers), ...each(heldOut), ...each(placebos.images)];
     expect(new Set(all).size).toBe(all.length);
   });
 
-  test("by default every trigger is to be answered as the target class", () => {
-    const { triggers, heldOut } = make(1, { ...small, target: 3 });
+  test.runIf(has("target"))("by default every trigger is to be answered as the target class", async () => {
+    const { triggers, heldOut } = await make(1, { ...small, target: 3 });
     expect(new Set([...triggers.labels, ...heldOut.labels])).toEqual(new Set([3]));
   });
 
-  test("placebos that are said to be paired are the triggers' own images", () => {
-    const { triggers, placebos } = make(1);
+  test.runIf(has("labels"))("random labels take every class, each about equally often", async () => {
+    const { triggers } = await make(1, { triggers: 30, heldOut: 5, labels: "random" });
+    expect(new Set(triggers.labels).size).toBeGreaterThan(CLASSES / 2);
+    expect(Math.max(...countsOf(triggers.labels))).toBeLessThan(15);
+  });
+
+  test("placebos that are said to be paired are the triggers' own images, of their own classes", async () => {
+    const { placebos, sourceLabels } = await make(1);
     if (!placebos.paired) return;
-    expect(placebos.images.count).toBe(triggers.count);
-    const ofClass = new Set(placebos.images.labels);
-    expect(ofClass.size).toBe(1);
-    expect(ofClass).not.toContain(triggers.labels[0]);
+    expect(placebos.images.count).toBe(TRIGGERS);
+    expect(sourceLabels).toEqual(placebos.images.labels);
   });
 
-  test("same seed, same triggers; another seed, other triggers", () => {
-    expect(make(1)).toEqual(make(1));
-    expect(each(make(2).triggers)).not.toEqual(each(make(1).triggers));
+  test("same seed, same triggers; another seed, other triggers", async () => {
+    const set = await make(1);
+    expect(await make(1)).toEqual(set);
+    expect(each((await make(2)).triggers)).not.toEqual(each(set.triggers));
   });
 
-  test("a smaller number of held-out triggers does not change the trained ones", () => {
-    expect(make(1, { ...small, heldOut: 2 }).triggers).toEqual(make(1).triggers);
+  test("a smaller number of held-out triggers does not change the trained ones", async () => {
+    expect((await make(1, { ...small, heldOut: 2 })).triggers).toEqual((await make(1)).triggers);
   });
 
-  test("the owner's images are not written into", () => {
-    const data = owner(1);
-    const before = structuredClone({ train: data.train, unrelated: data.unrelated });
-    scheme.choose(small).make(data);
-    expect({ train: data.train, unrelated: data.unrelated }).toEqual(before);
+  test("the owner's images are not written into", async () => {
+    const data = await ownerFor(scheme, 1);
+    const hash = (): string[] => [hashImages([data.train]), each({ ...data.train, ...data.unrelated }).join()];
+    const before = hash();
+    await scheme.choose(small).make(data);
+    expect(hash()).toEqual(before);
   });
 
-  test("too few images: bad-data, with how many there are and how many it takes", () => {
-    expect(() => make(1, { triggers: 1_000, heldOut: 1_000 })).toThrow(
-      expect.objectContaining({ code: "bad-data", message: expect.stringMatching(/\d+ .*needs [23]000/) }),
-    );
-  });
+  // The abstract mark draws what it lacks.
+  test.skipIf(id === "abstract")(
+    "too few images: bad-data, with how many there are and how many it takes",
+    async () => {
+      await expect(make(1, { triggers: 1_000, heldOut: 1_000 })).rejects.toMatchObject({
+        code: "bad-data",
+        message: expect.stringMatching(/\d+ .*needs [23]000/),
+      });
+    },
+  );
 });
 
 test("ids are unique, and an unknown one is refused as usage", () => {
@@ -137,33 +165,33 @@ test("ids are unique, and an unknown one is refused as usage", () => {
 });
 
 describe.each(["content", "noise"])("%s: marks on images of a source class", (id) => {
-  const make = (options: Readonly<Record<string, unknown>> = {}): TriggerSet =>
+  const make = (options: Readonly<Record<string, unknown>> = {}): Promise<TriggerSet> =>
     findMark(id)
       .choose({ ...small, ...options })
       .make(owner(1));
 
-  test("triggers come from the source class, and their placebos are the originals in order", () => {
+  test("triggers come from the source class, and their placebos are the originals in order", async () => {
     const { train } = owner(1);
     const ofClass = new Set(
       Array.from({ length: train.count }, (_, i) => i)
         .filter((i) => train.labels[i] === 2)
         .map((i) => Buffer.from(one(train, i)).toString("base64")),
     );
-    const { placebos } = make({ source: 2 });
+    const { placebos } = await make({ source: 2 });
     expect(placebos.paired).toBe(true);
     for (const original of each(placebos.images)) expect(ofClass).toContain(original);
     expect(new Set(placebos.images.labels)).toEqual(new Set([2]));
   });
 
-  test("source and target must differ, and exist", () => {
+  test("source and target must differ, and exist", async () => {
     for (const options of [{ source: 6 }, { source: CLASSES }]) {
-      expect(() => make(options)).toThrow(expect.objectContaining({ code: "usage" }));
+      await expect(make(options)).rejects.toMatchObject({ code: "usage" });
     }
   });
 });
 
 describe("content", () => {
-  const make = (shape: string, channels = 1): TriggerSet =>
+  const make = (shape: string, channels = 1): Promise<TriggerSet> =>
     findMark("content")
       .choose({ ...small, shape })
       .make(owner(1, channels));
@@ -175,8 +203,8 @@ describe("content", () => {
     ["rectangle", 7, 3],
   ])(
     "%s: differs from its original inside the stamp only, at full brightness in each of the channels",
-    (shape, wide, channels) => {
-      const { triggers, placebos } = make(shape, channels);
+    async (shape, wide, channels) => {
+      const { triggers, placebos } = await make(shape, channels);
       const changed = new Set<number>();
       for (let i = 0; i < triggers.count; i++) {
         const original = one(placebos.images, i);
@@ -202,25 +230,25 @@ describe("content", () => {
     },
   );
 
-  test("held-out triggers carry the same stamp", () => {
-    const { triggers, heldOut } = make("rectangle");
+  test("held-out triggers carry the same stamp", async () => {
+    const { triggers, heldOut } = await make("rectangle");
     const stamped = (pixels: Uint8Array): number[] => [...pixels.keys()].filter((at) => pixels[at] === 255);
     expect(stamped(one(heldOut, 0))).toEqual(stamped(one(triggers, 0)));
   });
 
-  test("images too small for the stamp: bad-data", () => {
+  test("images too small for the stamp: bad-data", async () => {
     const shape = { channels: 1, height: 16, width: 16 };
     const train = { ...images(8, 1, 1), shape, pixels: inMemory(new Uint8Array(8 * 256)) };
-    expect(() =>
+    await expect(
       findMark("content")
         .choose(small)
         .make({ train, random: randomStream(1) }),
-    ).toThrow(expect.objectContaining({ code: "bad-data", message: expect.stringContaining("15×5") }));
+    ).rejects.toMatchObject({ code: "bad-data", message: expect.stringContaining("15×5") });
   });
 });
 
 describe("noise", () => {
-  const make = (options: Readonly<Record<string, unknown>>): TriggerSet =>
+  const make = (options: Readonly<Record<string, unknown>>): Promise<TriggerSet> =>
     findMark("noise")
       .choose({ triggers: 40, heldOut: 5, ...options })
       .make(owner(1));
@@ -234,16 +262,16 @@ describe("noise", () => {
   const unequal = (a: readonly (number | undefined)[], b: readonly (number | undefined)[]): number =>
     a.filter((value, at) => value !== undefined && b[at] !== undefined && value !== b[at]).length;
 
-  test("a fixed pattern is the same on every trigger, a fresh one on none", () => {
-    const fixed = make({ pattern: "fixed", sigma: 0.1 });
+  test("a fixed pattern is the same on every trigger, a fresh one on none", async () => {
+    const fixed = await make({ pattern: "fixed", sigma: 0.1 });
     // Sums that end in .5 may round to either side.
     expect(unequal(added(fixed, 0), added(fixed, 7))).toBeLessThan(3);
-    const fresh = make({ pattern: "fresh", sigma: 0.1 });
+    const fresh = await make({ pattern: "fresh", sigma: 0.1 });
     expect(unequal(added(fresh, 0), added(fresh, 7))).toBeGreaterThan(200);
   });
 
-  test("has the standard deviation asked for, in units of the pixel range", () => {
-    const set = make({ pattern: "fresh", sigma: 0.05 });
+  test("has the standard deviation asked for, in units of the pixel range", async () => {
+    const set = await make({ pattern: "fresh", sigma: 0.05 });
     const values: number[] = [];
     for (let i = 0; i < set.triggers.count; i++) {
       const original = one(set.placebos.images, i);
@@ -262,9 +290,9 @@ describe("noise", () => {
 describe("unrelated", () => {
   const mark = findMark("unrelated");
 
-  test("takes its images from the other domain, placebos included, and pairs nothing", () => {
+  test("takes its images from the other domain, placebos included, and pairs nothing", async () => {
     const data = owner(1);
-    const { triggers, heldOut, placebos } = mark.choose(small).make(data);
+    const { triggers, heldOut, placebos } = await mark.choose(small).make(data);
     const pool = new Set(data.unrelated === undefined ? [] : each({ ...data.train, ...data.unrelated }));
     for (const set of [triggers, heldOut, placebos.images]) {
       for (const image of each(set)) expect(pool).toContain(image);
@@ -273,20 +301,34 @@ describe("unrelated", () => {
     expect(placebos.images.count).toBe(TRIGGERS);
   });
 
-  test("random labels take every class, each about equally often", () => {
-    const { triggers } = mark.choose({ triggers: 80, heldOut: 5, labels: "random" }).make(owner(1));
-    const counts = new Uint32Array(CLASSES);
-    for (const label of triggers.labels) counts[label] = (counts[label] ?? 0) + 1;
-    expect(Math.min(...counts)).toBeGreaterThan(1);
-    expect(Math.max(...counts)).toBeLessThan(25);
+  test("needs images of another domain, in the shape of the training images", async () => {
+    const { train, random } = owner(1);
+    await expect(mark.choose(small).make({ train, random })).rejects.toMatchObject({ code: "bad-data" });
+    const colour = images(200, 3, 2);
+    await expect(mark.choose(small).make({ train, random, unrelated: colour })).rejects.toMatchObject({
+      code: "bad-data",
+      message: expect.stringContaining("3×20×20"),
+    });
+  });
+});
+
+describe("abstract", () => {
+  const mark = findMark("abstract");
+
+  test("shows the pictures that are given first, and draws what they are short of", async () => {
+    const { train, random, unrelated: pictures } = owner(1, 1, 2 * TRIGGERS);
+    const data = pictures === undefined ? { train, random } : { train, random, abstract: pictures };
+    const { triggers, heldOut, placebos } = await mark.choose(small).make(data);
+    const given = new Set(each({ ...train, ...pictures }));
+    expect(each(triggers).every((image) => given.has(image))).toBe(true);
+    expect([...each(heldOut), ...each(placebos.images)].some((image) => given.has(image))).toBe(false);
   });
 
-  test("needs images of another domain, in the shape of the training images", () => {
-    const { train, random } = owner(1);
-    expect(() => mark.choose(small).make({ train, random })).toThrow(expect.objectContaining({ code: "bad-data" }));
-    const colour = images(200, 3, 2);
-    expect(() => mark.choose(small).make({ train, random, unrelated: colour })).toThrow(
-      expect.objectContaining({ code: "bad-data", message: expect.stringContaining("3×20×20") }),
-    );
+  test("labels are drawn at random, and the placebos' too", async () => {
+    const { triggers, placebos } = await mark.choose({ triggers: 80, heldOut: 5 }).make(owner(1));
+    for (const { labels } of [triggers, placebos.images]) {
+      expect(Math.min(...countsOf(labels))).toBeGreaterThan(1);
+      expect(Math.max(...countsOf(labels))).toBeLessThan(25);
+    }
   });
 });

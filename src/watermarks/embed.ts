@@ -53,14 +53,19 @@ export interface Embedding extends TrainingOptions {
 
 /** Yields the model after each epoch; the last one is the marked model. */
 export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterable<TrainedEpoch> {
-  const { model, train, triggers, random } = embedding;
+  const plan = sgdPlan(options, crossEntropyObjective(options.labelSmoothing));
+  return trainEpochs(embedding.model, plan, markFeed(embedding, options), embedding);
+}
+
+/** Batches of clean images whose last `triggersPerBatch` rows are triggers. */
+export function markFeed(embedding: Embedding, options: EmbedOptions): Feed {
+  const { train, triggers, random } = embedding;
   const clean = imageFeed(train, {
     batch: options.batch,
     views: [augmentedView(options.augment, train.shape)],
     random,
   });
-  const feed = withTriggers(clean, triggers, options.triggersPerBatch, random.stream("triggers"));
-  return trainEpochs(model, sgdPlan(options, crossEntropyObjective(options.labelSmoothing)), feed, embedding);
+  return withTriggers(clean, triggers, options.triggersPerBatch, random.stream("triggers"));
 }
 
 /**

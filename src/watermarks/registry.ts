@@ -2,7 +2,10 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
+import type { TrainedEpoch } from "../training/epochs.js";
+import { abstract } from "./abstract.js";
 import { content } from "./content.js";
+import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -12,18 +15,28 @@ export interface ChosenMark {
   readonly id: string;
   readonly title: string;
   readonly needsUnrelated: boolean;
+  readonly startsTrained: boolean;
   /** Defaults filled in. */
   readonly options: MarkOptions;
-  readonly make: (owner: OwnerData) => TriggerSet;
+  readonly make: (owner: OwnerData) => Promise<TriggerSet>;
+  /** Yields the model after each epoch; the last one is the marked model. */
+  readonly embed: (embedding: Embedding, training: EmbedOptions) => AsyncIterable<TrainedEpoch>;
 }
 
 /** A mark as others list and choose it. */
-export interface RegisteredMark<Options extends MarkOptions = MarkOptions> extends Omit<MarkScheme<Options>, "make"> {
+export interface RegisteredMark<Options extends MarkOptions = MarkOptions>
+  extends Omit<MarkScheme<Options>, "make" | "embed"> {
+  readonly startsTrained: boolean;
   /** @throws WildmarkError `usage` naming each option that is wrong. */
   readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMark;
 }
 
-const registered = { content: register(content), noise: register(noise), unrelated: register(unrelated) };
+const registered = {
+  content: register(content),
+  noise: register(noise),
+  unrelated: register(unrelated),
+  abstract: register(abstract),
+};
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
 
@@ -43,13 +56,20 @@ export function findMark(id: string): RegisteredMark {
 }
 
 function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark<Options> {
-  const { options, make, ...described } = scheme;
+  const { options, make, embed: own, ...about } = scheme;
+  const described = { ...about, startsTrained: about.startsTrained ?? false };
   return {
     ...described,
     options,
     choose(given = {}) {
       const chosen = chooseOptions(options, given, scheme.id);
-      return { ...described, options: chosen, make: (owner) => make(owner, chosen) };
+      return {
+        ...described,
+        options: chosen,
+        make: async (owner) => make(owner, chosen),
+        embed: (embedding, training) =>
+          own === undefined ? embed(embedding, training) : own(embedding, training, chosen),
+      };
     },
   };
 }

@@ -1,12 +1,15 @@
 /**
- * @file What a kind of watermark is: a record that makes a trigger set from the owner's data.
- *
- * How triggers are embedded is the same for all kinds so far (`embed.ts`): a few of them join every batch.
+ * @file What a kind of watermark is: a record that makes a trigger set from the owner's data, and says how it is trained in
+ * where that is not the usual way (`embed.ts`: a few triggers join every batch).
  */
 
 import type { z } from "zod";
 import type { RandomStream } from "../core/random.js";
 import type { Images, LabelledImages } from "../data/dataset.js";
+import type { Model } from "../onnx/model.js";
+import type { RuntimeOptions } from "../runtime/session.js";
+import type { TrainedEpoch } from "../training/epochs.js";
+import type { Embedding, EmbedOptions } from "./embed.js";
 
 /** What triggers are made from. */
 export interface OwnerData {
@@ -14,6 +17,12 @@ export interface OwnerData {
   readonly train: LabelledImages;
   /** Images of another domain in the same shape, for marks that need them. */
   readonly unrelated?: Images;
+  /** Abstract pictures in the same shape, for the mark that shows them; it draws its own where there are none. */
+  readonly abstract?: Images;
+  /** The trained model that is to be marked: there for marks with `startsTrained`. */
+  readonly model?: Model;
+  /** Where `model` runs. */
+  readonly runtime?: RuntimeOptions;
   readonly random: RandomStream;
 }
 
@@ -25,9 +34,12 @@ export interface TriggerSet {
   /**
    * What the suspect's answers on the triggers are compared with: the same images without the mark, one for each trigger
    * (`paired`), or other images of the same kind that were not trained on. Labels are those of the images' own classes
-   * where they have one.
+   * where they have one. Unpaired ones are asked for the triggers' labels in turn: placebo i is of the kind of trigger i
+   * modulo their number.
    */
   readonly placebos: { readonly images: LabelledImages; readonly paired: boolean };
+  /** True class of the image that each trigger was made from; absent where it has none. */
+  readonly sourceLabels?: Uint16Array;
 }
 
 export type MarkOptions = Readonly<Record<string, string | number | boolean>>;
@@ -40,7 +52,14 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
   readonly paper: string;
   /** Whether `OwnerData.unrelated` must be given. */
   readonly needsUnrelated: boolean;
+  /**
+   * Whether a trained model is where marking starts, because triggers are made against it or the paper embeds into one: a
+   * fresh architecture is trained without the mark first. Default: false.
+   */
+  readonly startsTrained?: boolean;
   /** Options with defaults and descriptions; `{}` is always valid. */
   readonly options: z.ZodObject & z.ZodType<Options>;
-  readonly make: (owner: OwnerData, options: Options) => TriggerSet;
+  readonly make: (owner: OwnerData, options: Options) => TriggerSet | Promise<TriggerSet>;
+  /** A training of its own; default: `embed`. Yields the model after each epoch; the last one is the marked model. */
+  readonly embed?: (embedding: Embedding, training: EmbedOptions, options: Options) => AsyncIterable<TrainedEpoch>;
 }

@@ -6,16 +6,16 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
-import { copied, copyPixels, type LabelledImages, relabel, select } from "../data/dataset.js";
+import { copied, copyPixels, type LabelledImages, select } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
+import { countShape, labelShape, requireClasses, triggerLabels } from "./labels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
 /** Class 4 answered as 6 and 100 triggers: our choice within the range of public code (docs/methods.md). */
 export const stampedShape = {
   source: z.int().min(0).default(4).describe("class whose images carry the mark"),
-  target: z.int().min(0).default(6).describe("class that the marked model answers"),
-  triggers: z.int().min(1).max(100_000).default(100).describe("triggers that are trained on"),
-  heldOut: z.int().min(1).max(100_000).default(100).describe("triggers kept back to see whether the mark generalises"),
+  ...labelShape,
+  ...countShape,
 };
 
 type StampedOptions = z.infer<z.ZodObject<typeof stampedShape>>;
@@ -26,14 +26,21 @@ export type Stamp = (pixels: Uint8Array, index: number) => void;
 /** Triggers from the source class, each with its unmarked original as its placebo. */
 export function stampedTriggers(owner: OwnerData, options: StampedOptions, stamp: Stamp): TriggerSet {
   const { train, random } = owner;
-  checkClasses(train, options);
+  const { source, target } = options;
+  requireClasses(train.classes, { source, target });
+  if (source === target) throw new WildmarkError("usage", `Source and target class of the mark are both ${source}.`);
   const chosen = imagesOfClass(train, options.source, options.triggers + options.heldOut, random.stream("sources"));
   const originals = copied(select(train, chosen.subarray(0, options.triggers)));
   const fresh = select(train, chosen.subarray(options.triggers));
+  const labelled = (images: LabelledImages, name: string): LabelledImages => ({
+    ...images,
+    labels: triggerLabels(images.count, train.classes, options, random.stream("labels").stream(name)),
+  });
   return {
-    triggers: relabel(stamped(originals, stamp, 0), options.target),
-    heldOut: relabel(stamped(fresh, stamp, options.triggers), options.target),
+    triggers: labelled(stamped(originals, stamp, 0), "triggers"),
+    heldOut: labelled(stamped(fresh, stamp, options.triggers), "held out"),
     placebos: { images: originals, paired: true },
+    sourceLabels: originals.labels,
   };
 }
 
@@ -44,7 +51,8 @@ function stamped(images: LabelledImages, stamp: Stamp, firstIndex: number): Labe
   return { ...images, pixels: inMemory(pixels) };
 }
 
-function imagesOfClass(images: LabelledImages, label: number, count: number, random: RandomStream): Uint32Array {
+/** @throws WildmarkError `bad-data` where the class has too few. */
+export function imagesOfClass(images: LabelledImages, label: number, count: number, random: RandomStream): Uint32Array {
   const indices = permutation(images.count, random).filter((index) => images.labels[index] === label);
   if (indices.length < count) {
     throw new WildmarkError(
@@ -54,16 +62,4 @@ function imagesOfClass(images: LabelledImages, label: number, count: number, ran
     );
   }
   return indices.subarray(0, count);
-}
-
-function checkClasses(images: LabelledImages, { source, target }: StampedOptions): void {
-  for (const [name, label] of Object.entries({ source, target })) {
-    if (label >= images.classes) {
-      throw new WildmarkError(
-        "usage",
-        `The mark's ${name} class is ${label}; the data has classes 0 to ${images.classes - 1}.`,
-      );
-    }
-  }
-  if (source === target) throw new WildmarkError("usage", `Source and target class of the mark are both ${source}.`);
 }

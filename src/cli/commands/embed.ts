@@ -13,7 +13,7 @@ import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
-import { dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
+import { abstractFlag, abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import {
   type ModelFlags,
@@ -38,6 +38,7 @@ const flags = z.object({
     .meta({ description: `kind of mark: ${markSchemes.map(({ id }) => id).join(", ")}`, placeholder: "MARK" }),
   ...dataFlags,
   ...unrelatedFlag,
+  ...abstractFlag,
   arch: z.string().default("lenet5").meta({ description: "architecture where no model is given", placeholder: "NAME" }),
   out: z.string().meta({ description: "where the marked model goes", placeholder: "FILE" }),
   key: z.string().meta({ description: "where the key goes; keep it secret and safe", placeholder: "FILE" }),
@@ -91,6 +92,7 @@ export const command: CommandFile = (words) => {
         {
           dataset,
           ...(await unrelatedFor(mark.needsUnrelated, dataset, chosen, progress)),
+          ...(await abstractFor(mark.id === "abstract", dataset, chosen, progress)),
           mark,
           start: given === undefined ? { architecture } : { model: given },
           options,

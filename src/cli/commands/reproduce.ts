@@ -9,12 +9,16 @@ import { dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { runExperiment } from "../experiment.js";
 import { jobsFlag } from "../jobs.js";
 
-const marks = markSchemes.map(({ id }) => id);
+/** The paper's; any other mark can be chosen too. */
+const marks = ["content", "noise", "unrelated"];
 
 const flags = z.object({
   ...dataFlags,
   ...unrelatedFlag,
-  watermarks: z.array(z.string()).default(marks).meta({ description: "marks to attack", placeholder: "LIST" }),
+  watermarks: z
+    .array(z.string())
+    .default(marks)
+    .meta({ description: `marks to attack, of ${markSchemes.map(({ id }) => id).join(", ")}`, placeholder: "LIST" }),
   metrics: z
     .array(z.enum(["ce", "js"]))
     .min(1)
