@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { cellThreads } from "../experiments/crew.js";
+import { cellThreads } from "../experiments/run-cells.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 
 /** Each job holds a copy of the data and of a model in training: more than this is seldom worth its memory. */

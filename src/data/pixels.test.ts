@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashImages, imageAt, validate } from "./dataset.js";
-import { inMemory, type PixelSource, type PixelsInFile, pick, pixelCount, readPixels, shareable } from "./pixels.js";
+import { inMemory, type PixelSource, type PixelsInFile, pick, pixelCount, readPixels } from "./pixels.js";
 
 const SIZE = 4;
 const OFFSET = 3;
@@ -24,14 +24,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const third = [...bytes.subarray(2 * SIZE, 3 * SIZE)];
 
 describe("the same image", () => {
-  it("comes from memory, from a file, from either picked, and from shared memory", () => {
+  it("comes from memory, from a file, from either picked, and from copies of them", () => {
     for (const source of [inMemory(bytes), file]) {
       const picked = pick(pick(source, Uint32Array.of(4, 2, 2)), Uint32Array.of(1));
-      for (const each of [source, shareable(source)]) {
+      for (const each of [source, structuredClone(source)]) {
         expect([...readPixels(each, 2, SIZE)]).toEqual(third);
         expect(pixelCount(each, SIZE)).toBe(bytes.length);
       }
-      for (const each of [picked, shareable(picked), structuredClone(picked)]) {
+      for (const each of [picked, structuredClone(picked)]) {
         expect([...readPixels(each, 0, SIZE)]).toEqual(third);
         expect(pixelCount(each, SIZE)).toBe(SIZE);
       }
@@ -46,7 +46,7 @@ describe("the same image", () => {
     const mean = Math.round(third.reduce((a, b) => a + b, 0) / SIZE);
     for (const from of [inMemory(bytes), file, pick(file, Uint32Array.of(0, 1, 2))]) {
       const converted: PixelSource = { kind: "converted", from, was, shape };
-      for (const each of [converted, shareable(converted), structuredClone(converted)]) {
+      for (const each of [converted, structuredClone(converted)]) {
         expect([...readPixels(each, 2, 3)]).toEqual([mean, mean, mean]);
         expect([...readPixels(pick(each, Uint32Array.of(2)), 0, 3)]).toEqual([mean, mean, mean]);
         expect(pixelCount(each, 3)).toBe(3 * (pixelCount(from, SIZE) / SIZE));
@@ -61,14 +61,6 @@ describe("the same image", () => {
     expect(hashImages([far])).toBe(hashImages([near]));
     expect(() => imageAt(far, 5)).toThrow(/0 to 4/);
   });
-});
-
-it("memory is shared once: what is shared already is not copied", () => {
-  const once = shareable(inMemory(bytes));
-  const twice = shareable(once);
-  if (once.kind !== "memory" || twice.kind !== "memory") throw new Error("memory stays memory");
-  expect(once.bytes.buffer).toBeInstanceOf(SharedArrayBuffer);
-  expect(twice.bytes.buffer).toBe(once.bytes.buffer);
 });
 
 describe("a file", () => {

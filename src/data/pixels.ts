@@ -1,7 +1,7 @@
 /**
  * @file Where the pixels of a set of images lie: in memory, in a file, picked or converted from elsewhere.
  *
- * A source is plain data, so that it can be sent to another thread. Pixels in a file are read image by image when they
+ * A source is plain data, so that it can be sent to another process. Pixels in a file are read image by image when they
  * are asked for, so a set of images need not fit in memory; the operating system keeps in memory what is read often.
  */
 
@@ -87,26 +87,8 @@ export function readPixels(source: PixelSource, index: number, size: number): Ui
   }
 }
 
-/** The same pixels where all threads of this process can see them: memory becomes shared, files are files anyway. */
-export function shareable(source: PixelSource): PixelSource {
-  if (source.kind === "picked") return { ...source, from: shareableWhole(source.from) };
-  return shareableWhole(source);
-}
-
-function shareableWhole(source: PickedPixels["from"]): PickedPixels["from"] {
-  if (source.kind === "converted") return { ...source, from: shareable(source.from) };
-  return source.kind === "memory" ? shared(source) : source;
-}
-
 function sizeOf({ channels, height, width }: ImageShape): number {
   return channels * height * width;
-}
-
-function shared({ bytes }: PixelsInMemory): PixelsInMemory {
-  if (bytes.buffer instanceof SharedArrayBuffer) return inMemory(bytes);
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return inMemory(copy);
 }
 
 interface OpenFile {

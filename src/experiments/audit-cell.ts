@@ -3,11 +3,13 @@
 import type { z } from "zod";
 import { encodeModel } from "../onnx/model.js";
 import { saidPreprocessing } from "../onnx/preprocessing.js";
+import { formatPValue } from "../ownership/verdict.js";
 import type { AuditAddress } from "./audit-plan.js";
 import { outcomeSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { slug } from "./cells.js";
 import { isAtChance } from "./chance.js";
+import type { EndedCell } from "./experiment.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
 import { computedBy } from "./machine.js";
 import { removeMark } from "./remove-mark.js";
@@ -19,6 +21,32 @@ type Outcome = z.infer<typeof outcomeSchema>;
 /** The addressed cell, finished in the audit's folder. */
 export function finishAttack(workshop: Workshop<AuditSpec>, address: AuditAddress): Promise<FinishedCell<Outcome>> {
   return finishCell(cellFolder(workshop.out), attackCell(workshop.spec, address, workshop.run));
+}
+
+/** The same, and what is said of it. */
+export async function finishAuditCell(
+  workshop: Workshop<AuditSpec>,
+  address: AuditAddress,
+  alpha: number,
+): Promise<EndedCell> {
+  const { methods, budgets, seeds } = workshop.spec;
+  const { result, computed } = await finishAttack(workshop, address);
+  const name =
+    `${at(methods, address.method).label} with ${percent(at(budgets, address.budget))}, ` +
+    `seed ${at(seeds, address.seed)}`;
+  return { line: `${name}: ${inWords(result, alpha)}`, computed };
+}
+
+function inWords({ measured, verdict, epochs }: Outcome, alpha: number): string {
+  const drop = (epochs[0]?.measured?.accuracy ?? measured.accuracy) - measured.accuracy;
+  return (
+    `${verdict.pValue <= alpha ? "mark still shown" : "mark no longer shown"} (${formatPValue(verdict.pValue)}), ` +
+    `retention ${percent(measured.retention)}, accuracy ${percent(measured.accuracy)} (${drop > 0 ? "−" : "+"}${Math.abs(100 * drop).toFixed(2)} points)`
+  );
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toFixed(2))} %`;
 }
 
 /**

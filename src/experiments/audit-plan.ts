@@ -46,6 +46,7 @@ export function planAudit(spec: AuditSpec): AuditPlan {
         }
         cells.push({
           address,
+          needs: [],
           images: labelled,
           steps: chosen.steps(labelled),
           what: `${chosen.label} with ${labelled} images`,

@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { decodeKey, encodeKey, type Key, keySha256 } from "../ownership/key.js";
 import { type ChosenMethod, findMethod, type RegisteredMethod, removalMethods } from "../removal/registry.js";
-import { type Named, packDataset } from "./worker-messages.js";
+import { type Named, named } from "./packed.js";
 
 export interface AuditSpec {
   readonly model: Model;
@@ -99,13 +99,8 @@ export interface PackedAudit {
   readonly seeds: readonly number[];
 }
 
-export function packAudit({ key, dataset, methods, keySha256: _, ...rest }: AuditSpec): PackedAudit {
-  return {
-    ...rest,
-    key: encodeKey(key),
-    dataset: packDataset(dataset),
-    methods: methods.map(({ id, options }) => ({ id, options })),
-  };
+export function packAudit({ key, methods, keySha256: _, ...rest }: AuditSpec): PackedAudit {
+  return { ...rest, key: encodeKey(key), methods: methods.map(named) };
 }
 
 /** @throws WildmarkError `usage` where a method is not in the registry. */

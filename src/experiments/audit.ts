@@ -18,16 +18,16 @@ import { finishAttack } from "./audit-cell.js";
 import { planAudit } from "./audit-plan.js";
 import type { AuditCellResult, AuditResult } from "./audit-result.js";
 import { type AuditChoices, type AuditSpec, auditSpec } from "./audit-spec.js";
-import { type Attempt, type CrewOptions, cellThreads, openCrew } from "./crew.js";
 import { auditExperiment } from "./experiment.js";
 import { dataSummary, thisMachine, thisSoftware } from "./machine.js";
 import { measure, yardstickOf } from "./measure.js";
 import { RESULT_FORMAT, RESULT_VERSION } from "./result.js";
+import { type CellsOptions, cellRuntime, cellThreads, runCells } from "./run-cells.js";
 
 /** Two points: more than this, and the attacker has damaged what was to be stolen. */
 export const ACCEPTABLE_DROP = 0.02;
 
-export interface AuditOptions extends CrewOptions {
+export interface AuditOptions extends CellsOptions {
   /** The command line that does this again, for the document. */
   readonly command?: string;
   /** What the document calls model and key: their paths. */
@@ -145,48 +145,25 @@ async function attackAll(
     const { attack, fraction, seed } = which(address);
     options.progress?.note(`skipped: ${methods[attack]?.label} with ${percent(fraction)}, seed ${seed}: ${reason}`);
   }
-  const crew = openCrew(auditExperiment(spec), options);
-  try {
-    const done = await Promise.all(
-      cells.map(async ({ address, images }): Promise<AuditCellResult> => {
-        const cell = which(address);
-        const attempt = await crew.attempt(
-          address,
-          (workshop) => finishAttack(workshop, address),
-          (outcome) => {
-            const name = `${methods[cell.attack]?.label} with ${percent(cell.fraction)}, seed ${cell.seed}`;
-            return `${name}: ${inWords(outcome, options.alpha)}`;
-          },
-        );
-        if ("error" in attempt) return { status: "failed", ...cell, images, reason: attempt.error.message };
-        const { verdict, ...outcome } = attempt.result;
-        return { status: "done", ...cell, images, ...outcome, verdict: atLevel(verdict, options.alpha) };
-      }),
-    );
-    const all = [
-      ...done,
-      ...skipped.map(({ address, reason }) => ({ status: "skipped" as const, ...which(address), reason })),
-    ];
-    return all.sort(
-      (a, b) => a.attack - b.attack || a.fraction - b.fraction || seeds.indexOf(a.seed) - seeds.indexOf(b.seed),
-    );
-  } finally {
-    await crew.dismiss();
+  const failures = await runCells(auditExperiment(spec, options.alpha), options, { goOn: true });
+  const workshop = { spec, out: options.out, run: { runtime: cellRuntime(options.runtime) } };
+  const all: AuditCellResult[] = skipped.map(({ address, reason }) => ({
+    status: "skipped",
+    ...which(address),
+    reason,
+  }));
+  for (const { address, position, images } of cells) {
+    const cell = { ...which(address), images };
+    const failure = failures.get(position);
+    if (failure !== undefined) {
+      all.push({ status: "failed", ...cell, reason: failure.message });
+      continue;
+    }
+    const { verdict, ...outcome } = (await finishAttack(workshop, address)).result;
+    all.push({ status: "done", ...cell, ...outcome, verdict: atLevel(verdict, options.alpha) });
   }
-}
-
-type Outcome = Omit<
-  Extract<AuditCellResult, { readonly status: "done" }>,
-  "status" | "attack" | "fraction" | "seed" | "images"
->;
-
-function inWords(attempt: Attempt<Outcome>, alpha: number): string {
-  if ("error" in attempt) return `failed: ${attempt.error.message}`;
-  const { measured, verdict, epochs } = attempt.result;
-  const drop = (epochs[0]?.measured?.accuracy ?? measured.accuracy) - measured.accuracy;
-  return (
-    `${verdict.pValue <= alpha ? "mark still shown" : "mark no longer shown"} (${formatPValue(verdict.pValue)}), ` +
-    `retention ${percent(measured.retention)}, accuracy ${percent(measured.accuracy)} (${drop > 0 ? "−" : "+"}${Math.abs(100 * drop).toFixed(2)} points)`
+  return all.sort(
+    (a, b) => a.attack - b.attack || a.fraction - b.fraction || seeds.indexOf(a.seed) - seeds.indexOf(b.seed),
   );
 }
 

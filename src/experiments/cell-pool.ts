@@ -1,71 +1,92 @@
-/** @file Threads that compute the cells of one experiment, each cell in whichever thread is free. */
+/** @file Processes that compute the cells of one experiment, each cell in whichever process is free. */
 
-import { Worker } from "node:worker_threads";
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { WildmarkError } from "../core/errors.js";
-import type { RuntimeOptions } from "../runtime/session.js";
-import type { PackedExperiment } from "./experiment.js";
+import type { EndedCell } from "./experiment.js";
+import { CellBusy } from "./store.js";
 import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
 export interface CellPool {
   /**
-   * Computes a cell in a free thread; it is then found finished in the experiment's folder. At most as many at a time as
-   * there are threads.
+   * Computes a cell in a free process; it is then found finished in the experiment's folder. At most as many at a time as
+   * there are processes.
    *
    * @param position of the cell in the plan
-   * @returns whether there was anything to compute.
+   * @throws WildmarkError `runtime` where the process died of it; the next cell gets a new one.
    */
-  compute(position: number, onProgress: (done: number) => void): Promise<boolean>;
-  /** Asks all threads to leave what they compute at the next step: it then fails as `interrupted`. */
+  compute(position: number, onProgress: (done: number) => void): Promise<EndedCell>;
+  /** Asks all processes to leave what they compute at the next step: it then fails as `interrupted`. */
   stop(): void;
-  /** Stops, and ends the threads once they have left their work: a thread must not end inside ONNX Runtime. */
+  /** Stops, and ends the processes once they have left their work. */
   close(): Promise<void>;
 }
 
-/** Starts `jobs` threads; the records of the experiment must be those of the registries, because threads find them there. */
-export function openCellPool(
-  experiment: PackedExperiment,
-  out: string,
-  jobs: number,
-  runtime: RuntimeOptions,
-): CellPool {
-  const workerData: WorkerSetup = { experiment, out, runtime };
-  const script = new URL("./cell-worker.js", import.meta.url);
-  const broken = new Map<Worker, unknown>();
-  const threads = Array.from({ length: jobs }, () => {
-    const thread = new Worker(script, { workerData });
-    // A thread may break while it has nothing to do, too: out of memory, or a spec that it cannot read.
-    return thread.on("error", (error) => broken.set(thread, error));
-  });
-  const free = [...threads];
-  const underWay = new Set<Promise<boolean>>();
+/** What is kept of what a process says on stderr: enough for the line that says why it died. */
+const KEPT_WORDS = 8_000;
+
+interface Worker {
+  readonly child: ChildProcess;
+  /** The end of its stderr. */
+  readonly lastWords: () => string;
+}
+
+/** At most `jobs` processes, started when they are needed; the records of the experiment must be those of the registries. */
+export function openCellPool(setup: WorkerSetup, jobs: number): CellPool {
+  const idle: Worker[] = [];
+  const busy = new Map<Worker, Promise<unknown>>();
   const stop = (): void => {
-    const message: ToWorker = { kind: "stop" };
-    for (const thread of threads) thread.postMessage(message);
+    for (const { child } of busy.keys()) send(child, { kind: "stop" });
   };
   return {
     async compute(position, onProgress) {
-      const thread = free.shift();
-      if (thread === undefined) throw new Error("more cells at a time than threads");
-      if (broken.has(thread)) throw broken.get(thread);
-      const work = computeIn(thread, position, onProgress);
-      underWay.add(work);
+      if (busy.size >= jobs) throw new Error("more cells at a time than processes");
+      const worker = takeLiving(idle) ?? startWorker(setup);
+      const work = computeIn(worker, position, onProgress);
+      busy.set(worker, work);
       try {
         return await work;
       } finally {
-        underWay.delete(work);
-        free.push(thread);
+        busy.delete(worker);
+        idle.push(worker);
       }
     },
     stop,
     async close() {
       stop();
-      await Promise.allSettled(underWay);
-      await Promise.all(threads.map((thread) => thread.terminate()));
+      await Promise.allSettled(busy.values());
+      for (const { child } of idle) if (child.connected) child.disconnect();
     },
   };
 }
 
-function computeIn(thread: Worker, position: number, onProgress: (done: number) => void): Promise<boolean> {
+/** A process that has not died since its last cell. */
+function takeLiving(idle: Worker[]): Worker | undefined {
+  for (let worker = idle.shift(); worker !== undefined; worker = idle.shift())
+    if (worker.child.connected) return worker;
+  return undefined;
+}
+
+function startWorker(setup: WorkerSetup): Worker {
+  const script = fileURLToPath(new URL("./cell-worker.js", import.meta.url));
+  // "advanced": data sets go as the bytes that they are.
+  const child = fork(script, { serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  let words = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    words = `${words}${text}`.slice(-KEPT_WORDS);
+  });
+  // What cannot be sent because the process has died is told by its exit.
+  child.on("error", () => {});
+  send(child, { kind: "setup", setup });
+  return { child, lastWords: () => words };
+}
+
+function send(child: ChildProcess, message: ToWorker): void {
+  if (child.connected) child.send(message, () => {});
+}
+
+function computeIn(worker: Worker, position: number, onProgress: (done: number) => void): Promise<EndedCell> {
+  const { child } = worker;
   return new Promise((resolve, reject) => {
     const onMessage = (message: FromWorker): void => {
       if (message.kind === "progress") {
@@ -73,20 +94,20 @@ function computeIn(thread: Worker, position: number, onProgress: (done: number) 
         return;
       }
       settle();
-      if (message.kind === "finished") resolve(message.computed);
+      if (message.kind === "finished") resolve({ line: message.line, computed: message.computed });
+      else if (message.kind === "busy") reject(new CellBusy("another process is computing it"));
       else reject(errorFrom(message));
     };
-    const onError = (error: unknown): void => {
+    // "close" and not "exit": by then all of its last words have come.
+    const onClose = (status: number | null, signal: NodeJS.Signals | null): void => {
       settle();
-      reject(error);
+      reject(died(status, signal, worker.lastWords()));
     };
-    const onExit = (): void => onError(new WildmarkError("interrupted", "Stopped."));
     const settle = (): void => {
-      thread.off("message", onMessage).off("error", onError).off("exit", onExit);
+      child.off("message", onMessage).off("close", onClose);
     };
-    thread.on("message", onMessage).on("error", onError).on("exit", onExit);
-    const message: ToWorker = { kind: "compute", position };
-    thread.postMessage(message);
+    child.on("message", onMessage).on("close", onClose);
+    send(child, { kind: "compute", position });
   });
 }
 
@@ -97,4 +118,16 @@ function errorFrom({ message, stack, known }: FromWorker & { readonly kind: "fai
   const error = new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;
+}
+
+function died(status: number | null, signal: NodeJS.Signals | null, lastWords: string): WildmarkError {
+  const how = signal === null ? `ended with status ${status}` : `was killed (${signal})`;
+  const memory = signal === "SIGKILL" || /out of memory|bad_alloc/i.test(lastWords);
+  const said = lastWords.split("\n").find((line) => /^FATAL ERROR|what\(\)|Error: /.test(line));
+  return new WildmarkError(
+    "runtime",
+    `The process that computed it ${how}${memory ? ", as happens when memory runs out" : ""}` +
+      `${said === undefined ? "" : `: ${said.trim()}`}.`,
+    { hint: memory ? "Run it again with fewer --jobs; what is finished is kept." : "What is finished is kept." },
+  );
 }

@@ -1,53 +1,67 @@
 /**
- * @file A thread that computes cells: gets positions in the plan, leaves finished cells in the experiment's folder, says so.
+ * @file A process that computes cells: gets positions in the plan, leaves finished cells in the experiment's folder, says so.
  *
- * ONNX Runtime blocks the thread that calls it, so cells run side by side in threads of their own. What a thread needs to
- * know of the experiment comes as plain data, once.
+ * ONNX Runtime blocks the thread that calls it, so cells run side by side elsewhere; in processes, so that one that runs
+ * out of memory or crashes ends alone. What a process needs to know of the experiment comes as plain data, once.
  */
 
-import { parentPort, workerData } from "node:worker_threads";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
-import { unpackExperiment } from "./unpack-experiment.js";
+import { type FinishAt, unpackExperiment } from "./experiment.js";
+import { CellBusy } from "./store.js";
 import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
-const { experiment, out, runtime }: WorkerSetup = workerData;
-const finish = unpackExperiment(experiment);
-
-/** Progress goes through the other thread's event loop: a few a second are enough. */
+/** Progress goes through the other process's event loop: a few a second are enough. */
 const TELL_EVERY_MS = 100;
 
 const controller = new AbortController();
+let work: { readonly setup: WorkerSetup; readonly finishAt: FinishAt } | undefined;
 
-parentPort?.on("message", async (message: ToWorker) => {
-  if (message.kind === "stop") {
-    controller.abort();
-    return;
-  }
-  const run = { runtime, progress: seldomProgress(), signal: controller.signal };
-  try {
-    const { computed } = await finish(message.position, out, run);
-    tell({ kind: "finished", computed });
-  } catch (error) {
-    tell(failure(error));
+process.on("message", (message: ToWorker) => {
+  switch (message.kind) {
+    case "setup":
+      work = { setup: message.setup, finishAt: unpackExperiment(message.setup.experiment) };
+      return;
+    case "stop":
+      controller.abort();
+      return;
+    case "compute":
+      void compute(message.position).then(tell);
+      return;
   }
 });
+// Whoever directs has ended, in whatever way: nobody waits for this any more.
+process.on("disconnect", () => process.exit());
+// Ctrl-C reaches all processes of a terminal; when to stop is for the one that directs to say.
+process.on("SIGINT", () => {});
+
+async function compute(position: number): Promise<FromWorker> {
+  try {
+    if (work === undefined) throw new Error("asked for a cell before it was said of which experiment");
+    const { setup, finishAt } = work;
+    const run = { runtime: setup.runtime, progress: seldomProgress(), signal: controller.signal };
+    return { kind: "finished", ...(await finishAt(position, setup.out, run)) };
+  } catch (error) {
+    return error instanceof CellBusy ? { kind: "busy" } : failure(error);
+  }
+}
 
 function seldomProgress(): Progress {
   let told = 0;
   return {
-    update(_, done, total) {
+    update(_, done) {
       const now = performance.now();
       if (now - told < TELL_EVERY_MS) return;
       told = now;
-      tell({ kind: "progress", done, total });
+      tell({ kind: "progress", done });
     },
     note: () => {},
   };
 }
 
 function tell(message: FromWorker): void {
-  parentPort?.postMessage(message);
+  // The other side may be gone; then there is nobody to tell, and "disconnect" follows.
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
 }
 
 function failure(error: unknown): FromWorker {

@@ -1,29 +1,93 @@
 /**
- * @file What an experiment is to those who compute it: a plan of cells, and itself as plain data for other threads.
+ * @file What an experiment is to those who compute it: a plan of cells, how one is finished, and itself as plain data for
+ * other processes.
  */
 
 import { type AuditAddress, planAudit } from "./audit-plan.js";
-import { type AuditSpec, type PackedAudit, packAudit } from "./audit-spec.js";
-import { type CellAddress, type PlannedCell, planCells } from "./plan.js";
+import { finishAuditCell } from "./audit-cell.js";
+import { type AuditSpec, type PackedAudit, packAudit, unpackAudit } from "./audit-spec.js";
+import { finishAddressed } from "./finish-cells.js";
+import { type PackedSpec, packSpec, unpackSpec } from "./packed.js";
+import { type CellAddress, type PlannedCell, type PlannedWork, planCells } from "./plan.js";
 import type { ReproduceSpec } from "./reproduce.js";
-import { type PackedSpec, packSpec } from "./worker-messages.js";
+import type { RunOptions } from "./run-options.js";
 
-export interface Experiment<Spec, Address> {
-  readonly spec: Spec;
-  /** Depends on the spec alone, so that a position means the same cell in every thread. */
-  readonly plan: readonly PlannedCell<Address>[];
+/** A cell that has been finished. */
+export interface EndedCell {
+  /** What is said of its result. */
+  readonly line: string;
+  /** False when it was found finished. */
+  readonly computed: boolean;
+}
+
+/** Finishes the cell at a position of the plan in the experiment's folder `out`. */
+export type FinishAt = (position: number, out: string, run: RunOptions) => Promise<EndedCell>;
+
+export interface Experiment {
+  readonly plan: readonly PlannedWork[];
+  readonly finishAt: FinishAt;
   readonly pack: () => PackedExperiment;
 }
 
-/** An experiment that can be sent to another thread. */
+/** An experiment that can be sent to another process; the addresses are those of its plan, in its order. */
 export type PackedExperiment =
-  | { readonly kind: "reproduce"; readonly spec: PackedSpec }
-  | { readonly kind: "audit"; readonly spec: PackedAudit };
+  | { readonly kind: "reproduce"; readonly spec: PackedSpec; readonly addresses: readonly CellAddress[] }
+  | {
+      readonly kind: "audit";
+      readonly spec: PackedAudit;
+      readonly alpha: number;
+      readonly addresses: readonly AuditAddress[];
+    };
 
-export function reproduceExperiment(spec: ReproduceSpec): Experiment<ReproduceSpec, CellAddress> {
-  return { spec, plan: planCells(spec), pack: () => ({ kind: "reproduce", spec: packSpec(spec) }) };
+export function reproduceExperiment(spec: ReproduceSpec): Experiment {
+  const plan = planCells(spec);
+  const addresses = addressesOf(plan);
+  return {
+    plan,
+    finishAt: finishReproduce(spec, addresses),
+    pack: () => ({ kind: "reproduce", spec: packSpec(spec), addresses }),
+  };
 }
 
-export function auditExperiment(spec: AuditSpec): Experiment<AuditSpec, AuditAddress> {
-  return { spec, plan: planAudit(spec).cells, pack: () => ({ kind: "audit", spec: packAudit(spec) }) };
+/** @param alpha the level at which lines speak of a mark as shown. */
+export function auditExperiment(spec: AuditSpec, alpha: number): Experiment {
+  const plan = planAudit(spec).cells;
+  const addresses = addressesOf(plan);
+  return {
+    plan,
+    finishAt: finishAudit(spec, alpha, addresses),
+    pack: () => ({ kind: "audit", spec: packAudit(spec), alpha, addresses }),
+  };
+}
+
+/**
+ * The experiment in the process that it was sent to.
+ *
+ * @throws WildmarkError `usage` where a record is not in its registry.
+ */
+export function unpackExperiment(packed: PackedExperiment): FinishAt {
+  switch (packed.kind) {
+    case "reproduce":
+      return finishReproduce(unpackSpec(packed.spec), packed.addresses);
+    case "audit":
+      return finishAudit(unpackAudit(packed.spec), packed.alpha, packed.addresses);
+  }
+}
+
+function finishReproduce(spec: ReproduceSpec, addresses: readonly CellAddress[]): FinishAt {
+  return (position, out, run) => finishAddressed({ spec, out, run }, at(addresses, position));
+}
+
+function finishAudit(spec: AuditSpec, alpha: number, addresses: readonly AuditAddress[]): FinishAt {
+  return (position, out, run) => finishAuditCell({ spec, out, run }, at(addresses, position), alpha);
+}
+
+function addressesOf<Address>(plan: readonly PlannedCell<Address>[]): Address[] {
+  return plan.map(({ address }) => address);
+}
+
+function at<T>(items: readonly T[], position: number): T {
+  const item = items[position];
+  if (item === undefined) throw new RangeError(`the plan has no cell ${position}`);
+  return item;
 }

@@ -5,10 +5,12 @@
 
 import { join } from "node:path";
 import { innocentCell, markedCell, removalCell, unmarkedCell } from "./cells.js";
+import type { EndedCell } from "./experiment.js";
 import type { CellAddress } from "./plan.js";
 import type { ReproduceSpec } from "./reproduce.js";
+import type { Result, Verdict } from "./result.js";
 import type { RunOptions } from "./run-options.js";
-import { type FinishedCell, finishCell } from "./store.js";
+import { finishCell } from "./store.js";
 
 /** Which experiment, where it is kept, how it runs. */
 export interface Workshop<Spec = ReproduceSpec> {
@@ -43,18 +45,43 @@ export async function finishRemoval(workshop: Workshop, seed: number, mark: numb
   return finishCell(cellFolder(out), cell);
 }
 
-/** The cell that an address names. */
-export function finishAddressed(workshop: Workshop, address: CellAddress): Promise<FinishedCell<unknown>> {
+/** The cell that an address names, and what is said of it. */
+export async function finishAddressed(workshop: Workshop, address: CellAddress): Promise<EndedCell> {
+  const { seed } = address;
   switch (address.kind) {
-    case "unmarked":
-      return finishUnmarked(workshop, address.seed);
-    case "marked":
-      return finishMarked(workshop, address.seed, address.mark);
-    case "innocent":
-      return finishInnocent(workshop, address.seed, address.mark);
-    case "removal":
-      return finishRemoval(workshop, address.seed, address.mark, address.removal);
+    case "unmarked": {
+      const { result, computed } = await finishUnmarked(workshop, seed);
+      return { line: `without a mark, seed ${seed}: accuracy ${percent(result.accuracy)}`, computed };
+    }
+    case "marked": {
+      const { result, computed } = await finishMarked(workshop, seed, address.mark);
+      return { line: `${result.mark} mark, seed ${seed}: ${describe(result)}`, computed };
+    }
+    case "innocent": {
+      const { result, computed } = await finishInnocent(workshop, seed, address.mark);
+      const { verdict, measured } = result;
+      const line =
+        `${workshop.spec.marks[address.mark]?.id} key, seed ${seed}, on the model without a mark: ${verdict.matches} of ` +
+        `${verdict.n} answered, ${shown(verdict)}, retention ${percent(measured.retention)}`;
+      return { line, computed };
+    }
+    case "removal": {
+      const { result, computed } = await finishRemoval(workshop, seed, address.mark, address.removal);
+      return { line: `${result.mark} mark, seed ${seed}, after ${result.title}: ${describe(result)}`, computed };
+    }
   }
+}
+
+function describe({ measured, verdict }: Pick<Result["removals"][number], "measured" | "verdict">): string {
+  return `accuracy ${percent(measured.accuracy)}, retention ${percent(measured.retention)}, ${shown(verdict)}`;
+}
+
+function shown({ owned }: Verdict): string {
+  return owned ? "mark shown" : "mark not shown";
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 export function cellFolder(out: string): string {

@@ -1,17 +1,19 @@
 import { expect, test } from "vitest";
 import { findArchitecture } from "../models/registry.js";
 import { paperSpec } from "./paper.js";
-import { addressKey, planCells } from "./plan.js";
+import { packSpec, unpackSpec } from "./packed.js";
+import { planCells } from "./plan.js";
 import { tinySpec } from "./testing/tiny.js";
-import { packSpec, unpackSpec } from "./worker-messages.js";
 
 test("every cell stands once in the plan, behind what it stands on", () => {
   const plan = planCells(tinySpec({ seeds: [0, 5] }));
   expect(plan.map(({ position }) => position)).toEqual(plan.map((_, i) => i));
-  const keys = plan.map(({ address }) => addressKey(address));
+  const keys = plan.map(({ address }) => Object.values(address).join(" "));
   expect(new Set(keys).size).toBe(keys.length);
   expect(keys.slice(0, 5)).toEqual(["unmarked 0", "marked 0 0", "innocent 0 0", "removal 0 0 0", "removal 0 0 1"]);
   expect(keys.length).toBe(2 * (1 + 2 * (1 + 1 + 2)));
+  for (const { position, needs } of plan) for (const need of needs) expect(need).toBeLessThan(position);
+  expect(plan.slice(0, 5).map(({ needs }) => needs)).toEqual([[], [], [0, 1], [1], [1]]);
 });
 
 test("steps are those that the cells take: epochs times batches", () => {
@@ -20,7 +22,7 @@ test("steps are those that the cells take: epochs times batches", () => {
   expect(steps.slice(0, 5)).toEqual(["unmarked 16", "marked 16", "innocent 0", "removal 8", "removal 4"]);
 });
 
-test("a spec of the registries passes to another thread and back", () => {
+test("a spec of the registries passes to another process and back", () => {
   const { dataset } = tinySpec();
   const spec = paperSpec({
     dataset,

@@ -15,12 +15,11 @@ import type { ChosenMethod } from "../removal/registry.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { imagesSha256 } from "./cells.js";
-import { cellThreads, openCrew } from "./crew.js";
 import { reproduceExperiment } from "./experiment.js";
 import { finishInnocent, finishMarked, finishRemoval, finishUnmarked } from "./finish-cells.js";
 import { dataSummary, parameterCount, thisMachine, thisSoftware } from "./machine.js";
-import { RESULT_FORMAT, RESULT_VERSION, type Result, type Verdict } from "./result.js";
-import type { RunOptions } from "./run-options.js";
+import { RESULT_FORMAT, RESULT_VERSION, type Result } from "./result.js";
+import { type CellsOptions, cellRuntime, cellThreads, runCells } from "./run-cells.js";
 
 export interface ReproduceSpec {
   readonly dataset: Dataset;
@@ -34,16 +33,9 @@ export interface ReproduceSpec {
   readonly seeds: readonly number[];
 }
 
-export interface ReproduceOptions extends RunOptions {
-  /** Folder for cells, models, keys; made if it does not exist. */
-  readonly out: string;
+export interface ReproduceOptions extends CellsOptions {
   /** The command line that does this again, for the document. */
   readonly command: string;
-  /**
-   * Cells computed side by side, each in a thread of its own; default 1, in this thread. Results do not depend on it.
-   * More than one needs a spec whose architecture, marks and methods are those of the registries.
-   */
-  readonly jobs?: number;
 }
 
 /** Runs what is not finished in `options.out` and gathers everything into one result document. */
@@ -88,54 +80,22 @@ async function finishAll(
   options: ReproduceOptions,
 ): Promise<Pick<Result, "unmarked" | "marked" | "removals">> {
   const { marks, removals, seeds } = spec;
-  const crew = openCrew(reproduceExperiment(spec), options);
-  const positions = (list: readonly unknown[]): number[] => list.map((_, i) => i);
-  try {
-    const ofSeeds = await Promise.all(
-      seeds.map(async (seed) => {
-        const unmarked = crew.finish(
-          { kind: "unmarked", seed },
-          (workshop) => finishUnmarked(workshop, seed),
-          ({ accuracy }) => `without a mark, seed ${seed}: accuracy ${percent(accuracy)}`,
-        );
-        const ofMark = async (mark: number) => {
-          const id = marks[mark]?.id;
-          const marked = await crew.finish(
-            { kind: "marked", seed, mark },
-            (workshop) => finishMarked(workshop, seed, mark),
-            (result) => `${id} mark, seed ${seed}: ${describe(result)}`,
-          );
-          const innocent = unmarked.then(() =>
-            crew.finish(
-              { kind: "innocent", seed, mark },
-              (workshop) => finishInnocent(workshop, seed, mark),
-              ({ measured, verdict }) =>
-                `${id} key, seed ${seed}, on the model without a mark: ${verdict.matches} of ${verdict.n} answered, ` +
-                `${shown(verdict)}, retention ${percent(measured.retention)}`,
-            ),
-          );
-          const attacks = positions(removals).map((removal) =>
-            crew.finish(
-              { kind: "removal", seed, mark, removal },
-              (workshop) => finishRemoval(workshop, seed, mark, removal),
-              (result) => `${id} mark, seed ${seed}, after ${result.title}: ${describe(result)}`,
-            ),
-          );
-          const [suspect, ...removed] = await Promise.all([innocent, ...attacks]);
-          return { marked: { ...marked, innocent: suspect }, removed };
-        };
-        const [innocent, ...owners] = await Promise.all([unmarked, ...positions(marks).map(ofMark)]);
-        return { unmarked: innocent, owners };
-      }),
-    );
-    return {
-      unmarked: ofSeeds.map(({ unmarked }) => unmarked),
-      marked: ofSeeds.flatMap(({ owners }) => owners.map(({ marked }) => marked)),
-      removals: ofSeeds.flatMap(({ owners }) => owners.flatMap(({ removed }) => removed)),
-    };
-  } finally {
-    await crew.dismiss();
+  await runCells(reproduceExperiment(spec), options, { goOn: false });
+  const workshop = { spec, out: options.out, run: { runtime: cellRuntime(options.runtime) } };
+  const unmarked: Result["unmarked"] = [];
+  const marked: Result["marked"] = [];
+  const removed: Result["removals"] = [];
+  for (const seed of seeds) {
+    unmarked.push((await finishUnmarked(workshop, seed)).result);
+    for (const mark of marks.keys()) {
+      const innocent = (await finishInnocent(workshop, seed, mark)).result;
+      marked.push({ ...(await finishMarked(workshop, seed, mark)).result, innocent });
+      for (const removal of removals.keys()) {
+        removed.push((await finishRemoval(workshop, seed, mark, removal)).result);
+      }
+    }
   }
+  return { unmarked, marked, removals: removed };
 }
 
 /** The part of a spec that stands in the result as it is: what one run and another of the same spec agree in. */
@@ -157,16 +117,4 @@ async function saveSubsets(spec: ReproduceSpec, out: string): Promise<void> {
 
 function subsetOf({ dataset, fraction }: ReproduceSpec, seed: number): Uint32Array {
   return nestedSubset(dataset.train.labels, dataset.train.classes, fraction, seed);
-}
-
-function describe({ measured, verdict }: Pick<Result["removals"][number], "measured" | "verdict">): string {
-  return `accuracy ${percent(measured.accuracy)}, retention ${percent(measured.retention)}, ${shown(verdict)}`;
-}
-
-function shown({ owned }: Verdict): string {
-  return owned ? "mark shown" : "mark not shown";
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -4,14 +4,18 @@
  * A cell is a pure function of its spec. Its result is written once, atomically, under a name that contains the hash of
  * that spec, together with the files it made; it counts as finished when the result and all of its files are there and
  * the files' hashes are right. Killing the process at any moment loses at most the cell in flight.
+ *
+ * Several processes may work in one folder, also one on a shared disk: a cell that is being computed is claimed
+ * (`claims.ts`). Where two compute the same cell all the same, both write the same, each file in one step.
  */
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileAtomic } from "../core/files.js";
+import { takeClaim } from "./claims.js";
 
 /** A cell before it is computed. */
 export interface Cell<Result> {
@@ -41,64 +45,88 @@ export interface FinishedCell<Result> {
   readonly paths: Readonly<Record<string, string>>;
   /** False when it was found finished. */
   readonly computed: boolean;
+  /** Time that computing it took, then; 0 for cells from before it was written down. */
+  readonly seconds: number;
+}
+
+/** Another process is computing the cell: ask again later. */
+export class CellBusy extends Error {
+  override readonly name = "CellBusy";
 }
 
 const finishedSchema = z.object({
   spec: z.json(),
+  seconds: z.number().min(0).default(0),
   result: z.json(),
   files: z.record(z.string(), z.object({ file: z.string(), sha256: z.string() })),
 });
 
-/** The cell's result: read where it is finished, computed and written where it is not. */
+/**
+ * The cell's result: read where it is finished, computed and written where it is not.
+ *
+ * @throws CellBusy while another process computes it; WildmarkError `cannot-write`.
+ */
 export async function finishCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
-  const stem = stemOf(cell);
-  const path = join(folder, `${stem}.json`);
-  const found = await readFinished(folder, path, cell);
-  if (found !== undefined) return { ...found, computed: false };
+  const found = await findFinished(folder, cell);
+  if (found !== undefined) return found;
+  const claim = await takeClaim(join(folder, `${stemOf(cell)}.claim`));
+  if (claim === undefined) throw new CellBusy(`${cell.name} is being computed by another process`);
+  try {
+    // It may have been finished between the first look and the claim.
+    return (await findFinished(folder, cell)) ?? (await computeCell(folder, cell));
+  } finally {
+    await claim.release();
+  }
+}
 
+async function computeCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
+  const stem = stemOf(cell);
+  const start = performance.now();
   const { result: computed, files } = await cell.compute();
+  const seconds = (performance.now() - start) / 1000;
   // As it will be read back: a document must not depend on which cells were found finished, not even in its order.
   const result = cell.schema.parse(JSON.parse(JSON.stringify(computed)));
-  await mkdir(folder, { recursive: true });
   const written: Record<string, { file: string; sha256: string }> = {};
   for (const [name, { bytes, mode }] of Object.entries(files)) {
     const file = `${stem}.${name}`;
     await writeFileAtomic(join(folder, file), bytes, { force: true, ...(mode === undefined ? {} : { mode }) });
     written[name] = { file, sha256: sha256(bytes) };
   }
-  const document = { spec: cell.spec, result, files: written };
+  const document = { spec: cell.spec, seconds, result, files: written };
   // The result goes last: once it is there, the cell is finished.
+  const path = join(folder, `${stem}.json`);
   await writeFileAtomic(path, Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`), { force: true });
-  return { result, paths: pathsOf(folder, written), computed: true };
+  return { result, paths: pathsOf(folder, written), computed: true, seconds };
 }
 
 /** Whether the cell would be found finished. */
 export async function isFinished<Result>(folder: string, cell: Cell<Result>): Promise<boolean> {
-  return (await readFinished(folder, join(folder, `${stemOf(cell)}.json`), cell)) !== undefined;
+  return (await findFinished(folder, cell)) !== undefined;
 }
 
 /** A cell's files begin with its name and the hash of its spec. */
-function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): string {
+export function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): string {
   return `${name}-${sha256(JSON.stringify(spec)).slice(0, 12)}`;
 }
 
 /** A finished cell, or undefined where anything is missing, damaged, of another spec or another version. */
-async function readFinished<Result>(
+export async function findFinished<Result>(
   folder: string,
-  path: string,
-  { spec, schema }: Cell<Result>,
-): Promise<Omit<FinishedCell<Result>, "computed"> | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  cell: Cell<Result>,
+): Promise<FinishedCell<Result> | undefined> {
+  const { spec, schema } = cell;
+  const text = await readFile(join(folder, `${stemOf(cell)}.json`), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const document = finishedSchema.safeParse(parseJson(text));
   if (!document.success || !isDeepStrictEqual(document.data.spec, JSON.parse(JSON.stringify(spec)))) return undefined;
-  const { files } = document.data;
+  const { files, seconds } = document.data;
   for (const { file, sha256: expected } of Object.values(files)) {
     const bytes = await readFile(join(folder, file)).catch(() => undefined);
     if (bytes === undefined || sha256(bytes) !== expected) return undefined;
   }
   const result = schema.safeParse(document.data.result);
-  return result.success ? { result: result.data, paths: pathsOf(folder, files) } : undefined;
+  if (!result.success) return undefined;
+  return { result: result.data, paths: pathsOf(folder, files), computed: false, seconds };
 }
 
 function pathsOf(folder: string, files: Readonly<Record<string, { file: string }>>): Record<string, string> {

@@ -1,4 +1,4 @@
-/** @file Cells computed side by side in threads of their own give the same bytes as one after the other. */
+/** @file Cells computed side by side in processes of their own give the same bytes as one after the other. */
 
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -28,7 +28,7 @@ describe("wildmark reproduce --jobs", () => {
     expect(await cells(3)).toEqual(alone);
   });
 
-  test("Ctrl-C ends all threads at once, and the same command goes on", async () => {
+  test("Ctrl-C ends all processes at once, and the same command goes on", async () => {
     const words = `${line} --jobs 2 --out stopped`.split(" ");
     const running = start(folder, words);
     await new Promise<void>((resolve) => {
