@@ -212,13 +212,13 @@ async function freshModel(
 }
 
 function imageBatch({ train }: Dataset, count: number, views: readonly View[], random: RandomStream): Batch {
-  const chosen = Array.from({ length: count }, () => random.below(train.count));
+  const chosen = Uint32Array.from({ length: count }, () => random.below(train.count));
   const size = count * imageSize(train.shape);
   const clean = new Float32Array(size);
   packImages(train, chosen, clean);
   const images = new Float32Array(views.length * size);
   views.forEach((view, i) => {
-    view(clean, images.subarray(i * size, (i + 1) * size), train.shape, count, random);
+    view(clean, images.subarray(i * size, (i + 1) * size), train.shape, count, random, chosen);
   });
-  return { images, labels: chosen.map((index) => train.labels[index] ?? 0) };
+  return { images, labels: Array.from(chosen, (index) => train.labels[index] ?? 0) };
 }

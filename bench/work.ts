@@ -112,7 +112,7 @@ export async function epochContestant(work: EpochWork, runtime: RuntimeOptions):
   const unit = async (): Promise<readonly number[]> => {
     const next = await epochs.next();
     if (next.done) throw new Error("WILD ended early");
-    return [next.value.loss, await accuracy(next.value.model(), test, runtime)];
+    return [next.value.loss ?? Number.NaN, await accuracy(next.value.model(), test, runtime)];
   };
   return {
     check: unit,
