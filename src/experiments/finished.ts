@@ -10,6 +10,7 @@ import type { RuntimeOptions } from "../runtime/session.js";
 import { tuningOf } from "../runtime/tuning/mode.js";
 import { type AuditResult, auditSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
+import { type BenchResult, benchSchema } from "./bench-result.js";
 import { type ReproduceSpec, specDocument } from "./reproduce.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./result.js";
 
@@ -17,13 +18,13 @@ import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./resu
 const LARGEST_RESULT = 256 * 2 ** 20;
 
 /** Any document that Wildmark writes about what it measured. */
-export type ResultDocument = Result | AuditResult;
+export type ResultDocument = Result | AuditResult | BenchResult;
 
-const documentSchema = z.discriminatedUnion("kind", [resultSchema, auditSchema]);
+const documentSchema = z.discriminatedUnion("kind", [resultSchema, auditSchema, benchSchema]);
 
 /** @throws WildmarkError `bad-file` when the file is missing, no JSON, or no document of this version. */
 export async function readDocument(path: string): Promise<ResultDocument> {
-  return parseAs(documentSchema, path, "reproduce or audit");
+  return parseAs(documentSchema, path, "reproduce, audit or bench");
 }
 
 /** The result of `reproduce`. @throws WildmarkError `bad-file` as above, and for documents of another kind. */

@@ -9,6 +9,8 @@ import type { ResultDocument } from "../experiments/finished.js";
 import type { Result } from "../experiments/result.js";
 import { auditSections } from "./audit/sections.js";
 import { AUDIT_STYLE } from "./audit/style.js";
+import { benchSections } from "./bench/sections.js";
+import { BENCH_STYLE } from "./bench/style.js";
 import { type Content, html, raw } from "./html.js";
 import { charts } from "./sections/charts.js";
 import { redo, settings, tests } from "./sections/methods.js";
@@ -29,6 +31,8 @@ export function renderReport(document: ResultDocument): string {
       return page(document, STYLE, resultSections(document));
     case "audit":
       return page(document, `${STYLE}${AUDIT_STYLE}`, auditSections(document));
+    case "bench":
+      return page(document, `${STYLE}${BENCH_STYLE}`, benchSections(document));
   }
 }
 

@@ -71,12 +71,14 @@ export interface Look {
   readonly symbol: (typeof SYMBOLS)[number];
 }
 
+/** The n-th look; colours and shapes repeat at different lengths. */
+export function lookAt(i: number): Look {
+  return { colour: `series-${i % SERIES.length}`, symbol: SYMBOLS[i % SYMBOLS.length] ?? "circle" };
+}
+
 /** Looks by `methodKey`: what is under test takes the first colours, the controls the next. */
 export function looks(result: Pick<Charted, "removals">): ReadonlyMap<string, Look> {
   return new Map(
-    allMethods(result).map((method, i) => [
-      methodKey({ method: method.id, title: method.title }),
-      { colour: `series-${i % SERIES.length}`, symbol: SYMBOLS[i % SYMBOLS.length] ?? "circle" },
-    ]),
+    allMethods(result).map((method, i) => [methodKey({ method: method.id, title: method.title }), lookAt(i)]),
   );
 }

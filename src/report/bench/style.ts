@@ -1,0 +1,12 @@
+/** @file What a bench's report adds to the style sheet: rankings and the reading of the heat map. */
+
+/** CSS text. Nothing in it comes from a document. */
+export const BENCH_STYLE = `
+.headline { font: 600 1.3rem/1.4 var(--serif); margin: 0 0 .8rem; max-width: 88ch; text-wrap: pretty; }
+.headline p { max-width: none; margin: .35rem 0; }
+.wide svg { display: block; max-width: 100%; height: auto; overflow: visible; }
+.wide { overflow-x: auto; }
+.ranks td.tied::before { content: "= "; color: var(--faint); }
+.ranks tr.tied th, .ranks tr.best th { font-weight: 650; }
+details pre { max-height: 26rem; overflow: auto; font: .78rem/1.45 var(--mono); background: var(--soft); padding: 10px 12px; }
+`;
