@@ -14,7 +14,8 @@ import { type GraphBuilder, graphBuilder } from "./builder.js";
 import { canonicalGraph } from "./canonical.js";
 import { type Classifier, describeDims, findClassifier } from "./classifier.js";
 import { withFreeBatch } from "./free-batch.js";
-import type { Dim, Graph, ValueInfo } from "./graph.js";
+import { withFront } from "./front.js";
+import type { Dim, Graph } from "./graph.js";
 import type { Model } from "./model.js";
 import { fits, type Layout, type ResolvedPreprocessing, resolvePreprocessing } from "./preprocessing.js";
 import { knownRanks } from "./rank.js";
@@ -48,7 +49,10 @@ export function imageGraph(model: Model, shape: ImageShape): ImageGraph {
   const canonical = canonicalGraph(model.graph);
   const fixed = input.dims?.[0];
   const free = typeof fixed === "number" ? withFreeBatch(canonical, input.name, fixed) : canonical;
-  const fed = withImageInput(free, input, preprocessing, shape);
+  const dims = ["N", shape.channels, shape.height, shape.width];
+  const fed = withFront(free, input.name, { name: "wildmark/image", type: "float32", dims }, (b, image) =>
+    laidOut(b, scaled(b, image, preprocessing, shape), preprocessing.layout, input.dims ?? [], shape),
+  );
   const b = graphBuilder(fed.graph.name, { from: fed.graph });
   const ranks = knownRanks(canonical);
   const asRows = (value: string): string =>
@@ -61,32 +65,13 @@ export function imageGraph(model: Model, shape: ImageShape): ImageGraph {
     graph: b.build(),
     classifier: {
       ...found,
-      input: { name: fed.input, type: "float32", dims: ["N", shape.channels, shape.height, shape.width] },
+      input: fed.input,
       output,
       logits,
     },
     preprocessing,
     freed: typeof fixed === "number",
   };
-}
-
-/** Puts preprocessing and layout before the model; the model's own input becomes the last of these values. */
-function withImageInput(
-  graph: Graph,
-  { name: original, dims = [] }: ValueInfo,
-  preprocessing: ResolvedPreprocessing,
-  shape: ImageShape,
-): { readonly graph: Graph; readonly input: string } {
-  const fed = ["N", shape.channels, shape.height, shape.width];
-  const b = graphBuilder(graph.name, { from: { ...graph, inputs: [], nodes: [] } });
-  const image = b.input("wildmark/image", "float32", fed);
-  const prepared = laidOut(b, scaled(b, image, preprocessing, shape), preprocessing.layout, dims, shape);
-  if (prepared === image) {
-    return { graph: { ...graph, inputs: [{ name: original, type: "float32", dims: fed }] }, input: original };
-  }
-  const front = b.build();
-  const nodes = front.nodes.map((node) => (node.outputs[0] === prepared ? { ...node, outputs: [original] } : node));
-  return { graph: { ...front, nodes: [...nodes, ...graph.nodes] }, input: image };
 }
 
 /** Channel order, range, mean and standard deviation: one Gather, Mul and Add at most. */

@@ -16,6 +16,15 @@ export interface GradientPlan extends ObjectivePlan {
   readonly variable?: readonly string[];
 }
 
+/** Of one run; new arrays each time. */
+export interface Gradient {
+  readonly loss: number;
+  /** By each of `by`, in the value's own dimensions. */
+  readonly gradients: ReadonlyMap<string, FloatTensor>;
+  /** What the objective tells beside the loss (`BuiltObjective.watch`). */
+  readonly watched: ReadonlyMap<string, number>;
+}
+
 export interface CompiledGradient {
   /** The model's input, [views · batch, …]: fill it before each `run`. */
   readonly images: Float32Array;
@@ -23,13 +32,13 @@ export interface CompiledGradient {
   readonly targets: Float32Array;
   /** Another value for a `variable` initialiser, from the next run on; read in place. */
   set(name: string, value: FloatTensor): void;
-  /** @returns the objective, and its gradient by each of `by` in the value's own dimensions; new arrays each time. */
-  run(): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, FloatTensor> }>;
+  run(): Promise<Gradient>;
   release(): Promise<void>;
 }
 
 const LOSS = "wildmark/loss";
 const gradientName = (value: string): string => `wildmark/gradient/${value}`;
+const watchName = (what: string): string => `wildmark/watch/${what}`;
 
 /**
  * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `bad-model` where the objective does not
@@ -38,17 +47,18 @@ const gradientName = (value: string): string => `wildmark/gradient/${value}`;
 export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
   const inputs = stepInputs(plan);
   const variable = new Map((plan.variable ?? []).map((name) => [name, initializerOf(plan.graph, name)]));
-  const { b, loss, gradients } = await appendObjective(plan, plan.by, inputs, options);
+  const { b, loss, watch, gradients } = await appendObjective(plan, plan.by, inputs, options);
   // One gradient may serve two values: each gets a name of its own.
   for (const value of plan.by) b.op("Identity", [gradientOf(gradients, value)], {}, { name: gradientName(value) });
   b.op("Identity", [loss], {}, { name: LOSS });
+  for (const [what, value] of Object.entries(watch)) b.op("Identity", [value], {}, { name: watchName(what) });
   const built = b.build();
   const float = (name: string) => ({ name, type: "float32" as const, dims: undefined });
   const graph: Graph = {
     ...built,
     inputs: [...built.inputs, ...[...variable].map(([name, { dims }]) => ({ ...float(name), dims }))],
     initializers: new Map([...built.initializers].filter(([name]) => !variable.has(name))),
-    outputs: [LOSS, ...plan.by.map(gradientName)].map(float),
+    outputs: [LOSS, ...plan.by.map(gradientName), ...Object.keys(watch).map(watchName)].map(float),
   };
   const session = await createSession(await lowered(graph, options), options);
   return {
@@ -60,9 +70,11 @@ export async function compileGradient(plan: GradientPlan, options: RuntimeOption
     },
     async run() {
       const results = await session.run(new Map([...objectiveFeeds(plan, inputs), ...variable]));
+      const numberOf = (name: string): number => floatOutput(results, name).data[0] ?? Number.NaN;
       return {
-        loss: floatOutput(results, LOSS).data[0] ?? Number.NaN,
+        loss: numberOf(LOSS),
         gradients: new Map(plan.by.map((value) => [value, floatOutput(results, gradientName(value))])),
+        watched: new Map(Object.keys(watch).map((what) => [what, numberOf(watchName(what))])),
       };
     },
     release: () => session.release(),

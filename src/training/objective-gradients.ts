@@ -63,6 +63,8 @@ export interface AppendedObjective {
   /** Holds forward graph, objective and gradients; its inputs are images and targets. */
   readonly b: GraphBuilder;
   readonly loss: string;
+  /** What the objective tells beside the loss: names of scalars, by what they are called. */
+  readonly watch: Readonly<Record<string, string>>;
   /** By value; those that the objective does not depend on have none. */
   readonly gradients: ReadonlyMap<string, string>;
   readonly statistics: readonly RunningStatistic[];
@@ -84,11 +86,15 @@ export async function appendObjective(
   const b = graphBuilder("training step", { from: { ...forward, inputs: [input] } });
   b.input(TARGETS, "float32", inputs.targets.dims);
   const { logits, features } = classifier;
-  const { loss, stopAt } = objective.build({ b, batch, images: input.name, logits, features, targets: TARGETS });
+  const {
+    loss,
+    stopAt,
+    watch = {},
+  } = objective.build({ b, batch, images: input.name, logits, features, targets: TARGETS });
   const trace = await traceGraph(b.build(), objectiveFeeds(plan, inputs), options);
   const stops = stopAt === undefined ? {} : { stopAt: new Set(stopAt) };
   const gradients = appendGradients(b, { trace, loss, by, ...stops });
-  return { b, loss, gradients, statistics };
+  return { b, loss, watch, gradients, statistics };
 }
 
 /** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */

@@ -32,6 +32,8 @@ export interface BuiltObjective {
   readonly loss: string;
   /** Values through which no gradient flows back. */
   readonly stopAt?: readonly string[];
+  /** Scalars that are told beside the loss, by what they are called: `compileGradient`. */
+  readonly watch?: Readonly<Record<string, string>>;
 }
 
 /**
