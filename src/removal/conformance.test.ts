@@ -4,23 +4,18 @@
  */
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { randomStream } from "../core/random.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
 import { copyPixels } from "../data/dataset.js";
-import { imageFeed } from "../data/feed.js";
-import { cleanView } from "../data/views.js";
 import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, encodeModel, type Model } from "../onnx/model.js";
 import { storedTensors } from "../onnx/traverse.js";
-import { trainEpochs } from "../training/epochs.js";
-import { crossEntropyObjective } from "../training/objective.js";
-import { sgdPlan, sgdShape } from "../training/options.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
-import type { Attack, Stage } from "./method.js";
 import { type ChosenMethod, findMethod, removalMethods } from "./registry.js";
+import { attack, subset, trainedTinyModel, unlabelled } from "./testing/attacked.js";
 
 const EPOCHS = 2;
 const small = { epochs: EPOCHS, batch: 8 };
@@ -38,41 +33,13 @@ const shortRuns: Readonly<Record<string, Short>> = {
   "magnitude-pruning": { options: {}, records: 1 },
 };
 const shortRun = (id: string): Short => shortRuns[id] ?? { options: small, records: EPOCHS };
-const subset = tinyImages(24, { seed: 7 });
-const { labels: _, classes: __, ...unlabelled } = tinyImages(24, { seed: 8 });
-
-/** A model that has learnt the images a little, with running statistics of its own. */
-async function trained(batchNorm: boolean): Promise<Model> {
-  const options = z
-    .strictObject(sgdShape({ epochs: 4, batch: 8, learningRate: 0.05, schedule: "constant", weightDecay: 0 }))
-    .parse({});
-  const feed = imageFeed(tinyImages(64), { batch: 8, views: [cleanView], random: randomStream(1) });
-  let model = tinyModel({ batchNorm });
-  for await (const epoch of trainEpochs(model, sgdPlan(options, crossEntropyObjective()), feed)) model = epoch.model();
-  return model;
-}
 
 let marked: Model;
 let markedWithBatchNorm: Model;
 beforeAll(async () => {
-  marked = await trained(false);
-  markedWithBatchNorm = await trained(true);
+  marked = await trainedTinyModel();
+  markedWithBatchNorm = await trainedTinyModel({ batchNorm: true });
 });
-
-interface Outcome {
-  readonly records: readonly Stage[];
-  readonly model: Model;
-}
-
-async function attack(method: ChosenMethod, model: Model, seed: number, more: Partial<Attack> = {}): Promise<Outcome> {
-  const records: Stage[] = [];
-  let last = model;
-  for await (const epoch of method.run({ model, subset, unlabelled, random: randomStream(seed, "attack"), ...more })) {
-    records.push(epoch);
-    last = epoch.model();
-  }
-  return { records, model: last };
-}
 
 const shapes = (model: Model): Record<string, readonly number[]> =>
   Object.fromEntries([...storedTensors(model.graph)].map(([name, { dims }]) => [name, dims]));

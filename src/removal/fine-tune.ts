@@ -4,10 +4,9 @@
  */
 
 import { z } from "zod";
-import { WildmarkError } from "../core/errors.js";
 import { cleanView } from "../data/views.js";
-import { findClassifier } from "../onnx/classifier.js";
 import { crossEntropyObjective } from "../training/objective.js";
+import { lastLayerOf } from "./last-layer.js";
 import type { RemovalMethod } from "./method.js";
 import { redrawn } from "./redraw.js";
 import { tune, tuningShape } from "./tuning.js";
@@ -33,13 +32,13 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
   options,
   label: ({ variant }) => `Fine-tuning (${variant.toUpperCase()})`,
   run(attack, chosen) {
-    const { lastLayer, note } = findClassifier(attack.model.graph);
     const restart = chosen.variant === "rtll" || chosen.variant === "rtal";
     const lastOnly = chosen.variant === "ftll" || chosen.variant === "rtll";
-    if (lastLayer.length === 0 && (restart || lastOnly)) throw withoutLastLayer(chosen.variant, note);
-    const model = restart
-      ? redrawn(attack.model, lastLayer, attack.random.stream("init"), attack.trainFrom)
-      : attack.model;
+    const layer = restart || lastOnly ? lastLayerOf(attack.model, chosen.variant.toUpperCase(), WITHOUT) : undefined;
+    const model =
+      layer === undefined || !restart
+        ? attack.model
+        : redrawn(attack.model, layer.names, attack.random.stream("init"), attack.trainFrom);
     // The layers before the last one are to stay as they are, their running statistics included.
     const tuned = lastOnly ? { ...chosen, batchNorm: "frozen" as const } : chosen;
     return tune({ ...attack, model }, tuned, {
@@ -50,9 +49,4 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
   },
 };
 
-function withoutLastLayer(variant: string, note: string | undefined): WildmarkError {
-  const why = note === undefined ? "" : ` ${note}`;
-  return new WildmarkError("bad-model", `${variant.toUpperCase()} needs a last layer; the model has none.${why}`, {
-    hint: "Fine-tune all layers as they are: variant ftal.",
-  });
-}
+const WITHOUT = "Fine-tune all layers as they are: variant ftal.";

@@ -8,10 +8,12 @@
 import type { RandomStream } from "../core/random.js";
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import { canonicalGraph } from "../onnx/canonical.js";
+import { findClassifier } from "../onnx/classifier.js";
 import type { Graph, Node } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import { isOperator, storedTensors } from "../onnx/traverse.js";
+import type { Attack } from "./method.js";
 
 /**
  * The model with fresh values for the float32 tensors `names`, each from its own stream. What lies before `trainFrom`
@@ -26,6 +28,12 @@ export function redrawn(model: Model, names: readonly string[], random: RandomSt
     if (tensor?.type === "float32") fresh.set(name, redraw(model.graph, name, tensor.dims, random.stream(name)));
   }
   return withWeights(model, fresh);
+}
+
+/** The attacked model's graph with all weights fresh, running statistics too: they hold what the marked model has seen. */
+export function freshModel({ model, random, trainFrom }: Pick<Attack, "model" | "random" | "trainFrom">): Model {
+  const { trainable, statistics } = findClassifier(model.graph);
+  return redrawn(model, [...trainable, ...statistics], random.stream("init"), trainFrom);
 }
 
 function redraw(graph: Graph, name: string, dims: readonly number[], random: RandomStream): FloatTensor {

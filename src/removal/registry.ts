@@ -2,12 +2,16 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
+import { distillation } from "./distillation.js";
 import { fineTune } from "./fine-tune.js";
+import { fst } from "./fst.js";
 import { magnitudePruning } from "./magnitude-pruning.js";
 import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
+import { modelExtraction } from "./model-extraction.js";
 import { quantisation } from "./quantisation.js";
 import { randomErasing } from "./random-erasing.js";
 import { scratch } from "./scratch.js";
+import { weightDecay } from "./weight-decay.js";
 import { wild } from "./wild.js";
 
 /** A method whose options have been checked: ready to run. */
@@ -40,6 +44,10 @@ const registered = {
   scratch: register(scratch),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
+  fst: register(fst),
+  "weight-decay": register(weightDecay),
+  "model-extraction": register(modelExtraction),
+  distillation: register(distillation),
 };
 
 export const removalMethods: readonly RegisteredMethod[] = Object.values(registered);
