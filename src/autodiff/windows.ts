@@ -73,6 +73,24 @@ export function windowsOf(
 }
 
 /**
+ * The windows of a Conv or pooling node that has not been run: as many as fit.
+ *
+ * @returns undefined where the node leaves padding or rounding to the runtime.
+ */
+export function plannedWindows(
+  node: Node,
+  xDims: readonly number[],
+  kernel: readonly number[],
+): WindowAxis[] | undefined {
+  const plain = stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET" && intAttribute(node, "ceil_mode", 0) === 0;
+  if (!plain || xDims.length !== kernel.length + 2) return undefined;
+  return axesFrom(node, xDims, [], kernel).map((axis) => ({
+    ...axis,
+    output: Math.floor((axis.input + axis.begin + axis.end - extent(axis)) / axis.stride) + 1,
+  }));
+}
+
+/**
  * The windows of a ConvTranspose node, seen as those of the convolution that it is the transpose of: they read what the
  * node gives, and there are as many of them as it has inputs.
  */

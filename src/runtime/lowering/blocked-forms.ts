@@ -4,16 +4,10 @@
  * Convolutions bring the layout in, everything else follows its inputs; what has no form here gets them in plain order.
  */
 
+import { plannedWindows, stepAttributes } from "../../autodiff/windows.js";
 import { elementCount, sameDims } from "../../core/tensor.js";
 import { type GraphBuilder, float } from "../../onnx/builder.js";
-import {
-  floatAttribute,
-  intAttribute,
-  intsAttribute,
-  type Node,
-  operatorName,
-  stringAttribute,
-} from "../../onnx/graph.js";
+import { floatAttribute, intAttribute, type Node, operatorName } from "../../onnx/graph.js";
 import {
   blockedConv,
   blockedKernel,
@@ -24,6 +18,8 @@ import {
   ones,
   perChannel,
 } from "./blocked.js";
+import { maxPool, maxPoolGrad } from "./blocked-pooling.js";
+import { greyConvolution } from "./grey.js";
 import type { Layouts } from "./layouts.js";
 
 export interface FormContext {
@@ -34,6 +30,8 @@ export interface FormContext {
   readonly block: number;
   /** Static dimensions of a value, where the graph says them. */
   dims(value: string): readonly number[] | undefined;
+  /** The numbers of a value, where it is an initialiser of integers. */
+  integers(value: string): readonly number[] | undefined;
   /** The only node that reads a value that is no output of the graph; undefined where there are several or none. */
   soleReader(value: string): Node | undefined;
 }
@@ -47,7 +45,7 @@ export function appendBlocked(context: FormContext): boolean {
 }
 
 const forms: Readonly<Record<string, BlockedForm>> = {
-  Conv: convolution,
+  Conv: (context) => greyConvolution(context) || convolution(context),
   BatchNormalization: batchNormalization,
   Add: (context) => residual(context) || elementwise(context),
   Sub: elementwise,
@@ -70,11 +68,27 @@ const forms: Readonly<Record<string, BlockedForm>> = {
     return true;
   },
 
+  MaxPool: maxPool,
+  "wildmark.MaxPoolGrad": maxPoolGrad,
+
+  /** Over images and positions: the gradient of a bias. */
+  ReduceSum({ node, b, layouts, integers }) {
+    const [x = "", axes = ""] = node.inputs;
+    const place = layouts.place(x);
+    const perChannelSum = integers(axes)?.join() === "0,2,3" && intAttribute(node, "keepdims", 1) === 0;
+    if (place === undefined || !perChannelSum) return false;
+    const means = blockedOp(b, "GlobalAveragePool", [layouts.at(x, place)], {});
+    const others = place.lanes === "channels" ? [0, 2, 3] : [1, 2, 3];
+    const sum = b.op("ReduceSum", [means, b.ints(others)], { keepdims: 0 });
+    layouts.name(node.outputs[0] ?? "", b.op("Mul", [sum, b.scalar(elementCount(place.dims.slice(2)))]));
+    return true;
+  },
+
   "wildmark.ReluGrad"({ node, b, layouts }) {
     const [dy = "", y = "", dx = ""] = [...node.inputs, ...node.outputs];
-    const dims = layouts.dims(y);
-    if (dims === undefined) return false;
-    layouts.give(dx, gated(b, layouts.blocked(dy, dims), layouts.blocked(y, dims)), dims);
+    const place = layouts.place(y);
+    if (place === undefined) return false;
+    layouts.give(dx, gated(b, layouts.at(dy, place), layouts.at(y, place)), place.dims, place.lanes);
     return true;
   },
 
@@ -116,24 +130,19 @@ export function gated(b: GraphBuilder, dy: string, y: string): string {
 
 function convolution({ node, b, layouts, block, dims }: FormContext): boolean {
   const [x = "", w = "", bias = ""] = node.inputs;
-  const [xDims, wDims] = [layouts.dims(x) ?? dims(x), dims(w)];
+  const [xDims, wDims] = [layouts.place(x)?.dims ?? dims(x), dims(w)];
   if (xDims?.length !== 4 || wDims === undefined) return false;
   const [outputs = 1, inputs = 1, ...kernel] = wDims;
-  const plainGroups = intAttribute(node, "group", 1) === 1 && stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET";
+  const axes = plannedWindows(node, xDims, kernel);
   // Few channels are read in plain order, as of a photograph: only the result is in blocks.
   const few = inputs < block;
-  if (!plainGroups || outputs % block !== 0 || (!few && inputs % block !== 0)) return false;
+  const fits = outputs % block === 0 && (few || inputs % block === 0) && intAttribute(node, "group", 1) === 1;
+  if (axes === undefined || !fits) return false;
   // Kernels of one cell are plain matrix products, which reordering would cost more than it saves.
   if (elementCount(kernel) === 1 && layouts.dims(x) === undefined) return false;
-  const strides = intsAttribute(node, "strides") ?? [1, 1];
-  const pads = intsAttribute(node, "pads") ?? [0, 0, 0, 0];
-  const dilations = intsAttribute(node, "dilations") ?? [1, 1];
+  const { strides = [], pads = [], dilations = [] } = stepAttributes(axes);
   const image = few ? layouts.plain(x) : layouts.blocked(x, xDims);
   const blockedW = blockedKernel(b, layouts.plain(w), wDims, block);
-  const windows = kernel.map((size, i) => {
-    const padded = (xDims[i + 2] ?? 1) + (pads[i] ?? 0) + (pads[i + 2] ?? 0);
-    return Math.floor((padded - (size - 1) * (dilations[i] ?? 1) - 1) / (strides[i] ?? 1)) + 1;
-  });
   const plain = !few && bias === "" && [...strides, ...dilations].every((step) => step === 1);
   const y = plain
     ? convolved(b, image, blockedW, { dims: xDims, outputs, size: kernel, pads, block })
@@ -143,7 +152,7 @@ function convolution({ node, b, layouts, block, dims }: FormContext): boolean {
         pads,
         dilations,
       });
-  layouts.give(node.outputs[0] ?? "", y, [xDims[0] ?? 1, outputs, ...windows]);
+  layouts.give(node.outputs[0] ?? "", y, [xDims[0] ?? 1, outputs, ...axes.map((axis) => axis.output)]);
   return true;
 }
 
@@ -235,15 +244,19 @@ function residual({ node, b, layouts, soleReader }: FormContext): boolean {
   return true;
 }
 
-/** The same operator on the blocks: all inputs are images of the same dimensions, or single numbers. */
+/** The same operator on the blocks: all inputs are images that lie alike, or single numbers. */
 function elementwise({ node, b, layouts, dims }: FormContext): boolean {
-  const image = node.inputs.map((value) => layouts.dims(value)).find((found) => found !== undefined);
-  if (image === undefined) return false;
+  const place = node.inputs.map(layouts.place).find((found) => found !== undefined);
+  if (place === undefined) return false;
   const single = (value: string): boolean => value === "" || elementCount(dims(value) ?? [2]) === 1;
-  if (!node.inputs.every((value) => sameShape(image, layouts.dims(value)) || single(value))) return false;
-  const inputs = node.inputs.map((value) => (single(value) ? layouts.plain(value) : layouts.blocked(value, image)));
+  const alike = (value: string): boolean => {
+    const found = layouts.place(value);
+    return found?.lanes === place.lanes && sameDims(found.dims, place.dims);
+  };
+  if (!node.inputs.every((value) => alike(value) || single(value))) return false;
+  const inputs = node.inputs.map((value) => (single(value) ? layouts.plain(value) : layouts.at(value, place)));
   const [output = ""] = node.outputs;
-  layouts.give(output, b.op(node.opType, inputs, node.attributes), image);
+  layouts.give(output, b.op(node.opType, inputs, node.attributes), place.dims, place.lanes);
   return true;
 }
 

@@ -10,6 +10,7 @@ import { elementCount } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
 import { blockedConvGradWeight as blocked } from "./conv-grad-weight-blocked.js";
+import { greyConvGradWeight } from "./grey.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
 
 /** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
@@ -132,12 +133,13 @@ function cropped(b: GraphBuilder, value: string, sizes: readonly number[]): stri
 
 export const convGradWeight: LoweringFamily = {
   operator: "ConvGradWeight",
-  lowerings: [conv, convDeeper, columns, imageColumns, blocked],
+  lowerings: [conv, convDeeper, columns, imageColumns, blocked, greyConvGradWeight],
   /**
    * As measured on two cores: `blocked` where images and channels fill blocks (3×3 at stride 1, 128 images, beside what
    * would be taken without: 0.2 to 0.5 of the time for 16 and 32 channels on 32×32 and 16×16, 0.5 to 1.1 for 64 and 128 on
    * 8×8 and 4×4, 0.6 to 1.6 at stride 2, on a busy machine), else `conv-deeper` nearly everywhere
-   * (16 to 128 channels: 0.3 to 0.5 of the time of `conv`), `conv` for LeNet's grey images, `image-columns` for colour
+   * (16 to 128 channels: 0.3 to 0.5 of the time of `conv`), `image-blocks` for LeNet's grey images (0.3 of `conv`), `conv` where
+   * they fill no blocks, `image-columns` for colour
    * (0.6 of `conv`) and for kernels of one cell, which need no copies (0.4 of `conv-deeper`), `columns` where windows are
    * many and stand close (16 and 32 channels on 32×32 and 16×16: 0.8 to 0.95 of `conv-deeper`, 64 channels on 32×32: 0.7).
    */
@@ -146,6 +148,7 @@ export const convGradWeight: LoweringFamily = {
     const [, channels = 1] = xDims;
     const onCpu = imageColumns.supports(node, device);
     if (blocked.supports(node, device, block)) return blocked.name;
+    if (greyConvGradWeight.supports(node, device, block)) return greyConvGradWeight.name;
     if (onCpu && (elementCount(wDims.slice(2)) === 1 || channels === 3)) return imageColumns.name;
     const dense = axes.every(({ stride, kernel }) => stride === 1 && kernel <= 3);
     if (onCpu && channels > 3 && dense && elementCount(yDims.slice(2)) >= 256) return columns.name;

@@ -66,8 +66,12 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
         const [reader, ...others] = outputs.has(value) ? [] : (readers.get(value) ?? []);
         return others.length === 0 ? reader : undefined;
       };
+      const integers = (value: string): readonly number[] | undefined => {
+        const tensor = graph.initializers.get(value);
+        return tensor?.type === "int64" ? Array.from(tensor.data, Number) : undefined;
+      };
       const context = { node, b, layouts, block: layouts.block, dims: (value: string) => dims.get(value) };
-      if (appendBlocked({ ...context, soleReader })) return undefined;
+      if (appendBlocked({ ...context, integers, soleReader })) return undefined;
     }
     if (node.domain !== WILDMARK_DOMAIN) return { ...node, inputs: node.inputs.map(layouts.plain) };
     const result = loweringFor(node, options).append({
@@ -76,6 +80,7 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
       block: options.block,
       input: (i) => layouts.plain(node.inputs[i] ?? ""),
       blocked: (i, inputDims) => layouts.blocked(node.inputs[i] ?? "", inputDims),
+      layouts,
       producer: (value) => nodes.find(({ outputs: made }) => made.includes(value)),
       replace: (old, replacement) => nodes.splice(nodes.indexOf(old), 1, replacement),
     });

@@ -59,6 +59,7 @@ const convCases: Readonly<Record<string, ConvGeometry>> = Object.fromEntries(
           [`${title}; whole blocks`, convOf(axes, block, 2 * block, 2 * block, 1)] as const,
           [`${title}; one block`, convOf(axes, 2 * block, block, block, 1)] as const,
           [`${title}; few channels`, convOf(axes, 2 * block, 3, block, 1)] as const,
+          [`${title}; grey images`, convOf(axes, 2 * block, 1, 3, 1)] as const,
         ]),
   ]),
 );

@@ -8,6 +8,7 @@
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Node } from "../../onnx/graph.js";
 import type { Device } from "../session.js";
+import type { Layouts } from "./layouts.js";
 
 export interface LoweringContext {
   /** The primitive to be replaced. */
@@ -20,6 +21,8 @@ export interface LoweringContext {
   input(i: number): string;
   /** Name of input i in blocks of channels; `dims` are the input's own. */
   blocked(i: number, dims: readonly number[]): string;
+  /** How values lie, for those that are wanted in blocks of something else. */
+  readonly layouts: Layouts;
   /** The node of the graph that computes `value`, with what earlier lowerings made of it. */
   producer(value: string): Node | undefined;
   /** Puts `replacement`, which gives at least the same outputs, in the place of a `producer`. */
