@@ -207,7 +207,7 @@ export function unblockedKernel(
 }
 
 /** Some of the `rows` rows of a matrix in some order; the matrix itself where that is all of them as they are. */
-function picked(b: GraphBuilder, matrix: string, rows: number, order: readonly number[]): string {
+export function picked(b: GraphBuilder, matrix: string, rows: number, order: readonly number[]): string {
   const same = order.length === rows && order.every((row, i) => row === i);
   return same ? matrix : b.op("Gather", [matrix, b.ints(order)], { axis: 0 });
 }

@@ -85,7 +85,7 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
       replace: (old, replacement) => nodes.splice(nodes.indexOf(old), 1, replacement),
     });
     if (typeof result === "string") layouts.name(output, result);
-    else layouts.give(output, result.name, result.dims);
+    else layouts.give(output, result.name, result.dims, result.lanes);
     return undefined;
   };
   /** Runs `append` and moves the nodes that it appended to the end of the new graph. */

@@ -8,7 +8,7 @@
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Node } from "../../onnx/graph.js";
 import type { Device } from "../session.js";
-import type { Layouts } from "./layouts.js";
+import type { Layouts, Place } from "./layouts.js";
 
 export interface LoweringContext {
   /** The primitive to be replaced. */
@@ -29,11 +29,9 @@ export interface LoweringContext {
   replace(node: Node, replacement: Node): void;
 }
 
-/** An image in blocks of channels, where a lowering gives it so. */
-export interface InBlocks {
+/** An image in blocks, where a lowering gives it so. */
+export interface InBlocks extends Place {
   readonly name: string;
-  /** [N, C, H, W] */
-  readonly dims: readonly number[];
 }
 
 export interface Lowering {

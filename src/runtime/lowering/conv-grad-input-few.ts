@@ -1,0 +1,86 @@
+/**
+ * @file The gradient of a convolution to an input of few channels, in the blocked layout.
+ *
+ * Few channels fill no block, so neighbours in a row stand beside each other in one: a convolution that moves on by as many
+ * cells as there are neighbours, and whose kernel holds the rotated one once for each of them, shifted by a cell. All images
+ * stand in one row, with as many zeros between them as windows reach over. The result has images side by side in blocks.
+ */
+
+import { convGeometry, extent, leftover, type WindowAxis } from "../../autodiff/windows.js";
+import type { GraphBuilder } from "../../onnx/builder.js";
+import { blockedConv, blockedKernel, blockInwards, ones, perChannel, picked } from "./blocked.js";
+import type { Lowering } from "./lowering.js";
+
+export const neighboursConvGradInput: Lowering = {
+  name: "neighbours",
+  supports(node, device, block) {
+    const { xDims, yDims, axes, group } = convGeometry(node);
+    const [n = 1, channels = 1] = xDims;
+    if (device !== "cpu" || block === undefined || group !== 1 || axes.length !== 2) return false;
+    if (n % block !== 0 || (yDims[1] ?? 1) % block !== 0 || channels > block / 2) return false;
+    return axes.every((axis) => axis.stride === 1 && axis.dilation === 1 && padsOf(axis).every((pad) => pad >= 0));
+  },
+  append({ node, b, input, blocked: image, block = 1 }) {
+    const { xDims, yDims, wDims, axes } = convGeometry(node);
+    const [n = 1, c = 1, height = 1, width = 1] = xDims;
+    const [, m = 1, rows = 1, columns = 1] = yDims;
+    const [, , down = 1, across = 1] = wDims;
+    const [[top = 0, bottom = 0] = [], [left = 0, right = 0] = []] = axes.map(padsOf);
+    const neighbours = 2 ** Math.floor(Math.log2(block / c));
+    const steps = Math.ceil(Math.max(width, columns + Math.max(left, right)) / neighbours);
+
+    const gap = steps * neighbours - columns;
+    const spaced = perChannel(b, image(0, yDims), m, { scale: ones(b, m), pads: [0, 0, 0, gap] });
+    const lines = b.op("Reshape", [spaced, b.ints([n, (m / block) * rows, steps * neighbours * block])]);
+    const row = b.op("Transpose", [lines], { perm: [1, 0, 2] });
+    const y = blockedConv(
+      b,
+      [
+        b.op("Reshape", [row, b.ints([1, m, rows, n * steps * neighbours])]),
+        shiftedKernels(b, input(1), wDims, { neighbours, block }),
+      ],
+      {
+        kernel: [down, across + neighbours - 1],
+        strides: [1, neighbours],
+        pads: [top, left, bottom, across - 1 - left],
+      },
+    );
+
+    // [height, N/b, b images, steps, lanes] → [C, N/b, height, width, b images]
+    const batches = n / block;
+    const inward = blockInwards(b, y, height * batches, block, steps * block);
+    const cells = b.op("Reshape", [inward, b.ints([height * batches * steps * block, block])]);
+    const order = Array.from({ length: c * batches * height * width }, (_, i) => {
+      const [x, line] = [i % width, Math.floor(i / width)];
+      const [atRow, batch] = [line % height, Math.floor(line / height) % batches];
+      const channel = Math.floor(line / height / batches);
+      const step = (atRow * batches + batch) * steps + Math.floor(x / neighbours);
+      return step * block + (x % neighbours) * (block / neighbours) + channel;
+    });
+    const dx = picked(b, cells, height * batches * steps * block, order);
+    return { name: b.op("Reshape", [dx, b.ints([c, n, height, width])]), dims: xDims, lanes: "images" };
+  },
+};
+
+/** Zeros before and after dy that the windows of the transposed convolution read. */
+function padsOf(axis: WindowAxis): number[] {
+  const reach = extent(axis) - 1;
+  return [reach - axis.begin, reach - axis.end + leftover(axis)];
+}
+
+/** [M, C, h, w] → in blocks, [neighbours · channels with room, M, h, w + neighbours − 1]: rotated, one cell further each. */
+function shiftedKernels(
+  b: GraphBuilder,
+  w: string,
+  [m = 1, c = 1, height = 1, width = 1]: readonly number[],
+  { neighbours, block }: { neighbours: number; block: number },
+): string {
+  const reversed = [b.ints([-1, -1]), b.ints([-height - 1, -width - 1]), b.ints([2, 3]), b.ints([-1, -1])];
+  const turned = b.op("Transpose", [b.op("Slice", [w, ...reversed])], { perm: [1, 0, 2, 3] });
+  const room = block / neighbours - c;
+  const shifted = Array.from({ length: neighbours }, (_, i) =>
+    b.op("Pad", [turned, b.ints([0, 0, 0, i, room, 0, 0, neighbours - 1 - i])]),
+  );
+  const dims = [block, m, height, width + neighbours - 1];
+  return blockedKernel(b, b.op("Concat", shifted, { axis: 0 }), dims, block);
+}
