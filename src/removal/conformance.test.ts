@@ -29,6 +29,7 @@ interface Short {
 
 /** Of methods that yield other records than one an epoch, or want other options to be quick. */
 const shortRuns: Readonly<Record<string, Short>> = {
+  "fine-pruning": { options: small, records: EPOCHS + 1 },
   quantisation: { options: { bits: 4 }, records: 1 },
   "magnitude-pruning": { options: {}, records: 1 },
 };

@@ -3,6 +3,7 @@
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import { distillation } from "./distillation.js";
+import { finePruning } from "./fine-pruning.js";
 import { fineTune } from "./fine-tune.js";
 import { fst } from "./fst.js";
 import { magnitudePruning } from "./magnitude-pruning.js";
@@ -42,6 +43,7 @@ const registered = {
   "fine-tune": register(fineTune),
   "random-erasing": register(randomErasing),
   scratch: register(scratch),
+  "fine-pruning": register(finePruning),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
   fst: register(fst),

@@ -1,0 +1,147 @@
+/**
+ * @file Which units of a layer sleep on clean images, and what a model answers without some of them.
+ *
+ * What lies before the layer is computed once; only what comes after it runs again for each choice of units.
+ */
+
+import { WildmarkError } from "../core/errors.js";
+import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import { packImages } from "../data/batches.js";
+import { type Images, imageSize, type LabelledImages } from "../data/dataset.js";
+import { graphBuilder } from "../onnx/builder.js";
+import type { Graph } from "../onnx/graph.js";
+import { imageGraph } from "../onnx/image-graph.js";
+import { tailOf } from "../onnx/tail.js";
+import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import type { Attack } from "./method.js";
+import { type UnitLayer, unitShape } from "./units.js";
+
+export interface Dormancy {
+  /** Of each unit, the mean of its absolute activation over images and positions: of a ReLU, simply the mean. */
+  readonly activations: Float64Array;
+  /** Share of the watched images answered correctly with these units at zero. */
+  accuracyWithout(gone: ReadonlySet<number>): Promise<number>;
+  release(): Promise<void>;
+}
+
+/** Images a run of the runtime sees at once. */
+const CHUNK = 250;
+
+/**
+ * @param images.seen activations are taken on these
+ * @param images.watched accuracy on these
+ */
+export async function openDormancy(
+  { model, runtime = {} }: Pick<Attack, "model" | "runtime">,
+  layer: UnitLayer,
+  { seen, watched }: { readonly seen: Images; readonly watched: LabelledImages },
+): Promise<Dormancy> {
+  const { graph, classifier } = imageGraph(model, watched.shape);
+  const input = classifier.input.name;
+  const activations = await meanActivations(graph, input, layer, seen, runtime);
+  const { nodes, beside } = tailOf(graph, layer.value);
+  const kept = [layer.value, ...beside.filter((name) => name !== input)];
+  const chunks: { readonly labels: Uint16Array; readonly values: ReadonlyMap<string, Tensor> }[] = [];
+  await overChunks(withOutputs(graph, kept), input, watched, runtime, (values, from, count, images) => {
+    const fed = beside.includes(input) ? [[input, images] as const] : [];
+    chunks.push({ labels: watched.labels.slice(from, from + count), values: new Map([...values, ...fed]) });
+  });
+
+  const b = graphBuilder("tail", { from: { ...graph, inputs: [], nodes: [] } });
+  for (const [name, { type, dims }] of chunks[0]?.values ?? []) {
+    b.input(
+      name === layer.value ? WHOLE : name,
+      type,
+      name === input ? (classifier.input.dims ?? dims) : dims.map(() => undefined),
+    );
+  }
+  b.input(MASK, "float32", unitShape(layer));
+  b.append({ name: "", opType: "Mul", domain: "", inputs: [WHOLE, MASK], outputs: [layer.value], attributes: {} });
+  for (const node of nodes) b.append(node);
+  b.output(classifier.output);
+  const session = await createSession(b.build(), runtime);
+  return {
+    activations,
+    async accuracyWithout(gone) {
+      const mask = float32(
+        unitShape(layer),
+        Float32Array.from({ length: layer.units }, (_, unit) => (gone.has(unit) ? 0 : 1)),
+      );
+      let right = 0;
+      for (const { labels, values } of chunks) {
+        const feeds = new Map<string, Tensor>([[MASK, mask]]);
+        for (const [name, tensor] of values) feeds.set(name === layer.value ? WHOLE : name, tensor);
+        const scores = floats(await session.run(feeds), classifier.output);
+        right += labels.reduce((sum, label, row) => sum + (largestOf(scores, row, labels.length) === label ? 1 : 0), 0);
+      }
+      return right / watched.count;
+    },
+    release: () => session.release(),
+  };
+}
+
+const WHOLE = "wildmark/whole";
+const MASK = "wildmark/mask";
+
+async function meanActivations(
+  graph: Graph,
+  input: string,
+  { activation, units, unitsLast, inner }: UnitLayer,
+  images: Images,
+  runtime: RuntimeOptions,
+): Promise<Float64Array> {
+  const sums = new Float64Array(units);
+  let count = 0;
+  await overChunks(withOutputs(graph, [activation]), input, images, runtime, (values) => {
+    const { dims, data } = floats(values, activation);
+    const stride = unitsLast ? 1 : elementCount(dims.slice(dims.length - inner));
+    data.forEach((value, i) => {
+      const unit = Math.floor(i / stride) % units;
+      sums[unit] = (sums[unit] ?? 0) + Math.abs(value);
+    });
+    count += data.length / units;
+  });
+  return sums.map((sum) => sum / count);
+}
+
+function withOutputs(graph: Graph, names: readonly string[]): Graph {
+  return { ...graph, outputs: names.map((name) => ({ name, type: undefined, dims: undefined })) };
+}
+
+/** Runs the graph on all images, some at a time. */
+async function overChunks(
+  graph: Graph,
+  input: string,
+  images: Images,
+  runtime: RuntimeOptions,
+  take: (values: ReadonlyMap<string, Tensor>, from: number, count: number, images: FloatTensor) => void,
+): Promise<void> {
+  const { channels, height, width } = images.shape;
+  const session: Session = await createSession(graph, runtime);
+  try {
+    for (let from = 0; from < images.count; from += CHUNK) {
+      const count = Math.min(CHUNK, images.count - from);
+      const data = new Float32Array(count * imageSize(images.shape));
+      packImages(
+        images,
+        Array.from({ length: count }, (_, i) => from + i),
+        data,
+      );
+      const batch = float32([count, channels, height, width], data);
+      take(await session.run(new Map([[input, batch]])), from, count, batch);
+    }
+  } finally {
+    await session.release();
+  }
+}
+
+function largestOf({ data }: FloatTensor, row: number, rows: number): number {
+  const scores = data.subarray((row * data.length) / rows, ((row + 1) * data.length) / rows);
+  return scores.reduce((best, score, i) => (score > (scores[best] ?? 0) ? i : best), 0);
+}
+
+function floats(values: ReadonlyMap<string, Tensor>, name: string): FloatTensor {
+  const tensor = values.get(name);
+  if (tensor?.type === "float32") return tensor;
+  throw new WildmarkError("bad-model", `"${name}" holds ${tensor?.type ?? "nothing"}; expected float32.`);
+}
