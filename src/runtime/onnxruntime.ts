@@ -21,12 +21,18 @@ export interface Engine {
   /**
    * Runs once.
    *
-   * @param targets outputs to be filled in place; others are newly allocated.
+   * @param targets outputs to be filled in place, others are newly allocated; none where outputs stay on the device.
    * @throws WildmarkError `runtime` with ONNX Runtime's own words.
    */
-  run(feeds: ReadonlyMap<string, Value>, targets: ReadonlyMap<string, Value>): Promise<ReadonlyMap<string, Value>>;
+  run(feeds: ReadonlyMap<string, Value>, targets?: ReadonlyMap<string, Value>): Promise<ReadonlyMap<string, Value>>;
   release(): Promise<void>;
 }
+
+/**
+ * Images stay as they are stored: with its own choice, NHWC, the WebGPU provider of 1.30 gives wrong sums for convolutions
+ * that read 6, 9, 15, … channels (multiples of 3 that are none of 4) and write a multiple of 4 (microsoft/onnxruntime #29651).
+ */
+const WEBGPU = { name: "webgpu", preferredLayout: "NCHW" } as const;
 
 /**
  * @param onDevice outputs that stay in the device's memory; only `webgpu` can do that from here.
@@ -43,7 +49,7 @@ export async function startEngine(
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
-      executionProviders: [device],
+      executionProviders: [device === "webgpu" ? WEBGPU : device],
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
@@ -60,7 +66,7 @@ export async function startEngine(
   return {
     inputNames: session.inputNames,
     outputNames,
-    async run(feeds, targets) {
+    async run(feeds, targets = new Map()) {
       const fetches = Object.fromEntries(outputNames.map((name) => [name, targets.get(name) ?? null]));
       let results: ort.InferenceSession.OnnxValueMapType;
       try {

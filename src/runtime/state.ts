@@ -76,22 +76,20 @@ async function stateOnDevice(
   return {
     async run(feeds, into) {
       const fed = [...feeds].map(([name, tensor]) => [name, toValue(tensor)] as const);
-      const targets = [...into].map(([name, tensor]) => [name, toValue(tensor)] as const);
-      const results = await engine.run(new Map([...fed, ...values]), new Map(targets));
+      const results = await engine.run(new Map([...fed, ...values]));
+      // Where outputs stay on the device, ONNX Runtime fills no tensor in place, and does not say so.
+      for (const [name, target] of into) fill(target, fromValue(name, resultOf(results, name)));
       for (const { input, output } of moving) {
-        const left = results.get(output);
-        if (left === undefined) throw new Error(`the graph has no output "${output}"`);
         values.get(input)?.dispose();
-        values.set(input, left);
+        values.set(input, resultOf(results, output));
       }
     },
     async state() {
-      const results = await fetched.run(values, new Map());
-      return state.map(({ input }) => {
-        const value = results.get(copyName(input));
-        const tensor = value === undefined ? undefined : fromValue(input, value);
-        if (tensor?.type !== "float32") throw new Error(`"${input}" did not come back from the device`);
-        return tensor;
+      const results = await fetched.run(values);
+      return state.map(({ input, initial }) => {
+        const copy = copyOf(initial);
+        fill(copy, fromValue(input, resultOf(results, copyName(input))));
+        return copy;
       });
     },
     async release() {
@@ -113,6 +111,17 @@ function copyingGraph(state: readonly StateTensor[]): Graph {
     b.output(copyName(input));
   }
   return b.build();
+}
+
+function resultOf(results: ReadonlyMap<string, Value>, name: string): Value {
+  const value = results.get(name);
+  if (value === undefined) throw new Error(`the graph has no output "${name}"`);
+  return value;
+}
+
+function fill(target: Tensor, { type, data }: Tensor): void {
+  if (target.type !== "float32" || type !== "float32") throw new Error("only float32 outputs are filled in place");
+  target.data.set(data);
 }
 
 const copyOf = (tensor: FloatTensor): FloatTensor => float32(tensor.dims, tensor.data.slice());

@@ -3,7 +3,8 @@
  *
  * Each primitive's node gives way, in its place, to the nodes of one lowering; the value keeps its name. Which lowering:
  * the caller's choice (measured, say), else the family's static one. Where the machine has a blocked layout, convolutions
- * bring images into it and whatever can follow stays in it (`blocked-forms.ts`).
+ * bring images into it and whatever can follow stays in it (`blocked-forms.ts`). What other devices lack is spelled out for
+ * them (`spelled-out.ts`).
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
@@ -20,6 +21,7 @@ import { layoutsOf } from "./layouts.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
 import { maxPoolGrad } from "./max-pool-grad.js";
 import { reluGrad } from "./relu-grad.js";
+import { spelledOut } from "./spelled-out.js";
 
 export const loweringFamilies: readonly LoweringFamily[] = [
   convGradInput,
@@ -110,11 +112,12 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
     });
   }
   const built = b.build();
-  return {
+  const lowered = {
     ...built,
     nodes: nodes.map((node) => renamed(node, names)),
     opsets: new Map([...built.opsets].filter(([domain]) => domain !== WILDMARK_DOMAIN)),
   };
+  return spelledOut(lowered, options.device ?? "cpu");
 }
 
 /** Dimensions that the graph says: of initialisers, of inputs without free dimensions, and of what primitives read. */

@@ -101,7 +101,10 @@ function tying(dims: readonly number[]): FloatTensor {
 
 const wide = (tensor: FloatTensor): Float64Array => Float64Array.from(tensor.data);
 
-/** Runs `graph` lowered with each candidate for its only primitive; checks that it is gone and that its value is right. */
+/**
+ * Runs `graph`, on the CPU, lowered with each candidate of any device for its only primitive; checks that it is gone and that
+ * its value is right.
+ */
 async function expectAllLowerings(
   graph: Graph,
   feeds: Readonly<Record<string, FloatTensor>>,
@@ -110,8 +113,12 @@ async function expectAllLowerings(
   const primitive = graph.nodes.find((node) => node.domain === WILDMARK_DOMAIN);
   if (primitive === undefined) throw new Error("the graph holds no primitive");
   const [output = ""] = primitive.outputs;
-  for (const name of candidateLowerings(primitive, "cpu", block)) {
-    const lowered = lowerPrimitives(graph, { choose: () => name, ...(block === undefined ? {} : { block }) });
+  const onCpu = candidateLowerings(primitive, "cpu", block);
+  const elsewhere = candidateLowerings(primitive, "webgpu").filter((name) => !onCpu.includes(name));
+  const target = block === undefined ? {} : { block };
+  for (const name of [...onCpu, ...elsewhere]) {
+    const where = onCpu.includes(name) ? target : { device: "webgpu" as const };
+    const lowered = lowerPrimitives(graph, { ...where, choose: () => name });
     expect(lowered.nodes.filter((node) => node.domain === WILDMARK_DOMAIN)).toEqual([]);
     expect(lowered.opsets.has(WILDMARK_DOMAIN)).toBe(false);
     const session = await createSession(lowered);

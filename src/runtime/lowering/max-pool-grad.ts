@@ -16,7 +16,7 @@ import {
   type WindowAxis,
 } from "../../autodiff/windows.js";
 import { elementCount, float32, int64 } from "../../core/tensor.js";
-import { intAttribute } from "../../onnx/graph.js";
+import { intAttribute, type Node } from "../../onnx/graph.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
 import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
 
@@ -51,33 +51,49 @@ const scatter: Lowering = {
   },
 };
 
-/**
- * For square windows that tile the image: `SpaceToDepth` lays the cells of each position side by side, each position that
- * holds the maximum takes what earlier ones have left of the gradient, and `DepthToSpace` puts all back.
- */
+/** For square windows that tile the image: `SpaceToDepth` lays the cells of each position side by side. */
 const tiles: Lowering = {
   name: "tiles",
-  supports(node) {
-    const { axes } = poolGeometry(node);
-    const [first] = axes;
-    return axes.length === 2 && axes.every((axis) => tilesInput(axis) && axis.kernel === first?.kernel);
-  },
-  append({ node, b, input }) {
+  supports: (node, device) => device === "cpu" && tilesSquarely(node),
+  append(context) {
+    const { node, b, input } = context;
     const { xDims, axes } = poolGeometry(node);
     const [, c = 1] = xDims;
     const blocksize = axes[0]?.kernel ?? 1;
     const places = blocksize * blocksize;
     const deep = b.op("SpaceToDepth", [input(0)], { blocksize });
-    const cells = b.ops("Split", [deep, b.ints(Array<number>(places).fill(c))], places, { axis: 1 });
-    let left = input(2);
-    const shares = cells.slice(0, -1).map((cell) => {
-      const share = b.op("Where", [b.op("Equal", [cell, input(1)]), left, b.scalar(0)]);
-      left = b.op("Sub", [left, share]);
-      return share;
-    });
-    return b.op("DepthToSpace", [b.op("Concat", [...shares, left], { axis: 1 })], { blocksize });
+    return shared(context, b.ops("Split", [deep, b.ints(Array<number>(places).fill(c))], places, { axis: 1 }));
   },
 };
+
+/** The same for devices without `SpaceToDepth`. */
+const slices: Lowering = {
+  name: "slices",
+  supports: (node, device) => device !== "cpu" && tilesSquarely(node),
+  append(context) {
+    const { axes } = poolGeometry(context.node);
+    return shared(
+      context,
+      taps(axes).map((place) => cellsAt(context.b, context.input(0), axes, place)),
+    );
+  },
+};
+
+/**
+ * Each position that holds the maximum takes what earlier ones have left of the gradient; `DepthToSpace` puts all back.
+ *
+ * @param cells x at each position of its window, row by row.
+ */
+function shared({ node, b, input }: LoweringContext, cells: readonly string[]): string {
+  const blocksize = poolGeometry(node).axes[0]?.kernel ?? 1;
+  let left = input(2);
+  const shares = cells.slice(0, -1).map((cell) => {
+    const share = b.op("Where", [b.op("Equal", [cell, input(1)]), left, b.scalar(0)]);
+    left = b.op("Sub", [left, share]);
+    return share;
+  });
+  return b.op("DepthToSpace", [b.op("Concat", [...shares, left], { axis: 1 })], { blocksize });
+}
 
 /**
  * Without the places: the windows' cells side by side, the first maximum among them by `ArgMax`, and each cell back to
@@ -108,6 +124,12 @@ const argMax: Lowering = {
   },
 };
 
+function tilesSquarely(node: Node): boolean {
+  const { axes } = poolGeometry(node);
+  const [first] = axes;
+  return axes.length === 2 && axes.every((axis) => tilesInput(axis) && axis.kernel === first?.kernel);
+}
+
 /** Whether the windows lie edge to edge and cover every cell once. */
 function tilesInput(axis: WindowAxis): boolean {
   const { input, output, kernel, stride, dilation, begin } = axis;
@@ -137,7 +159,7 @@ function indicesOf({ node, b, input, producer, replace }: LoweringContext): stri
 }
 
 /** The quickest first, as measured on two cores; `tiles` comes close to `unpool` on one core. */
-const lowerings: readonly Lowering[] = [unpool, tiles, scatter, argMax];
+const lowerings: readonly Lowering[] = [unpool, tiles, slices, scatter, argMax];
 
 export const maxPoolGrad: LoweringFamily = {
   operator: "MaxPoolGrad",
