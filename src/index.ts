@@ -14,12 +14,15 @@
  * `code`. Accuracies and retentions are shares in [0, 1].
  */
 
+/** The schema library that options are written in: a record must use the very one that checks it. */
+export { z } from "zod";
 export { type ErrorCode, WildmarkError } from "./core/errors.js";
 export { type Progress, silent } from "./core/progress.js";
 export { type RandomStream, randomStream } from "./core/random.js";
 export { WILDMARK_VERSION } from "./core/version.js";
 export { augmentedView } from "./data/augment.js";
 export {
+  copyPixels,
   type Dataset,
   type ImageShape,
   type Images,
@@ -34,7 +37,7 @@ export { inMemory, type PixelSource } from "./data/pixels.js";
 export { datasets, findUnrelated, type LoadedDataset, loadImages } from "./data/registry.js";
 export { nestedSubset } from "./data/subset.js";
 export { loadUnrelated, type UnrelatedOptions } from "./data/unrelated.js";
-export { cleanView, erasedView } from "./data/views.js";
+export { cleanView, erasedView, type View } from "./data/views.js";
 export { type AuditResult, auditSchema } from "./experiments/audit-result.js";
 export { type ResultDocument, readAudit, readDocument, readResult } from "./experiments/finished.js";
 export {
@@ -80,15 +83,26 @@ export {
   findMethod,
   type MethodId,
   type OptionsOfMethod,
+  register as defineMethod,
   removalMethods,
 } from "./removal/registry.js";
+export { type Tuning as MethodTuning, tune, tuningShape } from "./removal/tuning.js";
 export { type AuditSummary, summariseAudit } from "./report/audit/summary.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
 export type { Tuning } from "./runtime/tuning/mode.js";
 /** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
 export { type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
+export { type CompiledGradient, compileGradient, type GradientPlan } from "./training/gradient.js";
 export { crossEntropyObjective, type Objective } from "./training/objective.js";
 export { type Optimizer, optimizerSchema } from "./training/optimizer.js";
 export { type Schedule, scheduleSchema } from "./training/schedule.js";
-export { type ChosenMark, findMark, type MarkId, markSchemes, type OptionsOfMark } from "./watermarks/registry.js";
+export {
+  type ChosenMark,
+  findMark,
+  type MarkId,
+  markSchemes,
+  type OptionsOfMark,
+  register as defineMark,
+} from "./watermarks/registry.js";
+export type { MarkScheme, OwnerData, TriggerSet } from "./watermarks/scheme.js";

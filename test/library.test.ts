@@ -36,6 +36,32 @@ test("the examples compile and run, in order", async () => {
   expect(readdirSync(folder)).toEqual(expect.arrayContaining(["marked.onnx", "cleaned.onnx", "audit.html"]));
 }, 180_000);
 
+test.each([
+  [
+    "docs/write-a-remover.md",
+    "noise-tuning",
+    /^Noise tuning \(σ 0.3\)\n$/,
+    /^Noise tuning.*\naccuracy 0\.\d+ → 0\.\d+, retention 0?\.?\d+, shown (true|false)\n$/,
+  ],
+  ["docs/write-a-mark.md", "frame", /source: 4, target: 6/, /\nretention (1|0\.9\d*), held-out \d.*, owned true, p \d/],
+])(
+  "%s: followed from nothing, it works",
+  async (document, name, alone, together) => {
+    const project = await consumerProject();
+    try {
+      const [record = "", attempt = ""] = await examplesOf(document);
+      await writeFile(join(project, `${name}.ts`), record);
+      await writeFile(join(project, "try-it.ts"), attempt);
+      await compile(project);
+      expect((await run(project, process.execPath, [`${name}.js`])).stdout).toMatch(alone);
+      expect((await run(project, process.execPath, ["try-it.js"])).stdout).toMatch(together);
+    } finally {
+      await rm(project, { recursive: true, force: true });
+    }
+  },
+  120_000,
+);
+
 test("the five names of the package's promise are there", () => {
   for (const name of ["loadModel", "embed", "verify", "remove", "audit"]) expect(face).toHaveProperty(name);
 });

@@ -69,7 +69,8 @@ export function findMethod(id: string): RegisteredMethod {
   });
 }
 
-function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod<Options> {
+/** A method's record, made ready to be listed and chosen. */
+export function register<Options extends MethodOptions>(method: RemovalMethod<Options>): RegisteredMethod<Options> {
   const { options, label, run, steps = stepsOfEpochs, variants = [{}], ...described } = method;
   return {
     ...described,

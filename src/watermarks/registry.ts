@@ -55,7 +55,8 @@ export function findMark(id: string): RegisteredMark {
   });
 }
 
-function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark<Options> {
+/** A mark's record, made ready to be listed and chosen. */
+export function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark<Options> {
   const { options, make, embed: own, ...about } = scheme;
   const described = { ...about, startsTrained: about.startsTrained ?? false };
   return {
