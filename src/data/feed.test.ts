@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { randomStream } from "../core/random.js";
 import type { LabelledImages } from "./dataset.js";
-import { imageFeed } from "./feed.js";
+import { imageFeed, joinedFeed } from "./feed.js";
 import { inMemory } from "./pixels.js";
 import { cleanView, erasedView, erasingShape, type View } from "./views.js";
 
@@ -115,4 +115,31 @@ test("what one view draws changes nothing in another", () => {
     return images.slice(images.length / 2);
   };
   expect(second(erased)).toEqual(second(cleanView));
+});
+
+test("two feeds in one: the second's images follow the first's in each batch, and go on from epoch to epoch", () => {
+  const first = imageFeed(numbered(5), { batch: 2, views: [cleanView], random: randomStream(1) });
+  const other = { ...numbered(7), labels: new Uint16Array(7).fill(2) };
+  const second = imageFeed(other, { batch: 4, views: [cleanView], random: randomStream(2) });
+  const feed = joinedFeed(first, second);
+  expect([feed.stepsPerEpoch, feed.batch]).toEqual([3, 6]);
+
+  const seen: number[] = [];
+  for (const [epoch, step] of [
+    [1, 0],
+    [1, 1],
+    [1, 2],
+    [2, 0],
+  ] as const) {
+    const { images, targets } = filled(feed, 1, epoch, step);
+    const own = filled(first, 1, epoch, step);
+    expect(numbersIn(images).slice(0, 2)).toEqual(numbersIn(own.images));
+    expect(targets.slice(0, 6)).toEqual(own.targets);
+    expect([...targets.slice(6)]).toEqual([0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1]);
+    seen.push(...numbersIn(images).slice(2));
+  }
+  // Two rounds of two steps, in orders of their own: each of the seven images at least once a round.
+  expect(new Set(seen.slice(0, 8)).size).toBe(7);
+  expect(new Set(seen.slice(8)).size).toBe(7);
+  expect(seen.slice(0, 8)).not.toEqual(seen.slice(8));
 });

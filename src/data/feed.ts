@@ -44,3 +44,23 @@ export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Fe
     },
   };
 }
+
+/**
+ * Two feeds in one: each batch is one of `first` with one of `second` after it, seen in a single view. An epoch is one of
+ * `first`; `second` goes on from where the epoch before left it.
+ */
+export function joinedFeed(first: Feed, second: Feed): Feed {
+  const pixels = first.batch * imageSize(first.shape);
+  const targetCount = first.batch * first.classes;
+  return {
+    ...first,
+    batch: first.batch + second.batch,
+    fill(epoch, step, images, targets) {
+      first.fill(epoch, step, images.subarray(0, pixels), targets.subarray(0, targetCount));
+      const turn = (epoch - 1) * first.stepsPerEpoch + step;
+      const round = Math.floor(turn / second.stepsPerEpoch);
+      const stepOfRound = turn % second.stepsPerEpoch;
+      second.fill(round + 1, stepOfRound, images.subarray(pixels), targets.subarray(targetCount));
+    },
+  };
+}

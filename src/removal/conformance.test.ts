@@ -32,6 +32,7 @@ const shortRuns: Readonly<Record<string, Short>> = {
   "fine-pruning": { options: small, records: EPOCHS + 1 },
   quantisation: { options: { bits: 4 }, records: 1 },
   "magnitude-pruning": { options: {}, records: 1 },
+  "refit-ewc": { options: { ...small, fisherSamples: 20 }, records: EPOCHS },
 };
 const shortRun = (id: string): Short => shortRuns[id] ?? { options: small, records: EPOCHS };
 

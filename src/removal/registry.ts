@@ -11,6 +11,7 @@ import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
 import { modelExtraction } from "./model-extraction.js";
 import { quantisation } from "./quantisation.js";
 import { randomErasing } from "./random-erasing.js";
+import { refit, refitAu, refitEwc } from "./refit.js";
 import { scratch } from "./scratch.js";
 import { weightDecay } from "./weight-decay.js";
 import { wild } from "./wild.js";
@@ -46,6 +47,9 @@ const registered = {
   "fine-pruning": register(finePruning),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
+  refit: register(refit),
+  "refit-ewc": register(refitEwc),
+  "refit-au": register(refitAu),
   fst: register(fst),
   "weight-decay": register(weightDecay),
   "model-extraction": register(modelExtraction),

@@ -1,7 +1,8 @@
 /** @file Tuning the attacker's model on the attacker's images: what every method built on gradient descent does. */
 
 import { performance } from "node:perf_hooks";
-import { imageFeed } from "../data/feed.js";
+import type { LabelledImages } from "../data/dataset.js";
+import { imageFeed, joinedFeed } from "../data/feed.js";
 import type { View } from "../data/views.js";
 import { type TrainedEpoch, type TrainingPlan, trainEpochs } from "../training/epochs.js";
 import type { Objective } from "../training/objective.js";
@@ -50,11 +51,18 @@ export interface Tuning {
   readonly features?: string;
   readonly rewrite?: NonNullable<TrainingPlan["rewrite"]>;
   readonly project?: Projection;
+  /** More images after those of each batch, as many a step as `perStep` says. */
+  readonly beside?: { readonly images: LabelledImages; readonly perStep: number };
 }
 
 export function tune(attack: Attack, options: SgdOptions, tuning: Tuning): AsyncIterable<TrainedEpoch> {
-  const { objective, views, ...more } = tuning;
-  const feed = imageFeed(attack.subset, { batch: options.batch, views, random: attack.random });
+  const { objective, views, beside, ...more } = tuning;
+  const { subset, random } = attack;
+  const own = imageFeed(subset, { batch: options.batch, views, random });
+  const feed =
+    beside === undefined
+      ? own
+      : joinedFeed(own, imageFeed(beside.images, { batch: beside.perStep, views, random: random.stream("beside") }));
   return trainEpochs(attack.model, sgdPlan(options, objective, more), feed, attack);
 }
 

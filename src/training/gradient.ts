@@ -47,7 +47,8 @@ const watchName = (what: string): string => `wildmark/watch/${what}`;
 export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
   const inputs = stepInputs(plan);
   const variable = new Map((plan.variable ?? []).map((name) => [name, initializerOf(plan.graph, name)]));
-  const { b, loss, watch, gradients } = await appendObjective(plan, plan.by, inputs, options);
+  const { b, loss, watch, gradients, learningRate } = await appendObjective(plan, plan.by, inputs, options);
+  if (learningRate !== undefined) throw new Error("the objective looks at a learning rate; a gradient alone has none");
   // One gradient may serve two values: each gets a name of its own.
   for (const value of plan.by) b.op("Identity", [gradientOf(gradients, value)], {}, { name: gradientName(value) });
   b.op("Identity", [loss], {}, { name: LOSS });

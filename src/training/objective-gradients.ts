@@ -68,6 +68,8 @@ export interface AppendedObjective {
   /** By value; those that the objective does not depend on have none. */
   readonly gradients: ReadonlyMap<string, string>;
   readonly statistics: readonly RunningStatistic[];
+  /** Name of the input that wants the learning rate, where the objective looks at it. */
+  readonly learningRate: string | undefined;
 }
 
 /**
@@ -90,11 +92,14 @@ export async function appendObjective(
     loss,
     stopAt,
     watch = {},
+    learningRate,
   } = objective.build({ b, batch, images: input.name, logits, features, targets: TARGETS });
-  const trace = await traceGraph(b.build(), objectiveFeeds(plan, inputs), options);
+  const feeds = objectiveFeeds(plan, inputs);
+  if (learningRate !== undefined) feeds.set(learningRate, float32([], [1]));
+  const trace = await traceGraph(b.build(), feeds, options);
   const stops = stopAt === undefined ? {} : { stopAt: new Set(stopAt) };
   const gradients = appendGradients(b, { trace, loss, by, ...stops });
-  return { b, loss, watch, gradients, statistics };
+  return { b, loss, watch, gradients, statistics, learningRate };
 }
 
 /** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */

@@ -34,6 +34,8 @@ export interface BuiltObjective {
   readonly stopAt?: readonly string[];
   /** Scalars that are told beside the loss, by what they are called: `compileGradient`. */
   readonly watch?: Readonly<Record<string, string>>;
+  /** A float32 scalar among the graph's inputs, declared by the objective, that each step feeds its learning rate to. */
+  readonly learningRate?: string;
 }
 
 /**

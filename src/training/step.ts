@@ -83,9 +83,9 @@ export async function compileStep(
   watch: TuningWatch = {},
 ): Promise<TrainingStep> {
   const inputs = stepInputs(plan);
-  const { graph, carried } = await deriveTrainingGraph(plan, inputs, options);
+  const { graph, carried, learningRate } = await deriveTrainingGraph(plan, inputs, options);
   const session = await createStatefulSession(await lowered(graph, options, watch), carried, options);
-  return trainingStep(plan, session, carried, inputs);
+  return trainingStep(plan, session, carried, inputs, learningRate);
 }
 
 /** Forward graph → objective → gradients → updates; weights and state become inputs and outputs. */
@@ -93,9 +93,10 @@ async function deriveTrainingGraph(
   plan: StepPlan,
   inputs: ObjectiveInputs,
   options: RuntimeOptions,
-): Promise<{ graph: Graph; carried: readonly Carried[] }> {
+): Promise<{ graph: Graph; carried: readonly Carried[]; learningRate: string | undefined }> {
   const { optimizer } = plan;
-  const { b, loss, statistics, gradients: unclipped } = await appendObjective(plan, plan.trainable, inputs, options);
+  const appended = await appendObjective(plan, plan.trainable, inputs, options);
+  const { b, loss, statistics, gradients: unclipped, learningRate } = appended;
   const elementsOf = (weight: string): number => floatInitializer(plan.graph, weight).data.length;
   const bounded =
     plan.clipRatio === undefined ? unclipped : appendRelativeClipping(b, unclipped, plan.clipRatio, elementsOf);
@@ -141,7 +142,7 @@ async function deriveTrainingGraph(
     dims: undefined,
   }));
   const derived: Graph = { ...b.build(), inputs: [...built.inputs, ...weightInputs], initializers, outputs };
-  return { graph: derived, carried };
+  return { graph: derived, carried, learningRate };
 }
 
 /** Scales all gradients by the same factor where their common norm is above `longest`. */
@@ -182,6 +183,7 @@ function trainingStep(
   session: StatefulSession,
   carried: readonly Carried[],
   inputs: ObjectiveInputs,
+  rateOfObjective: string | undefined,
 ): TrainingStep {
   const loss = float32([], new Float32Array(1));
   let steps = 0;
@@ -192,6 +194,7 @@ function trainingStep(
     async run(learningRate) {
       steps += 1;
       const feeds = objectiveFeeds(plan, inputs);
+      if (rateOfObjective !== undefined) feeds.set(rateOfObjective, float32([], [learningRate]));
       optimizerScalars(plan.optimizer, learningRate, steps).forEach((value, i) => {
         feeds.set(scalarName(i), float32([], [value]));
       });
