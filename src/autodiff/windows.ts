@@ -45,6 +45,14 @@ export function disjoint(axes: readonly WindowAxis[]): boolean {
   return axes.every((axis) => axis.output === 1 || axis.stride >= extent(axis));
 }
 
+/** Whether the windows lie edge to edge and cover every cell once. */
+export function tiling(axes: readonly WindowAxis[]): boolean {
+  return axes.every(
+    ({ input, output, kernel, stride, dilation, begin }) =>
+      begin === 0 && (dilation === 1 || kernel === 1) && stride === kernel && stride * output === input,
+  );
+}
+
 /**
  * The windows of a Conv or pooling node.
  *

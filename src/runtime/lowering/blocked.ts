@@ -25,13 +25,23 @@ export interface BlockedConvolution {
   readonly dilations?: readonly number[];
   readonly group?: number;
   readonly activation?: string;
+  /** Of the activation, in its order; none for Relu. */
+  readonly parameters?: readonly number[];
 }
 
 /** @param inputs image, kernel, and perhaps a bias and a tensor to add ("" where left out). */
 export function blockedConv(b: GraphBuilder, inputs: readonly string[], convolution: BlockedConvolution): string {
-  const { kernel, strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1, activation } = convolution;
-  const attributes = { kernel_shape: kernel, strides, pads, dilations, group };
-  return blockedOp(b, "Conv", inputs, activation === undefined ? attributes : { ...attributes, activation });
+  const { kernel, strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1, ...then } = convolution;
+  const { activation, parameters } = then;
+  return blockedOp(b, "Conv", inputs, {
+    kernel_shape: kernel,
+    strides,
+    pads,
+    dilations,
+    group,
+    ...(activation === undefined ? {} : { activation }),
+    ...(parameters === undefined ? {} : { activation_params: { kind: "floats", value: parameters } as const }),
+  });
 }
 
 /**

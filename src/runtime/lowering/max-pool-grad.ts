@@ -12,8 +12,8 @@ import {
   poolAttributes,
   poolGeometry,
   taps,
+  tiling,
   transposeAttributes,
-  type WindowAxis,
 } from "../../autodiff/windows.js";
 import { elementCount, float32, int64 } from "../../core/tensor.js";
 import { intAttribute, type Node } from "../../onnx/graph.js";
@@ -127,13 +127,7 @@ const argMax: Lowering = {
 function tilesSquarely(node: Node): boolean {
   const { axes } = poolGeometry(node);
   const [first] = axes;
-  return axes.length === 2 && axes.every((axis) => tilesInput(axis) && axis.kernel === first?.kernel);
-}
-
-/** Whether the windows lie edge to edge and cover every cell once. */
-function tilesInput(axis: WindowAxis): boolean {
-  const { input, output, kernel, stride, dilation, begin } = axis;
-  return begin === 0 && (dilation === 1 || kernel === 1) && stride === kernel && stride * output === input;
+  return axes.length === 2 && tiling(axes) && axes.every((axis) => axis.kernel === first?.kernel);
 }
 
 /** The flat place of each window's first maximum: a second output of the node that computed y, or of a MaxPool anew. */
