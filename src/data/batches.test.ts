@@ -21,6 +21,7 @@ describe("packImages", () => {
     const every = { shape: { channels: 1, height: 16, width: 16 }, count: 1, pixels: inMemory(bytes) };
     const target = new Float32Array(256);
     packImages(every, [0], target);
+    expect(target).toEqual(Float32Array.from(bytes, (byte) => byte / 255));
     expect(unpackImages(target)).toEqual(bytes);
   });
 

@@ -8,8 +8,8 @@ import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { type Images, imageAt, imageSize } from "./dataset.js";
 
-/** byte ↦ byte / 255 as float32: a look-up is faster than a division and gives the same bits everywhere. */
-const unitOfByte = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+/** For every byte, byte · SCALE and byte / 255 are the same float32. */
+const SCALE = 1 / 255;
 
 /**
  * Writes the images at `indices` into `target` as float32 in [0, 1], one after the other.
@@ -25,11 +25,10 @@ export function packImages(images: Images, indices: ArrayLike<number>, target: F
       `a batch of ${indices.length} images takes ${indices.length * size} floats, the buffer holds ${target.length}`,
     );
   }
-  let out = 0;
-  for (let i = 0; i < indices.length; i++) {
-    const pixels = imageAt(images, indices[i] ?? -1);
-    for (let at = 0; at < size; at++) target[out++] = unitOfByte[pixels[at] ?? 0] ?? 0;
-  }
+  // Bytes are made floats by the engine's own copy: together with the multiplication half of the time of a loop over both.
+  for (let i = 0; i < indices.length; i++) target.set(imageAt(images, indices[i] ?? -1), i * size);
+  const end = indices.length * size;
+  for (let at = 0; at < end; at++) target[at] = (target[at] ?? 0) * SCALE;
 }
 
 /** The way back: floats to bytes, clamped to [0, 1] and rounded to the nearest of 256 levels. */
