@@ -30,6 +30,10 @@ interface Short {
 /** Of methods that yield other records than one an epoch, or want other options to be quick. */
 const shortRuns: Readonly<Record<string, Short>> = {
   "fine-pruning": { options: small, records: EPOCHS + 1 },
+  nad: { options: { ...small, teacherEpochs: 1 }, records: EPOCHS },
+  // A threshold of 1 prunes whatever the masks have moved.
+  anp: { options: { iterations: 4, batch: 8, threshold: 1 }, records: 4 },
+  stack: { options: { methods: "magnitude-pruning,fine-tune?epochs=2&batch=8" }, records: 1 + EPOCHS },
   quantisation: { options: { bits: 4 }, records: 1 },
   "magnitude-pruning": { options: {}, records: 1 },
   "refit-ewc": { options: { ...small, fisherSamples: 20 }, records: EPOCHS },

@@ -7,7 +7,7 @@
  */
 
 import { z } from "zod";
-import { type Kernel, changeKernels } from "./kernels.js";
+import { changeKernels, type Kernel } from "./kernels.js";
 import type { RemovalMethod } from "./method.js";
 
 const options = z.strictObject({

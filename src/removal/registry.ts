@@ -2,6 +2,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
+import { anp } from "./anp.js";
 import { distillation } from "./distillation.js";
 import { finePruning } from "./fine-pruning.js";
 import { fineTune } from "./fine-tune.js";
@@ -9,10 +10,12 @@ import { fst } from "./fst.js";
 import { magnitudePruning } from "./magnitude-pruning.js";
 import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
 import { modelExtraction } from "./model-extraction.js";
+import { nad } from "./nad.js";
 import { quantisation } from "./quantisation.js";
 import { randomErasing } from "./random-erasing.js";
 import { refit, refitAu, refitEwc } from "./refit.js";
 import { scratch } from "./scratch.js";
+import { stackOf } from "./stack.js";
 import { weightDecay } from "./weight-decay.js";
 import { wild } from "./wild.js";
 
@@ -45,6 +48,8 @@ const registered = {
   "random-erasing": register(randomErasing),
   scratch: register(scratch),
   "fine-pruning": register(finePruning),
+  nad: register(nad),
+  anp: register(anp),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
   refit: register(refit),
@@ -54,6 +59,7 @@ const registered = {
   "weight-decay": register(weightDecay),
   "model-extraction": register(modelExtraction),
   distillation: register(distillation),
+  stack: register(stackOf(findMethod)),
 };
 
 export const removalMethods: readonly RegisteredMethod[] = Object.values(registered);

@@ -23,7 +23,7 @@ export function sgdShape(defaults: {
     learningRate: z.number().positive().default(defaults.learningRate).describe("peak learning rate"),
     schedule: scheduleText
       .default(defaults.schedule)
-      .describe("constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR or exponential:FACTOR"),
+      .describe("constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR[:TIMES] or exponential:FACTOR"),
     momentum: z.number().min(0).lt(1).default(0.9).describe("momentum"),
     nesterov: z
       .boolean()

@@ -7,6 +7,9 @@ const factors = (schedule: Schedule, steps: readonly number[]): number[] =>
 test("constant, step and exponential change at epoch boundaries only", () => {
   expect(factors(parseSchedule("constant"), [0, 39])).toEqual([1, 1]);
   expect(factors(parseSchedule("step:2:0.1"), [0, 19, 20, 39])).toEqual([1, 1, 0.1, 0.1]);
+  expect(factors(parseSchedule("step:1:0.1:2"), [9, 10, 20, 39]).map((factor) => factor.toFixed(9))).toEqual(
+    [1, 0.1, 0.01, 0.01].map((factor) => factor.toFixed(9)),
+  );
   expect(factors(parseSchedule("exponential:0.5"), [0, 9, 10, 20, 39])).toEqual([1, 1, 0.5, 0.25, 0.125]);
 });
 
@@ -42,7 +45,8 @@ test("text that is no schedule is refused", () => {
       "one-cycle:2",
       "one-cycle:0.1:0.2",
       "",
-      "step:2:0.1:3",
+      "step:2:0.1:0",
+      "step:2:0.1:3:4",
       "exponential:",
     ],
     ...["step:0:0.5", "step:1.5:0.5", "step:1:0", "exponential:1.2.3", "exponential:0", "exponential:-1"],

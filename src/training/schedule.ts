@@ -4,8 +4,13 @@ import { z } from "zod";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant") }),
-  /** Multiplies by `factor` every `every` epochs. */
-  z.strictObject({ kind: z.literal("step"), every: z.int().positive(), factor: z.number().positive() }),
+  /** Multiplies by `factor` every `every` epochs, at most `times` times. */
+  z.strictObject({
+    kind: z.literal("step"),
+    every: z.int().positive(),
+    factor: z.number().positive(),
+    times: z.int().positive().optional(),
+  }),
   /** Multiplies by `factor` every epoch. */
   z.strictObject({ kind: z.literal("exponential"), factor: z.number().positive() }),
   /** Half a cosine from 1 to `floor` (Loshchilov & Hutter 2017, without restarts). */
@@ -35,7 +40,9 @@ export function scheduleFactor(schedule: Schedule, step: number, stepsPerEpoch: 
     case "constant":
       return 1;
     case "step":
-      return schedule.factor ** Math.floor(epoch / schedule.every);
+      return (
+        schedule.factor ** Math.min(Math.floor(epoch / schedule.every), schedule.times ?? Number.POSITIVE_INFINITY)
+      );
     case "exponential":
       return schedule.factor ** epoch;
     case "cosine":
@@ -52,9 +59,9 @@ function halfCosine(progress: number): number {
   return (1 + Math.cos(Math.PI * progress)) / 2;
 }
 
-/** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5), "exponential:0.9", "one-cycle:0.1" (a tenth to warm up). */
+/** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5; "step:10:0.5:2": twice in all), "exponential:0.9", "one-cycle:0.1" (a tenth to warm up). */
 export const scheduleText = z.string().refine((text) => scheduleSchema.safeParse(readSchedule(text)).success, {
-  error: "expected constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR or exponential:FACTOR",
+  error: "expected constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR[:TIMES] or exponential:FACTOR",
 });
 
 /** Reads what `scheduleText` accepts. */
@@ -62,9 +69,9 @@ export function parseSchedule(text: string): Schedule {
   return scheduleSchema.parse(readSchedule(text));
 }
 
-/** The numbers that may follow a schedule's name. */
+/** The numbers that may follow a schedule's name; those that a schedule has no default for must. */
 const NUMBERS: Readonly<Record<string, readonly string[]>> = {
-  step: ["every", "factor"],
+  step: ["every", "factor", "times"],
   exponential: ["factor"],
   "one-cycle": ["warmup"],
 };
@@ -73,8 +80,7 @@ const NUMBERS: Readonly<Record<string, readonly string[]>> = {
 function readSchedule(text: string): Readonly<Record<string, unknown>> {
   const [kind, ...values] = text.split(":");
   const names = NUMBERS[kind ?? ""] ?? [];
-  const bare = kind === "one-cycle" && values.length === 0;
-  if (bare) return { kind };
-  if (values.length !== names.length) return {};
-  return { kind, ...Object.fromEntries(names.map((name, i) => [name, Number(values[i] || Number.NaN)])) };
+  if (values.length > names.length) return {};
+  const fields = values.map((value, i) => [names[i], Number(value || Number.NaN)]);
+  return { kind, ...Object.fromEntries(fields) };
 }
