@@ -115,6 +115,19 @@ test("without it the backdoor is gone: its weight is zero, its bias stays, and s
   expect(await answersTarget(cleaned)).toBe(0);
 });
 
+test("the perturbation raises the loss, and the more the larger it may be", async () => {
+  const model = await learnt(perceptron(), tinyImages(96), 4);
+  const lossAt = async (epsilon: number): Promise<number> => {
+    const search = await openMasks({ model, subset, random: randomStream(1) }, { ...chosen, epsilon, alpha: 0 });
+    const loss = await search.step(1);
+    await search.release();
+    return loss;
+  };
+  const [none, some, most] = [await lossAt(0), await lossAt(0.2), await lossAt(0.4)];
+  expect(some).toBeGreaterThan(1.1 * none);
+  expect(most).toBeGreaterThan(1.1 * some);
+});
+
 test("without perturbation nothing tells it from others: it keeps its mask", async () => {
   const calm = { ...chosen, epsilon: 0, iterations: 20 };
   const search = await openMasks({ model: marked, subset, random: randomStream(1) }, calm);

@@ -110,6 +110,23 @@ test("a unit that costs more than the bound is kept, and all go where there is n
   expect(await accuracy(none?.model() ?? planted, subset)).toBeGreaterThan(before - 0.1);
 });
 
+test("what a gradient would move stays out too: columns of the last layer, where only that may change", async () => {
+  const attack = { model: planted, subset, random: randomStream(4), trainFrom: "fc2" };
+  const columns = (model: Model): number[] => {
+    const tensor = storedTensors(model.graph).get("fc2.weight");
+    if (tensor?.type !== "float32") throw new Error("fc2.weight");
+    const [rows = 0, units = 0] = tensor.dims;
+    const isZero = (unit: number) =>
+      Array.from({ length: rows }, (_, row) => tensor.data[row * units + unit]).every((v) => v === 0);
+    return Array.from({ length: units }, (_, unit) => unit).filter(isZero);
+  };
+  const found: number[][] = [];
+  const options = { ...defaults, accuracyDrop: 1, epochs: 2, batch: 16 };
+  for await (const stage of finePruning.run(attack, options)) found.push(columns(stage.model()));
+  expect(found[0]?.length).toBe(12);
+  expect(found).toEqual([found[0], found[0], found[0]]);
+});
+
 test("held-out images follow the attacker's stream, and one image is enough to begin", async () => {
   const single = { model: planted, subset: select(subset, [0]), random: randomStream(1) };
   let count = 0;
