@@ -15,9 +15,18 @@ import { type Device, type RuntimeOptions, threadsFromEnvironment } from "./opti
 /** A tensor of ONNX Runtime's: in main memory, or on the device where an output was told to stay. */
 export type Value = ort.Tensor;
 
+/** What is known of an output before anything ran. */
+export interface InferredOutput {
+  readonly type: ElementType;
+  /** Numbers where they follow from the graph, else names; empty for a scalar, and where not even the rank is known. */
+  readonly dims: readonly (number | string)[];
+}
+
 export interface Engine {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** What ONNX Runtime infers of its outputs, in their order; undefined where one is no tensor of a type that we know. */
+  readonly outputs: readonly (InferredOutput | undefined)[];
   /**
    * Runs once.
    *
@@ -55,6 +64,9 @@ export async function startEngine(
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       interOpNumThreads: 1,
       executionMode: "sequential",
+      // A block for all tensors of a run, planned after the first, comes beside what the first run reserved: half as much
+      // memory again, and steps take as long without it (docs/performance.md).
+      enableMemPattern: false,
       ...(onDevice.length === 0
         ? {}
         : { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, "gpu-buffer" as const])) }),
@@ -66,6 +78,7 @@ export async function startEngine(
   return {
     inputNames: session.inputNames,
     outputNames,
+    outputs: session.outputMetadata.map(inferred),
     async run(feeds, targets = new Map()) {
       const fetches = Object.fromEntries(outputNames.map((name) => [name, targets.get(name) ?? null]));
       let results: ort.InferenceSession.OnnxValueMapType;
@@ -83,6 +96,12 @@ export async function startEngine(
 /** The ONNX Runtime in use, such as "1.30.0". */
 export function runtimeVersion(): string {
   return ort.env.versions.node ?? ort.env.versions.common;
+}
+
+function inferred(output: ort.InferenceSession.ValueMetadata): InferredOutput | undefined {
+  if (!output.isTensor || output.type === "string" || output.type === "int4" || output.type === "uint4")
+    return undefined;
+  return { type: output.type, dims: output.shape };
 }
 
 const RUNTIME_TYPES = {

@@ -45,12 +45,15 @@ async function stateInMemory(
   options: RuntimeOptions,
 ): Promise<StatefulSession> {
   const session = await createSession(graph, options);
+  // Names alone are kept, so that what the first run reads does not stay in memory for good.
+  const inputs = state.map(({ input }) => input);
+  const outputs = state.map(({ output }) => output);
   let current = state.map(({ initial }) => copyOf(initial));
   let next = state.map(({ initial }) => copyOf(initial));
   return {
     async run(feeds, into) {
-      const read = state.map(({ input }, i) => [input, at(current, i)] as const);
-      const written = state.map(({ output }, i) => [output, at(next, i)] as const);
+      const read = inputs.map((input, i) => [input, at(current, i)] as const);
+      const written = outputs.map((output, i) => [output, at(next, i)] as const);
       await session.run(new Map<string, Tensor>([...feeds, ...read]), new Map<string, Tensor>([...into, ...written]));
       [current, next] = [next, current];
     },

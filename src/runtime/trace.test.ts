@@ -16,3 +16,13 @@ test("traces dims of every value and the constants that come from shapes", async
   expect(trace.get("target")?.constant?.data).toEqual(BigInt64Array.of(4n, 2n, 3n));
   expect(trace.get("z")?.constant).toBeUndefined();
 });
+
+test("traces scalars, and shapes that depend on what is fed", async () => {
+  const b = graphBuilder("g");
+  const x = b.input("x", "float32", ["n"]);
+  b.output(b.op("ReduceSum", [x], { keepdims: 0 }, { name: "sum" }));
+  b.output(b.op("NonZero", [b.op("Cast", [x], { to: 7 })], {}, { name: "places" }));
+  const trace = await traceGraph(b.build(), new Map([["x", float32([4], [0, 1, 0, 2])]]));
+  expect(trace.get("sum")).toEqual({ type: "float32", dims: [] });
+  expect(trace.get("places")).toEqual({ type: "int64", dims: [1, 2] });
+});

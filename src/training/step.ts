@@ -85,7 +85,8 @@ export async function compileStep(
   const inputs = stepInputs(plan);
   const { graph, carried, learningRate } = await deriveTrainingGraph(plan, inputs, options);
   const session = await createStatefulSession(await lowered(graph, options, watch), carried, options);
-  return trainingStep(plan, session, carried, inputs, learningRate);
+  const initializers = carried.map(({ initializer }) => initializer);
+  return trainingStep(plan, session, initializers, inputs, learningRate);
 }
 
 /** Forward graph → objective → gradients → updates; weights and state become inputs and outputs. */
@@ -181,7 +182,7 @@ function appendRelativeClipping(
 function trainingStep(
   plan: StepPlan,
   session: StatefulSession,
-  carried: readonly Carried[],
+  initializers: readonly Carried["initializer"][],
   inputs: ObjectiveInputs,
   rateOfObjective: string | undefined,
 ): TrainingStep {
@@ -204,7 +205,7 @@ function trainingStep(
     async weights() {
       const weights = new Map<string, FloatTensor>();
       (await session.state()).forEach((tensor, i) => {
-        const initializer = carried[i]?.initializer;
+        const initializer = initializers[i];
         if (initializer !== undefined) weights.set(initializer, tensor);
       });
       return weights;
