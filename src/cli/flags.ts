@@ -9,6 +9,7 @@
 import { Option } from "commander";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
+import { inWords } from "../core/options.js";
 
 /** One flag, as the schema describes it. */
 export interface Flag {
@@ -138,19 +139,4 @@ function read(flag: Flag, value: string | boolean): unknown {
     default:
       return value;
   }
-}
-
-/** zod's message in the words of a command line: 'Too big: expected number to be <=1' becomes "expected at most 1". */
-function inWords(message: string): string {
-  return message
-    .replace(/^(Too (big|small)|Invalid (input|option|string)): /, "")
-    .replace("expected int, received number", "expected a whole number")
-    .replace(/(number|int) to be <=/, "at most ")
-    .replace(/(number|int) to be >=/, "at least ")
-    .replace(/(number|int) to be </, "less than ")
-    .replace(/(number|int) to be >/, "more than ")
-    .replace(
-      /expected one of (.*)$/,
-      (_, choices: string) => `expected one of ${choices.replaceAll('"', "").replaceAll("|", ", ")}`,
-    );
 }

@@ -37,6 +37,21 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/audit.js"),
       },
       {
+        name: "bench",
+        summary: "marks × removers × budgets × seeds, as a file says; goes on where it was stopped",
+        load: () => import("./commands/bench.js"),
+      },
+      {
+        name: "bench status",
+        summary: "how far a bench is",
+        load: () => import("./commands/bench-status.js"),
+      },
+      {
+        name: "bench report",
+        summary: "the result of what is finished of a bench",
+        load: () => import("./commands/bench-report.js"),
+      },
+      {
         name: "reproduce",
         summary: "WILD and its controls against three marks; writes a report",
         load: () => import("./commands/reproduce.js"),
@@ -144,7 +159,8 @@ async function runChosen(words: readonly string[]): Promise<void> {
   // "help remove" is another way to say "remove --help".
   const [first, ...others] = words;
   const said = first === "help" ? [...others, "--help"] : words;
-  const entry = ENTRIES.find(({ name }) => name === said.slice(0, name.split(" ").length).join(" "));
+  // Of "bench" and "bench status", the longer name is meant where both are there.
+  const entry = ENTRIES.findLast(({ name }) => name === said.slice(0, name.split(" ").length).join(" "));
   if (entry === undefined) {
     await parse(
       program,
@@ -177,7 +193,7 @@ function commandTree(): CommanderCommand {
     .addHelpText("after", AFTER_ROOT_HELP);
   for (const { heading, entries } of GROUPS) {
     for (const { name, summary } of entries) placeOf(program, name).summary(summary).helpGroup(heading);
-    for (const group of program.commands.filter((command) => command.commands.length > 0)) {
+    for (const group of program.commands.filter((command) => command.name() in GROUP_SUMMARIES)) {
       const names = group.commands.map((command) => command.name());
       group
         .summary(`${names.join(", ")}: ${GROUP_SUMMARIES[group.name()] ?? ""}`)
@@ -217,6 +233,7 @@ function complaint(error: unknown): string[] {
   if (error instanceof WildmarkError) {
     return [
       `wildmark: ${oneLine(error.message)}`,
+      ...error.details.map((detail) => `  ${oneLine(detail)}`),
       ...(error.hint === undefined ? [] : [`  ${oneLine(error.hint)}`]),
       ...stack,
     ];

@@ -71,6 +71,23 @@ test("elsewhere there is a plain line every few seconds", () => {
   ]);
 });
 
+test("rate and time left are those of the whole work, whatever its parts are called; other work begins anew", () => {
+  const { progress, written, wait } = rig({ isTTY: false });
+  progress.update("first cell", 0, 100);
+  wait(5000);
+  progress.update("second cell", 50, 100);
+  wait(5000);
+  progress.update("other work", 10, 100);
+  wait(5000);
+  progress.update("other work", 20, 100);
+  expect(written).toEqual([
+    "first cell: 0 % (0 of 100 steps)\n",
+    "second cell: 50 % (50 of 100 steps, 10.0 steps/s, 0:05 left)\n",
+    "other work: 10 % (10 of 100 steps)\n",
+    "other work: 20 % (20 of 100 steps, 2.00 steps/s, 0:40 left)\n",
+  ]);
+});
+
 test("bytes are told in megabytes", () => {
   const { progress, written, wait } = rig({ isTTY: false }, "bytes");
   progress.update("images.gz", 1e6, 11e6);

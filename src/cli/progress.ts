@@ -26,11 +26,13 @@ export interface ProgressOptions {
   readonly now?: () => number;
 }
 
-/** One piece of work, from its first update on. */
+/** One piece of work, from its first update on, by whatever names its parts go. */
 interface Work {
-  readonly what: string;
+  readonly total: number;
   readonly start: number;
   readonly doneAtStart: number;
+  /** So far. */
+  readonly done: number;
 }
 
 const REDRAW_MS = 100;
@@ -52,7 +54,8 @@ export function terminalProgress(options: ProgressOptions): TerminalProgress {
 
   const update: Progress["update"] = (what, done, total) => {
     const time = now();
-    if (work?.what !== what) work = { what, start: time, doneAtStart: done };
+    const goesOn = work !== undefined && work.total === total && work.done <= done;
+    work = work !== undefined && goesOn ? { ...work, done } : { total, start: time, doneAtStart: done, done };
     if (time - drawnAt < (onTerminal ? REDRAW_MS : LINE_MS)) return;
     drawnAt = time;
     const state = { ...paceOf(work, done, total, time), what, done, total, unit };
@@ -130,7 +133,7 @@ function percentOf(state: State): string {
 }
 
 /** "0:07", "12:40", "1:02:05" */
-function clock(seconds: number): string {
+export function clock(seconds: number): string {
   const whole = Math.ceil(seconds);
   const two = (n: number): string => String(n).padStart(2, "0");
   const minutes = Math.floor(whole / 60);

@@ -39,11 +39,18 @@ export class WildmarkError extends Error {
   readonly code: ErrorCode;
   /** What the reader can do about it: one sentence, or absent. */
   readonly hint: string | undefined;
+  /** What the message counts, a line each: all mistakes of a file. Mostly empty. */
+  readonly details: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly hint?: string; readonly details?: readonly string[]; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.details = options.details ?? [];
   }
 }
 

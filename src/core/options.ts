@@ -17,3 +17,18 @@ export function chooseOptions<T>(schema: z.ZodType<T>, given: Readonly<Record<st
   );
   throw new WildmarkError("usage", `Options of ${of}: ${issues.join("; ")}.`);
 }
+
+/** zod's message in plain words: 'Too big: expected number to be <=1' becomes "expected at most 1". */
+export function inWords(message: string): string {
+  return message
+    .replace(/^(Too (big|small)|Invalid (input|option|string)): /, "")
+    .replace("expected int, received number", "expected a whole number")
+    .replace(/(number|int) to be <=/, "at most ")
+    .replace(/(number|int) to be >=/, "at least ")
+    .replace(/(number|int) to be </, "less than ")
+    .replace(/(number|int) to be >/, "more than ")
+    .replace(
+      /expected one of (.*)$/,
+      (_, choices: string) => `expected one of ${choices.replaceAll('"', "").replaceAll("|", ", ")}`,
+    );
+}

@@ -199,5 +199,5 @@ export type BenchResult = z.infer<typeof benchSchema>;
 export type BenchCell = BenchResult["cells"][number];
 export type BenchOwner = BenchResult["owners"][number];
 export type Judgement = z.infer<typeof judgementSchema>;
-export type Outcome = (typeof outcomes)[number];
+export type BenchOutcome = (typeof outcomes)[number];
 export type Reactivation = z.infer<typeof reactivationSchema>;

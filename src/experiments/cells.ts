@@ -20,6 +20,7 @@ import { measure, yardstickOf } from "./measure.js";
 import { triggerPictures } from "./pictures.js";
 import { removeMark } from "./remove-mark.js";
 import { innocentSchema, markedCellSchema, removalSchema, unmarkedSchema } from "./result.js";
+import type { ReproduceSpec } from "./reproduce.js";
 import type { RunOptions } from "./run-options.js";
 import { type Cell, type FinishedCell, sha256 } from "./store.js";
 import { trainModel } from "./train-model.js";
@@ -29,10 +30,10 @@ export interface Setting {
   readonly dataset: Dataset;
   /** Images of another domain, for marks that need them. */
   readonly unrelated?: Images;
+  /** Pictures of the abstract mark; it draws its own where there are none. */
+  readonly abstract?: Images;
   readonly architecture: Architecture;
   readonly training: EmbedOptions;
-  /** The attacker's share of the training set. */
-  readonly fraction: number;
 }
 
 /** Names of a cell's files. */
@@ -66,15 +67,18 @@ export function markedCell(
   seed: number,
   run: RunOptions,
 ): Cell<z.infer<typeof markedCellSchema>> {
-  const { dataset, architecture, training, unrelated } = setting;
+  const { dataset, architecture, training, unrelated, abstract } = setting;
   return {
     name: `marked-${mark.id}-seed${seed}`,
     spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
     schema: markedCellSchema,
     async compute() {
-      const marking = { dataset, mark, start: { architecture }, options: training, seed };
+      const pictures = {
+        ...(unrelated === undefined ? {} : { unrelated }),
+        ...(abstract === undefined ? {} : { abstract }),
+      };
       const { model, key, measured, verdict, epochs } = await markModel(
-        unrelated === undefined ? marking : { ...marking, unrelated },
+        { dataset, mark, start: { architecture }, options: training, seed, ...pictures },
         run,
       );
       const bytes = encodeModel(model);
@@ -102,7 +106,7 @@ export function markedCell(
 /** A finished cell that others start from: its hashes stand in their specs, its files are what they read. */
 type Finished<Result> = Pick<FinishedCell<Result>, "result" | "paths">;
 type Suspect = Finished<{ readonly modelSha256: string }>;
-type Owner = Finished<{ readonly modelSha256: string; readonly keySha256: string }>;
+export type Owner = Finished<{ readonly modelSha256: string; readonly keySha256: string }>;
 
 /**
  * The key tried on a model that was trained without any mark.
@@ -137,7 +141,7 @@ export function innocentCell(
 
 /** @param owner the marked model and its key, as `markedCell` left them. */
 export function removalCell(
-  setting: Setting,
+  setting: Setting & Pick<ReproduceSpec, "fraction">,
   mark: ChosenMark,
   method: ChosenMethod,
   seed: number,
@@ -186,8 +190,11 @@ function commonSpec({ dataset, architecture }: Setting, seed: number, { runtime 
   return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training, unrelated }: Setting, { id, options, needsUnrelated }: ChosenMark) {
-  const images = needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {};
+function markedSpec({ training, unrelated, abstract }: Setting, { id, options, needsUnrelated }: ChosenMark) {
+  const images = {
+    ...(needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {}),
+    ...(id === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
+  };
   return { training, mark: { id, options: { ...options }, ...images } };
 }
 
@@ -199,12 +206,12 @@ export function imagesSha256(images: Images | undefined): string | null {
   return hash.digest("hex");
 }
 
-async function loadModel(paths: Paths): Promise<Model> {
+export async function loadModel(paths: Paths): Promise<Model> {
   const path = pathOf(paths, MODEL);
   return decodeModel(await readFile(path), path);
 }
 
-async function loadKey(paths: Paths): Promise<Key> {
+export async function loadKey(paths: Paths): Promise<Key> {
   const path = pathOf(paths, KEY);
   return decodeKey(await readFile(path), path);
 }

@@ -6,6 +6,9 @@
 import { type AuditAddress, planAudit } from "./audit-plan.js";
 import { finishAuditCell } from "./audit-cell.js";
 import { type AuditSpec, type PackedAudit, packAudit, unpackAudit } from "./audit-spec.js";
+import { finishBenchCell } from "./bench-cells.js";
+import type { BenchAddress, BenchPlan } from "./bench-plan.js";
+import { type BenchSpec, type PackedBench, packBench, unpackBench } from "./bench-spec.js";
 import { finishAddressed } from "./finish-cells.js";
 import { type PackedSpec, packSpec, unpackSpec } from "./packed.js";
 import { type CellAddress, type PlannedCell, type PlannedWork, planCells } from "./plan.js";
@@ -37,7 +40,8 @@ export type PackedExperiment =
       readonly spec: PackedAudit;
       readonly alpha: number;
       readonly addresses: readonly AuditAddress[];
-    };
+    }
+  | { readonly kind: "bench"; readonly spec: PackedBench; readonly addresses: readonly BenchAddress[] };
 
 export function reproduceExperiment(spec: ReproduceSpec): Experiment {
   const plan = planCells(spec);
@@ -60,6 +64,15 @@ export function auditExperiment(spec: AuditSpec, alpha: number): Experiment {
   };
 }
 
+export function benchExperiment(spec: BenchSpec, { cells }: BenchPlan): Experiment {
+  const addresses = addressesOf(cells);
+  return {
+    plan: cells,
+    finishAt: finishBench(spec, addresses),
+    pack: () => ({ kind: "bench", spec: packBench(spec), addresses }),
+  };
+}
+
 /**
  * The experiment in the process that it was sent to.
  *
@@ -71,6 +84,8 @@ export function unpackExperiment(packed: PackedExperiment): FinishAt {
       return finishReproduce(unpackSpec(packed.spec), packed.addresses);
     case "audit":
       return finishAudit(unpackAudit(packed.spec), packed.alpha, packed.addresses);
+    case "bench":
+      return finishBench(unpackBench(packed.spec), packed.addresses);
   }
 }
 
@@ -80,6 +95,10 @@ function finishReproduce(spec: ReproduceSpec, addresses: readonly CellAddress[])
 
 function finishAudit(spec: AuditSpec, alpha: number, addresses: readonly AuditAddress[]): FinishAt {
   return (position, out, run) => finishAuditCell({ spec, out, run }, at(addresses, position), alpha);
+}
+
+function finishBench(spec: BenchSpec, addresses: readonly BenchAddress[]): FinishAt {
+  return (position, out, run) => finishBenchCell({ spec, out, run }, at(addresses, position));
 }
 
 function addressesOf<Address>(plan: readonly PlannedCell<Address>[]): Address[] {

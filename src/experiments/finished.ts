@@ -37,6 +37,11 @@ export async function readAudit(path: string): Promise<AuditResult> {
   return parseAs(auditSchema, path, "audit");
 }
 
+/** The result of `bench`. @throws WildmarkError `bad-file` as above, and for documents of another kind. */
+export async function readBench(path: string): Promise<BenchResult> {
+  return parseAs(benchSchema, path, "bench");
+}
+
 async function parseAs<T>(schema: z.ZodType<T>, path: string, commands: string): Promise<T> {
   const bytes = await readFileBounded(path, { what: "a result document", maxBytes: LARGEST_RESULT });
   const document = parseJson(Buffer.from(bytes).toString("utf8"), path, commands);

@@ -17,7 +17,7 @@ export type CellAddress =
 export interface PlannedWork {
   /** Position in the order of the plan, from 0. */
   readonly position: number;
-  /** Positions of the cells that it stands on, all of them earlier. */
+  /** Positions of the cells that it stands on. */
   readonly needs: readonly number[];
   /** What people call the work. */
   readonly what: string;

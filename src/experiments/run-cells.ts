@@ -68,14 +68,14 @@ export async function runCells(
 
   const fail = async (cell: PlannedWork, error: Error): Promise<void> => {
     failures.set(cell.position, error);
-    tracker.end(cell, `${cell.what}: failed: ${error.message}`);
+    tracker.end(cell, `${cell.what}: failed: ${error.message}`, true);
     await onFailure?.(cell, error);
   };
   const compute = async (cell: PlannedWork): Promise<void> => {
     try {
       throwIfAborted(signal);
       const { line, computed } = await finish(experiment, pool, cell, { out, ...run }, tracker.begin(cell));
-      tracker.end(cell, `${line}${computed ? "" : " (found finished)"}`);
+      tracker.end(cell, line, computed);
     } catch (thrown) {
       if (thrown instanceof CellBusy) {
         tracker.leave(cell);
@@ -181,9 +181,9 @@ function makeBell() {
   };
 }
 
-/** Adds up the steps of all cells, those under way included. */
+/** Adds up the steps of all cells, those under way included; of those found finished nothing is to be learnt about time. */
 function trackProgress(cells: readonly PlannedWork[], progress: Progress) {
-  const total = cells.reduce((sum, { steps }) => sum + steps, 0);
+  let total = cells.reduce((sum, { steps }) => sum + steps, 0);
   const underWay = new Map<PlannedWork, number>();
   let endedSteps = 0;
   let ended = 0;
@@ -207,11 +207,12 @@ function trackProgress(cells: readonly PlannedWork[], progress: Progress) {
     leave(cell: PlannedWork): void {
       underWay.delete(cell);
     },
-    end(cell: PlannedWork, line: string): void {
+    end(cell: PlannedWork, line: string, computed: boolean): void {
       underWay.delete(cell);
-      endedSteps += cell.steps;
+      if (computed) endedSteps += cell.steps;
+      else total -= cell.steps;
       ended += 1;
-      progress.note(`[${ended}/${cells.length}] ${line}`);
+      progress.note(`[${ended}/${cells.length}] ${line}${computed ? "" : " (found finished)"}`);
     },
   };
 }

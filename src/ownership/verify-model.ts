@@ -8,7 +8,7 @@ import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
 import { requireUnmarked } from "./unmarked.js";
 import type { Verdict } from "./verdict.js";
-import { type VerifyOptions, verifyAnswers } from "./verify.js";
+import { type Answers, type VerifyOptions, verifyAnswers } from "./verify.js";
 
 export interface VerifyModelOptions extends VerifyOptions {
   readonly runtime?: RuntimeOptions;
@@ -28,15 +28,31 @@ export async function verifyModel(model: Model, key: Key, options: VerifyModelOp
     const named = unmarked.map((each, i) => ({ name: `unmarked model ${i + 1}`, model: each }));
     requireUnmarked(model, key, named);
   }
-  const ask = (asked: Model, { images, count }: KeyImages): Promise<Uint16Array> =>
-    answers(asked, { shape, count, pixels: inMemory(images) }, options.runtime);
-  const triggers = await ask(model, key.triggers);
-  if (unmarked !== undefined) {
-    const others: Uint16Array[] = [];
-    // One after the other: each has a session of its own.
-    for (const each of unmarked) others.push(await ask(each, key.triggers));
-    return verifyAnswers(key, { triggers, unmarked: others }, options);
-  }
-  const placebos = key.placebos === undefined ? {} : { placebos: await ask(model, key.placebos) };
-  return verifyAnswers(key, { triggers, ...placebos }, options);
+  if (unmarked === undefined) return verifyAnswers(key, await askKey(model, key, options.runtime), options);
+  const triggers = await ask(model, key, key.triggers, options.runtime);
+  const others: Uint16Array[] = [];
+  // One after the other: each has a session of its own.
+  for (const each of unmarked) others.push(await ask(each, key, key.triggers, options.runtime));
+  return verifyAnswers(key, { triggers, unmarked: others }, options);
+}
+
+/** What a model answers to a key's triggers, and to its placebos where it holds some. */
+export async function askKey(
+  model: Model,
+  key: Key,
+  runtime?: RuntimeOptions,
+): Promise<Pick<Answers, "triggers" | "placebos">> {
+  const triggers = await ask(model, key, key.triggers, runtime);
+  return key.placebos === undefined
+    ? { triggers }
+    : { triggers, placebos: await ask(model, key, key.placebos, runtime) };
+}
+
+function ask(
+  model: Model,
+  { shape }: Key,
+  { images, count }: KeyImages,
+  runtime: RuntimeOptions | undefined,
+): Promise<Uint16Array> {
+  return answers(model, { shape, count, pixels: inMemory(images) }, runtime);
 }
