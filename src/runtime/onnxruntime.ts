@@ -15,18 +15,11 @@ import { type Device, type RuntimeOptions, threadsFromEnvironment } from "./opti
 /** A tensor of ONNX Runtime's: in main memory, or on the device where an output was told to stay. */
 export type Value = ort.Tensor;
 
-/** What is known of an output before anything ran. */
-export interface InferredOutput {
-  readonly type: ElementType;
-  /** Numbers where they follow from the graph, else names; empty for a scalar, and where not even the rank is known. */
-  readonly dims: readonly (number | string)[];
-}
-
 export interface Engine {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** What ONNX Runtime infers of its outputs, in their order; undefined where one is no tensor of a type that we know. */
-  readonly outputs: readonly (InferredOutput | undefined)[];
+  /** Of its outputs, in their order; undefined where one is no tensor of a type that we know. */
+  readonly outputTypes: readonly (ElementType | undefined)[];
   /**
    * Runs once.
    *
@@ -43,15 +36,16 @@ export interface Engine {
  */
 const WEBGPU = { name: "webgpu", preferredLayout: "NCHW" } as const;
 
-/**
- * @param onDevice outputs that stay in the device's memory; only `webgpu` can do that from here.
- * @throws WildmarkError `runtime` where ONNX Runtime refuses the model or finds no such device.
- */
-export async function startEngine(
-  model: Graph | Uint8Array,
-  options: RuntimeOptions,
-  onDevice: readonly string[] = [],
-): Promise<Engine> {
+export interface EngineOptions extends RuntimeOptions {
+  /** Outputs that stay in the device's memory; only `webgpu` can do that from here. Default: none. */
+  readonly onDevice?: readonly string[];
+  /** Runs node after node as the graph has them: nothing folded, fused or laid out anew. Default: false. */
+  readonly asWritten?: boolean;
+}
+
+/** @throws WildmarkError `runtime` where ONNX Runtime refuses the model or finds no such device. */
+export async function startEngine(model: Graph | Uint8Array, options: EngineOptions): Promise<Engine> {
+  const { onDevice = [], asWritten = false } = options;
   const bytes = model instanceof Uint8Array ? model : encodeGraph(model);
   const device = options.device ?? "cpu";
   const threads = options.threads ?? threadsFromEnvironment();
@@ -59,7 +53,7 @@ export async function startEngine(
   try {
     session = await ort.InferenceSession.create(bytes, {
       executionProviders: [device === "webgpu" ? WEBGPU : device],
-      graphOptimizationLevel: "all",
+      graphOptimizationLevel: asWritten ? "disabled" : "all",
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       interOpNumThreads: 1,
@@ -78,7 +72,7 @@ export async function startEngine(
   return {
     inputNames: session.inputNames,
     outputNames,
-    outputs: session.outputMetadata.map(inferred),
+    outputTypes: session.outputMetadata.map(elementType),
     async run(feeds, targets = new Map()) {
       const fetches = Object.fromEntries(outputNames.map((name) => [name, targets.get(name) ?? null]));
       let results: ort.InferenceSession.OnnxValueMapType;
@@ -98,10 +92,10 @@ export function runtimeVersion(): string {
   return ort.env.versions.node ?? ort.env.versions.common;
 }
 
-function inferred(output: ort.InferenceSession.ValueMetadata): InferredOutput | undefined {
+function elementType(output: ort.InferenceSession.ValueMetadata): ElementType | undefined {
   if (!output.isTensor || output.type === "string" || output.type === "int4" || output.type === "uint4")
     return undefined;
-  return { type: output.type, dims: output.shape };
+  return output.type;
 }
 
 const RUNTIME_TYPES = {

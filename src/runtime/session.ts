@@ -2,8 +2,7 @@
 
 import type { Tensor } from "../core/tensor.js";
 import type { Graph } from "../onnx/graph.js";
-import { fromValue, startEngine, toValue } from "./onnxruntime.js";
-import type { RuntimeOptions } from "./options.js";
+import { type EngineOptions, fromValue, startEngine, toValue } from "./onnxruntime.js";
 
 export type { Device, RuntimeOptions } from "./options.js";
 
@@ -21,7 +20,7 @@ export interface Session {
 }
 
 /** @throws WildmarkError `runtime` where ONNX Runtime refuses the model or finds no such device. */
-export async function createSession(model: Graph | Uint8Array, options: RuntimeOptions = {}): Promise<Session> {
+export async function createSession(model: Graph | Uint8Array, options: EngineOptions = {}): Promise<Session> {
   const engine = await startEngine(model, options);
   return {
     inputNames: engine.inputNames,

@@ -69,11 +69,7 @@ async function stateOnDevice(
 ): Promise<StatefulSession> {
   // What is read and written under one name never changes: there is nothing to keep, nor to replace.
   const moving = state.filter(({ input, output }) => input !== output);
-  const engine = await startEngine(
-    graph,
-    options,
-    moving.map(({ output }) => output),
-  );
+  const engine = await startEngine(graph, { ...options, onDevice: moving.map(({ output }) => output) });
   const values = new Map<string, Value>(state.map(({ input, initial }) => [input, toValue(copyOf(initial))]));
   const fetched = await startEngine(copyingGraph(state), options);
   return {

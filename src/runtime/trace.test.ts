@@ -26,3 +26,12 @@ test("traces scalars, and shapes that depend on what is fed", async () => {
   expect(trace.get("sum")).toEqual({ type: "float32", dims: [] });
   expect(trace.get("places")).toEqual({ type: "int64", dims: [1, 2] });
 });
+
+test("traces an Einsum that broadcasts, whose shape ONNX Runtime infers wrong", async () => {
+  const b = graphBuilder("g");
+  const x = b.initializer("x", float32([1, 3], [1, 2, 3]));
+  const y = b.input("y", "float32", ["n", 3]);
+  b.output(b.op("Neg", [b.op("Einsum", [x, y], { equation: "ij,ij->ij" })], {}, { name: "z" }));
+  const trace = await traceGraph(b.build(), new Map([["y", float32([2, 3], [1, 2, 3, 4, 5, 6])]]));
+  expect(trace.get("z")).toEqual({ type: "float32", dims: [2, 3] });
+});

@@ -1,15 +1,16 @@
 /**
- * @file Shapes and constants of every value of a graph, had from ONNX Runtime itself.
+ * @file Shapes and constants of every value of a graph, had from ONNX Runtime itself by running the graph once.
  *
- * When a session is made whose inputs have fixed shapes, ONNX Runtime infers the types and shapes of its outputs, so every
- * intermediate value is made one. Only what that leaves open is computed, by a second session that keeps nothing else:
- * fetching all values would take more memory than a training step.
+ * Of values that depend on what is fed only the shapes are fetched, by a `Shape` node each: all values together take more
+ * memory than a training step. ONNX Runtime's own inference gives the types; it is not believed in shapes, because it is
+ * wrong where an Einsum broadcasts, and so that it does not come in by constant folding, nodes run as written.
  */
 
 import type { TracedValue } from "../autodiff/trace.js";
-import { elementCount, type Tensor } from "../core/tensor.js";
-import type { Graph } from "../onnx/graph.js";
-import { type InferredOutput, startEngine } from "./onnxruntime.js";
+import { WildmarkError } from "../core/errors.js";
+import { type ElementType, elementCount, type Tensor, toNumbers } from "../core/tensor.js";
+import type { Graph, Node } from "../onnx/graph.js";
+import { type EngineOptions, startEngine } from "./onnxruntime.js";
 import type { RuntimeOptions } from "./options.js";
 import { createSession } from "./session.js";
 
@@ -28,52 +29,65 @@ export async function traceGraph(
 ): Promise<Map<string, TracedValue>> {
   const trace = new Map<string, TracedValue>();
   for (const [name, tensor] of feeds) trace.set(name, { type: tensor.type, dims: tensor.dims });
-  for (const [name, tensor] of graph.initializers) trace.set(name, keepIfShort(tensor, true));
+  for (const [name, tensor] of graph.initializers) trace.set(name, keepIfShort(tensor));
 
-  const onCpu = { ...options, device: "cpu" as const };
-  const inputs = graph.inputs.map((input) => ({ ...input, dims: feeds.get(input.name)?.dims ?? input.dims }));
-  const values = graph.nodes.flatMap((node) => node.outputs.filter((output) => output !== ""));
+  const engineOptions = { ...options, device: "cpu", asWritten: true } as const;
   const fixed = valuesFixedByShapes(graph);
-  const open: string[] = [];
-  for (const [name, value] of await inferValues(withOutputs({ ...graph, inputs }, values), onCpu)) {
-    if (value === undefined || (fixed.has(name) && isShort(value.dims))) open.push(name);
-    else trace.set(name, value);
-  }
-  if (open.length === 0) return trace;
-  const session = await createSession(withOutputs(graph, open), onCpu);
-  try {
-    for (const [name, tensor] of await session.run(feeds)) trace.set(name, keepIfShort(tensor, fixed.has(name)));
-  } finally {
-    await session.release();
+  const values = graph.nodes.flatMap((node) => node.outputs.filter((output) => output !== ""));
+  const types = await inferTypes(withOutputs(graph, values), engineOptions);
+  const measured = new Map(values.filter((name) => !fixed.has(name)).map((name) => [`Shape of ${name}`, name]));
+  const nodes = [...measured].map(([shape, name]) => shapeNode(name, shape));
+  const wanted = [...values.filter((name) => fixed.has(name)), ...measured.keys()];
+  const results = await runOnce(
+    withOutputs({ ...graph, nodes: [...graph.nodes, ...nodes] }, wanted),
+    feeds,
+    engineOptions,
+  );
+  for (const [output, tensor] of results) {
+    const name = measured.get(output);
+    const type = types.get(name ?? "");
+    if (name === undefined || type === undefined) trace.set(output, keepIfShort(tensor));
+    else trace.set(name, { type, dims: toNumbers(tensor) });
   }
   return trace;
 }
 
-/** Types and dimensions of the graph's outputs as they follow from the graph; undefined where they do not. */
-async function inferValues(graph: Graph, options: RuntimeOptions): Promise<Map<string, TracedValue | undefined>> {
+/** @throws WildmarkError `bad-model` naming an output that is no tensor of numbers. */
+async function inferTypes(graph: Graph, options: EngineOptions): Promise<ReadonlyMap<string, ElementType>> {
   const engine = await startEngine(graph, options);
   await engine.release();
-  return new Map(engine.outputNames.map((name, i) => [name, known(engine.outputs[i])]));
+  return new Map(engine.outputNames.map((name, i) => [name, ofNumbers(name, engine.outputTypes[i])]));
 }
 
-function known(output: InferredOutput | undefined): TracedValue | undefined {
-  const dims = output?.dims.filter((dim) => typeof dim === "number") ?? [];
-  // No dimensions may mean a scalar, or that nothing is known.
-  if (output === undefined || dims.length < output.dims.length || dims.length === 0) return undefined;
-  return { type: output.type, dims };
+function ofNumbers(name: string, type: ElementType | undefined): ElementType {
+  if (type !== undefined) return type;
+  throw new WildmarkError("bad-model", `"${name}" is no tensor of numbers; Wildmark takes models made of such.`);
+}
+
+async function runOnce(
+  graph: Graph,
+  feeds: ReadonlyMap<string, Tensor>,
+  options: EngineOptions,
+): Promise<Map<string, Tensor>> {
+  const session = await createSession(graph, options);
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+}
+
+function shapeNode(value: string, shape: string): Node {
+  return { name: shape, opType: "Shape", domain: "", inputs: [value], outputs: [shape], attributes: {} };
 }
 
 function withOutputs(graph: Graph, names: readonly string[]): Graph {
   return { ...graph, outputs: names.map((name) => ({ name, type: undefined, dims: undefined })) };
 }
 
-function keepIfShort(tensor: Tensor, fixed: boolean): TracedValue {
+function keepIfShort(tensor: Tensor): TracedValue {
   const { type, dims } = tensor;
-  return fixed && isShort(dims) ? { type, dims, constant: tensor } : { type, dims };
-}
-
-function isShort(dims: readonly number[]): boolean {
-  return elementCount(dims) <= LONGEST_CONSTANT;
+  return elementCount(dims) <= LONGEST_CONSTANT ? { type, dims, constant: tensor } : { type, dims };
 }
 
 /** Values that depend on shapes and initialisers only, never on what is fed. */

@@ -6,7 +6,7 @@
 
 import { plannedWindows, stepAttributes } from "../../autodiff/windows.js";
 import { elementCount, sameDims } from "../../core/tensor.js";
-import { type GraphBuilder, float } from "../../onnx/builder.js";
+import { float, type GraphBuilder } from "../../onnx/builder.js";
 import { floatAttribute, intAttribute, type Node, operatorName } from "../../onnx/graph.js";
 import {
   blockedConv,

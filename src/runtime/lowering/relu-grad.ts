@@ -1,7 +1,7 @@
 /** @file ReluGrad(dy, y): dy where y > 0, else 0. */
 
-import type { Lowering, LoweringFamily } from "./lowering.js";
 import { gated } from "./blocked-forms.js";
+import type { Lowering, LoweringFamily } from "./lowering.js";
 
 /** dy times a step function: ONNX Runtime's `Where` on the CPU takes three slow passes. */
 const gate: Lowering = {

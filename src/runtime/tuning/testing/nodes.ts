@@ -1,7 +1,7 @@
 /** @file Primitives' nodes small enough to measure in a test: one for each operator. */
 
-import { convAttributes, poolAttributes, type WindowAxis } from "../../../autodiff/windows.js";
 import { WILDMARK_DOMAIN } from "../../../autodiff/primitives.js";
+import { convAttributes, poolAttributes, type WindowAxis } from "../../../autodiff/windows.js";
 import { type AttributeShorthand, graphBuilder } from "../../../onnx/builder.js";
 import type { Graph, Node } from "../../../onnx/graph.js";
 
