@@ -1,6 +1,7 @@
 /** @file The flags that every command takes. */
 
 import { z } from "zod";
+import { devices } from "../runtime/options.js";
 import { tunings } from "../runtime/tuning/mode.js";
 
 /** Of no effect where nothing is random, computed or written: then accepted, so that scripts can pass them to all. */
@@ -10,7 +11,10 @@ export const commonFlags = z.object({
     description: "threads of one model (default: WILDMARK_THREADS, else all cores; in experiments 1)",
     placeholder: "N",
   }),
-  device: z.enum(["cpu", "webgpu"]).default("cpu").describe("where models run"),
+  device: z
+    .enum([...devices, "auto"])
+    .default("cpu")
+    .describe("where models run; auto: tries them all and takes the quickest"),
   tuning: z
     .enum(tunings)
     .optional()

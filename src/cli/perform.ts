@@ -45,11 +45,12 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const progress = common.quiet
     ? { ...silent, end: () => {} }
     : terminalProgress({ output: process.stderr, unit: command.unit });
-  const outcome = await interruptible((signal) =>
+  const computes = hasEffect("device", command.common ?? {});
+  const outcome = await interruptible(async (signal) =>
     command.run(given, {
       args: place.processedArgs,
       seed: command.common?.random === "secret" && given.seed === undefined ? secretSeed() : common.seed,
-      runtime: runtimeOf(common),
+      runtime: await runtimeOf(common, computes, (line) => progress.note(line)),
       force: common.force,
       progress,
       signal,
@@ -63,8 +64,23 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
 }
 
-function runtimeOf({ device, threads, tuning }: z.infer<typeof commonFlags>): RuntimeOptions {
-  return { device, ...(threads === undefined ? {} : { threads }), ...(tuning === undefined ? {} : { tuning }) };
+/** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
+async function runtimeOf(
+  { device, threads, tuning }: z.infer<typeof commonFlags>,
+  computes: boolean,
+  note: (line: string) => void,
+): Promise<RuntimeOptions> {
+  const rest = { ...(threads === undefined ? {} : { threads }), ...(tuning === undefined ? {} : { tuning }) };
+  if (device !== "auto") return { device, ...rest };
+  if (!computes) return rest;
+  const { quickest, tryDevices } = await import("../runtime/devices.js");
+  const trials = await tryDevices(rest);
+  const picked = quickest(trials);
+  const told = trials.map(({ device: tried, milliseconds }) =>
+    milliseconds === undefined ? `${tried} not here` : `${tried} ${milliseconds.toPrecision(3)} ms`,
+  );
+  note(`device: ${picked} (a product of two 1024 x 1024 matrices: ${told.join(", ")})`);
+  return { device: picked, ...rest };
 }
 
 /** What was stopped says how to go on. */

@@ -147,6 +147,12 @@ function refusal(device: Device, cause: unknown): WildmarkError {
       cause,
     });
   }
+  if (device === "cuda" && /CUDA|provider/i.test(words)) {
+    return new WildmarkError("runtime", "ONNX Runtime has no CUDA provider on this machine.", {
+      hint: "Install it with onnxruntime-node's own script (`node node_modules/onnxruntime-node/script/install`), or compute on the CPU (--device cpu).",
+      cause,
+    });
+  }
   return new WildmarkError("runtime", `ONNX Runtime (${device}) refused the model: ${words}`, { cause });
 }
 

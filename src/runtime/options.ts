@@ -3,8 +3,11 @@
 import { WildmarkError } from "../core/errors.js";
 import type { Tuning } from "./tuning/mode.js";
 
-/** Where graphs run. `webgpu` uses the first adapter that ONNX Runtime finds. */
-export type Device = "cpu" | "webgpu";
+/** `webgpu` uses the first adapter that ONNX Runtime finds, `cuda` the first card where its CUDA provider is installed. */
+export const devices = ["cpu", "webgpu", "cuda"] as const;
+
+/** Where graphs run. */
+export type Device = (typeof devices)[number];
 
 export interface RuntimeOptions {
   readonly device?: Device;

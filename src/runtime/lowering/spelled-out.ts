@@ -42,9 +42,13 @@ const logSoftmax: Spelling = (b, node) => {
   return [b.op("Sub", [shifted, b.op("Log", [b.op("ReduceSum", [b.op("Exp", [shifted]), axis])])])];
 };
 
+const forGpus: Readonly<Record<string, Spelling>> = { BatchNormalization: batchNormalization, LogSoftmax: logSoftmax };
+
+/** CUDA's provider could not be tried here: it gets what WebGPU's is known to take. */
 const SPELLINGS: Readonly<Record<Device, Readonly<Record<string, Spelling>>>> = {
   cpu: {},
-  webgpu: { BatchNormalization: batchNormalization, LogSoftmax: logSoftmax },
+  webgpu: forGpus,
+  cuda: forGpus,
 };
 
 /** The same graph, of operator set 18 or newer, in operators that `device` has, as far as this file knows of others. */
