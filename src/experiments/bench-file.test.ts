@@ -1,6 +1,8 @@
 /** @file The file of a bench: what may stand there, and every mistake with its path and line, all at once. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { removalMethods } from "../removal/registry.js";
@@ -178,7 +180,13 @@ describe("mistakes", () => {
   });
 });
 
-test.each(["digits", "mnist"])("bench-specs/%s.yaml is sound", (name) => {
-  const path = new URL(`../../bench-specs/${name}.yaml`, import.meta.url);
-  expect(parseBenchFile(readFileSync(path, "utf8"), name).dataset.name).toBe(name);
-});
+const specs = fileURLToPath(new URL("../../bench-specs/", import.meta.url));
+
+test.each(readdirSync(specs, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".yaml")))(
+  "bench-specs/%s is sound",
+  (path) => {
+    const { dataset, removers } = parseBenchFile(readFileSync(join(specs, path), "utf8"), path);
+    expect(["digits", "mnist"]).toContain(dataset.name);
+    expect(removers.length).toBeGreaterThan(1);
+  },
+);
