@@ -1,7 +1,8 @@
 /**
  * @file A session with a memory: tensors that one run leaves and the next one reads, such as weights and optimiser state.
  *
- * On the CPU they live in two sets of buffers that swap roles with each run, so that a run allocates nothing of their size.
+ * On the CPU each lives in two buffers that swap roles with each run, so that a run allocates nothing of their size; in one,
+ * where what a run leaves may be written over what it read (`in-place.ts`).
  * On WebGPU they stay in the device's memory: each run reads the buffers that the last one left. ONNX Runtime cannot fetch
  * such a buffer by itself in Node (`getData` ends the process), so a session of `Identity` nodes brings the state back.
  * For CUDA ONNX Runtime's Node binding keeps no buffers: there the state travels with each run, as on the CPU.
@@ -10,6 +11,7 @@
 import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
 import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
+import { mayReplace } from "./in-place.js";
 import { fromValue, startEngine, toValue, type Value } from "./onnxruntime.js";
 import type { RuntimeOptions } from "./options.js";
 import { createSession } from "./session.js";
@@ -49,7 +51,9 @@ async function stateInMemory(
   const inputs = state.map(({ input }) => input);
   const outputs = state.map(({ output }) => output);
   let current = state.map(({ initial }) => copyOf(initial));
-  let next = state.map(({ initial }) => copyOf(initial));
+  let next = state.map(({ input, output, initial }, i) =>
+    mayReplace(graph, input, output) ? at(current, i) : copyOf(initial),
+  );
   return {
     async run(feeds, into) {
       const read = inputs.map((input, i) => [input, at(current, i)] as const);
