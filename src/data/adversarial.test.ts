@@ -2,15 +2,15 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
-import { float32, type FloatTensor } from "../core/tensor.js";
+import { type FloatTensor, float32 } from "../core/tensor.js";
 import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
+import { imageGraph } from "../onnx/image-graph.js";
 import { decodeModel, type Model, withWeights } from "../onnx/model.js";
 import { storedTensors } from "../onnx/traverse.js";
+import { createSession } from "../runtime/session.js";
 import { meanCrossEntropy } from "../training/objective.js";
 import { learnt, tinyImages, tinyModel } from "../training/testing/tiny.js";
-import { createSession } from "../runtime/session.js";
-import { imageGraph } from "../onnx/image-graph.js";
 import { adversarialCopies } from "./adversarial.js";
 import { packImages } from "./batches.js";
 import { copyPixels, type LabelledImages, select } from "./dataset.js";

@@ -8,11 +8,11 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { RandomStream } from "../core/random.js";
-import { throwIfAborted, type TrainingOptions } from "../training/epochs.js";
+import type { Model } from "../onnx/model.js";
+import { type TrainingOptions, throwIfAborted } from "../training/epochs.js";
 import { compileGradient } from "../training/gradient.js";
 import type { Objective } from "../training/objective.js";
 import { freeImageGraph } from "../training/rows.js";
-import type { Model } from "../onnx/model.js";
 import { packImages } from "./batches.js";
 import { imageSize, type LabelledImages } from "./dataset.js";
 import { inMemory } from "./pixels.js";

@@ -54,7 +54,8 @@ function percent(share: number): string {
  * is known by its hash only: `wildmark remove` with the same options makes it again.
  */
 export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptions): Cell<Outcome> {
-  const { model, key, dataset } = spec;
+  const { model, key, dataset, reactivation } = spec;
+  const followed = reactivation === undefined ? {} : { reactivation };
   const method = at(spec.methods, address.method);
   const fraction = at(spec.budgets, address.budget);
   const seed = at(spec.seeds, address.seed);
@@ -71,10 +72,11 @@ export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptio
       fraction,
       seed,
       removal: { method: method.id, options: { ...method.options } },
+      ...followed,
     },
     schema: outcomeSchema,
     async compute() {
-      const cleaned = await removeMark({ model, dataset, method, fraction, seed, key }, run);
+      const cleaned = await removeMark({ model, dataset, method, fraction, seed, key, ...followed }, run);
       const correct = Math.round(cleaned.accuracyAfter * dataset.test.count);
       return {
         result: {
@@ -83,6 +85,7 @@ export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptio
           verdict: cleaned.mark.verdict,
           atChance: isAtChance(correct, dataset.test),
           seconds: cleaned.seconds,
+          ...(cleaned.mark.reactivated === undefined ? {} : { reactivated: cleaned.mark.reactivated }),
           modelSha256: sha256(encodeModel(cleaned.model)),
         },
         files: {},

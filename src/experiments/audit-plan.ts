@@ -48,7 +48,7 @@ export function planAudit(spec: AuditSpec): AuditPlan {
           address,
           needs: [],
           images: labelled,
-          steps: chosen.steps(labelled),
+          steps: chosen.steps(labelled) + (spec.reactivation?.steps ?? 0),
           what: `${chosen.label} with ${labelled} images`,
         });
       });

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { verdictSchema } from "../ownership/verdict.js";
+import { reactivationSchema } from "./reactivation.js";
 import { documentShape, epochSchema, measurementSchema, share } from "./result.js";
 
 const budget = z.number().gt(0).max(1);
@@ -19,6 +20,8 @@ const outcomeShape = {
   atChance: z.boolean().default(false),
   /** Time spent training. */
   seconds: z.number().min(0),
+  /** After some steps of tuning on clean training images: what they bring back was never gone. */
+  reactivated: z.object({ measured: measurementSchema, verdict: verdictSchema, seconds: z.number().min(0) }).optional(),
   /** Of the cleaned model; the model itself is not kept. */
   modelSha256: z.string(),
 };
@@ -80,6 +83,8 @@ export const auditSchema = z
     alpha: z.number().gt(0).lt(1),
     /** An attack that costs more accuracy than this (a difference of shares) has paid too much. */
     acceptableDrop: share,
+    /** How removals were followed up; null: not at all. */
+    reactivation: reactivationSchema.nullable().default(null),
     budgets: z.array(budget).min(1),
     seeds: z.array(z.int()).min(1),
     attacks: z.array(attackSchema).min(1),

@@ -6,6 +6,7 @@ import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { decodeKey, encodeKey, type Key, keySha256 } from "../ownership/key.js";
 import { type ChosenMethod, findMethod, type RegisteredMethod, removalMethods } from "../removal/registry.js";
 import { type Named, named } from "./packed.js";
+import { type Reactivation, reactivationSchema } from "./reactivation.js";
 
 export interface AuditSpec {
   readonly model: Model;
@@ -18,6 +19,8 @@ export interface AuditSpec {
   /** The attacker's shares of the training set, ascending, each in (0, 1]. */
   readonly budgets: readonly number[];
   readonly seeds: readonly number[];
+  /** How each removal is followed up; absent: not at all. */
+  readonly reactivation?: Reactivation;
 }
 
 export interface AuditChoices {
@@ -33,6 +36,8 @@ export interface AuditChoices {
   /** Epochs of every method that counts in epochs; default: each method's own. */
   readonly epochs?: number;
   readonly seeds?: readonly number[];
+  /** How each removal is followed up, true: 200 steps of 64 clean training images; default true. */
+  readonly reactivation?: boolean | Partial<Reactivation>;
 }
 
 export const DEFAULT_BUDGETS: readonly number[] = [0.01, 0.05, 0.1];
@@ -44,6 +49,7 @@ export const DEFAULT_BUDGETS: readonly number[] = [0.01, 0.05, 0.1];
  */
 export function auditSpec(choices: AuditChoices): AuditSpec {
   const { model, key, dataset, budgets = DEFAULT_BUDGETS, seeds = [0], controls = true } = choices;
+  const { reactivation = true } = choices;
   for (const budget of budgets) requireBudget(budget);
   const wanted = choices.methods?.map(findMethod) ?? removalMethods;
   const attacks = unique(wanted).filter((method) => method.ignoresModel !== true);
@@ -63,6 +69,9 @@ export function auditSpec(choices: AuditChoices): AuditSpec {
     methods,
     budgets: unique(budgets).sort((a, b) => a - b),
     seeds: unique(seeds),
+    ...(reactivation === false
+      ? {}
+      : { reactivation: reactivationSchema.parse(reactivation === true ? {} : reactivation) }),
   };
 }
 
@@ -97,6 +106,7 @@ export interface PackedAudit {
   readonly methods: readonly Named[];
   readonly budgets: readonly number[];
   readonly seeds: readonly number[];
+  readonly reactivation?: Reactivation;
 }
 
 export function packAudit({ key, methods, keySha256: _, ...rest }: AuditSpec): PackedAudit {

@@ -87,6 +87,7 @@ export async function runAudit(spec: AuditSpec, options: AuditOptions): Promise<
     before,
     alpha,
     acceptableDrop: ACCEPTABLE_DROP,
+    reactivation: spec.reactivation ?? null,
     budgets: [...budgets],
     seeds: [...seeds],
     attacks: methods.map(({ id, label, ignoresModel, options: run }) => {
@@ -159,8 +160,12 @@ async function attackAll(
       all.push({ status: "failed", ...cell, reason: failure.message });
       continue;
     }
-    const { verdict, ...outcome } = (await finishAttack(workshop, address)).result;
-    all.push({ status: "done", ...cell, ...outcome, verdict: atLevel(verdict, options.alpha) });
+    const { verdict, reactivated, ...outcome } = (await finishAttack(workshop, address)).result;
+    const again =
+      reactivated === undefined
+        ? {}
+        : { reactivated: { ...reactivated, verdict: atLevel(reactivated.verdict, options.alpha) } };
+    all.push({ status: "done", ...cell, ...outcome, verdict: atLevel(verdict, options.alpha), ...again });
   }
   return all.sort(
     (a, b) => a.attack - b.attack || a.fraction - b.fraction || seeds.indexOf(a.seed) - seeds.indexOf(b.seed),

@@ -8,10 +8,10 @@
 
 import { z } from "zod";
 import { randomStream } from "../core/random.js";
+import { accuracy } from "../data/answers.js";
 import { encodeModel } from "../onnx/model.js";
 import { heldOutTriggersOf, triggersOf } from "../ownership/key-images.js";
 import { askKey } from "../ownership/verify-model.js";
-import { accuracy } from "../data/answers.js";
 import { agreement } from "../training/evaluate.js";
 import type { AttackAddress, BenchAddress } from "./bench-plan.js";
 import { percent } from "./bench-plan.js";

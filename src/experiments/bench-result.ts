@@ -7,6 +7,7 @@
 
 import { z } from "zod";
 import { verdictSchema } from "../ownership/verdict.js";
+import { reactivationSchema } from "./reactivation.js";
 import { documentShape, epochSchema, measurementSchema, pictureSchema, share } from "./result.js";
 
 const optionsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
@@ -145,13 +146,6 @@ const removerSchema = z.object({
   options: optionsSchema,
 });
 
-/** How removals are followed up: `steps` of SGD on clean training images, drawn by the cell's seed. */
-export const reactivationSchema = z.strictObject({
-  steps: z.int().min(1).max(1_000_000).default(200).describe("steps of tuning on clean training images"),
-  batch: z.int().min(1).max(65_536).default(64).describe("images a step"),
-  learningRate: z.number().positive().default(0.01).describe("constant rate of SGD with momentum 0.9"),
-});
-
 export const benchSchema = z
   .object({
     ...documentShape,
@@ -200,4 +194,3 @@ export type BenchCell = BenchResult["cells"][number];
 export type BenchOwner = BenchResult["owners"][number];
 export type Judgement = z.infer<typeof judgementSchema>;
 export type BenchOutcome = (typeof outcomes)[number];
-export type Reactivation = z.infer<typeof reactivationSchema>;

@@ -7,8 +7,8 @@ import { type ChosenMethod, findMethod } from "../removal/registry.js";
 import { type EmbedOptions, embedFromScratchOptionsOf } from "../watermarks/embed.js";
 import { type ChosenMark, findMark } from "../watermarks/registry.js";
 import type { BenchFile, Entry } from "./bench-file.js";
-import type { Reactivation } from "./bench-result.js";
 import { type Named, named } from "./packed.js";
+import type { Reactivation } from "./reactivation.js";
 
 export interface BenchSpec extends Omit<BenchFile, "dataset" | "unrelated" | "architecture" | "training" | "unmarked"> {
   readonly dataset: Dataset;

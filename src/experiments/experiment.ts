@@ -3,8 +3,8 @@
  * other processes.
  */
 
-import { type AuditAddress, planAudit } from "./audit-plan.js";
 import { finishAuditCell } from "./audit-cell.js";
+import { type AuditAddress, planAudit } from "./audit-plan.js";
 import { type AuditSpec, type PackedAudit, packAudit, unpackAudit } from "./audit-spec.js";
 import { finishBenchCell } from "./bench-cells.js";
 import type { BenchAddress, BenchPlan } from "./bench-plan.js";

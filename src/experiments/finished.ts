@@ -73,6 +73,7 @@ export function compareAudit(
     alpha,
     budgets: spec.budgets,
     seeds: spec.seeds,
+    reactivation: spec.reactivation ?? null,
     attacks: spec.methods.map(({ id, options }) => ({ method: id, options })),
   };
   const found = {
@@ -80,6 +81,7 @@ export function compareAudit(
     alpha: result.alpha,
     budgets: result.budgets,
     seeds: result.seeds,
+    reactivation: result.reactivation,
     attacks: result.attacks.map(({ method, options }) => ({ method, options })),
   };
   return isDeepStrictEqual(asJson(found), asJson(expected)) ? "same" : "another";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { findArchitecture } from "../models/registry.js";
-import { paperSpec } from "./paper.js";
 import { packSpec, unpackSpec } from "./packed.js";
+import { paperSpec } from "./paper.js";
 import { planCells } from "./plan.js";
 import { tinySpec } from "./testing/tiny.js";
 

@@ -6,6 +6,7 @@
  * far. How many steps, how fast, is our own choice: SGD with momentum at a small constant rate.
  */
 
+import { z } from "zod";
 import { permutation, type RandomStream } from "../core/random.js";
 import { type LabelledImages, select } from "../data/dataset.js";
 import { imageFeed } from "../data/feed.js";
@@ -14,8 +15,7 @@ import type { Model } from "../onnx/model.js";
 import { type Feed, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan, sgdShape } from "../training/options.js";
-import { z } from "zod";
-import type { Reactivation } from "./bench-result.js";
+import type { Reactivation } from "./reactivation.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 
 const sgd = z.strictObject(

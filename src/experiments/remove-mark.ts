@@ -4,8 +4,8 @@
  * The method sees the model and the share. With a key, every epoch is measured from outside, and the outcome verified.
  */
 
-import { randomStream } from "../core/random.js";
 import { WildmarkError } from "../core/errors.js";
+import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
 import { type Dataset, select, selectImages } from "../data/dataset.js";
 import { nestedSubset } from "../data/subset.js";
@@ -14,6 +14,8 @@ import type { Key } from "../ownership/key.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import type { ChosenMethod } from "../removal/registry.js";
 import { measure, runEpochs, yardstickOf } from "./measure.js";
+import { reactivate } from "./reactivate.js";
+import type { Reactivation } from "./reactivation.js";
 import type { EpochRecord, Measurement, Verdict } from "./result.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 
@@ -29,6 +31,8 @@ export interface Removal {
   readonly seed: number;
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
+  /** With a key: whether a few steps of tuning on clean training images bring the mark back; default: not tried. */
+  readonly reactivation?: Reactivation;
 }
 
 export interface CleanedModel {
@@ -50,6 +54,8 @@ export interface CleanedMark {
   readonly before: Measurement;
   readonly after: Measurement;
   readonly verdict: Verdict;
+  /** After re-activation, where it was asked for. */
+  readonly reactivated?: { readonly measured: Measurement; readonly verdict: Verdict; readonly seconds: number };
 }
 
 /**
@@ -137,6 +143,13 @@ export async function removeMark(
     seconds: cleaned.seconds,
   };
   if (key === undefined || before === undefined || after === undefined) return outcome;
-  const verdict = await verifyModel(cleaned.model, key, runtime === undefined ? {} : { runtime });
-  return { ...outcome, mark: { before, after, verdict } };
+  const verify = (suspect: Model): Promise<Verdict> =>
+    verifyModel(suspect, key, runtime === undefined ? {} : { runtime });
+  const mark = { before, after, verdict: await verify(cleaned.model) };
+  if (removal.reactivation === undefined) return { ...outcome, mark };
+  const random = randomStream(seed, "re-activate");
+  const again = await reactivate(cleaned.model, dataset.train, removal.reactivation, random, run);
+  const measured = await measure(again.model, yardstickOf(key, dataset.test), runtime);
+  const reactivated = { measured, verdict: await verify(again.model), seconds: again.seconds };
+  return { ...outcome, mark: { ...mark, reactivated } };
 }

@@ -2,13 +2,13 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { answers } from "../data/answers.js";
-import { relabel } from "../data/dataset.js";
-import { encodeModel, type Model } from "../onnx/model.js";
-import { compileGradient } from "../training/gradient.js";
-import { agreement } from "../training/evaluate.js";
-import { tinyImages, tinyModel } from "../training/testing/tiny.js";
-import { imageGraph } from "../onnx/image-graph.js";
 import { packImages } from "../data/batches.js";
+import { relabel } from "../data/dataset.js";
+import { imageGraph } from "../onnx/image-graph.js";
+import { encodeModel, type Model } from "../onnx/model.js";
+import { agreement } from "../training/evaluate.js";
+import { compileGradient } from "../training/gradient.js";
+import { tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { distillationObjective } from "./distillation.js";
 import { findMethod } from "./registry.js";
 import { attack, subset, trainedTinyModel, weightOf } from "./testing/attacked.js";

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
 import { answers } from "../data/answers.js";
-import { withWeights, type Model } from "../onnx/model.js";
+import { type Model, withWeights } from "../onnx/model.js";
 import { agreement } from "../training/evaluate.js";
 import { fisherInformation } from "./elastic-weights.js";
 import { findMethod } from "./registry.js";

@@ -10,11 +10,11 @@
 
 import { z } from "zod";
 import type { FloatTensor } from "../core/tensor.js";
+import { cleanView } from "../data/views.js";
 import { canonicalGraph } from "../onnx/canonical.js";
 import { findClassifier } from "../onnx/classifier.js";
 import { storedBefore } from "../onnx/train-from.js";
 import { storedTensors } from "../onnx/traverse.js";
-import { cleanView } from "../data/views.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import { crossEntropyObjective, meanCrossEntropy, type Objective } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";

@@ -40,6 +40,10 @@ const flags = z.object({
     .default(attacks)
     .meta({ description: "attacks, each tried in all its variants", placeholder: "LIST" }),
   controls: z.boolean().default(true).describe("leave out training from scratch, against which attacks are measured"),
+  reactivation: z
+    .boolean()
+    .default(true)
+    .describe("do not follow removals up: whether 200 steps of tuning on clean training images bring the mark back"),
   seeds: z
     .int()
     .min(1)
@@ -88,7 +92,7 @@ export const command: CommandFile = () =>
         seed,
         force,
       } = call;
-      const { budgets, methods, controls, epochs, jobs } = chosen;
+      const { budgets, methods, controls, reactivation, epochs, jobs } = chosen;
       const names = { model: path, key: keyPath };
       const model = await openModel(path, chosen, progress);
       const key = await readKey(keyPath);
@@ -96,7 +100,7 @@ export const command: CommandFile = () =>
       requireAuditable({ model, key, dataset }, names);
       const seeds = Array.from({ length: chosen.seeds }, (_, i) => seed + i);
       const more = epochs === undefined ? {} : { epochs };
-      const spec = auditSpec({ model, key, dataset, methods, controls, budgets, seeds, ...more });
+      const spec = auditSpec({ model, key, dataset, methods, controls, budgets, seeds, reactivation, ...more });
       if (dryRun) return listed(spec, out, call);
 
       await requireFolder(out);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
 import { isAtChance } from "../../experiments/chance.js";
+import { reactivationSchema } from "../../experiments/reactivation.js";
 import {
   type CleanedMark,
   type CleanedModel,
@@ -42,6 +43,10 @@ const flags = z.object({
     description: "the owner's key: measures retention each epoch; the method never sees it",
     placeholder: "FILE",
   }),
+  reactivate: z
+    .boolean()
+    .default(true)
+    .describe("with --key: do not try whether some steps of tuning on clean training images bring the mark back"),
   ...trainFromFlag,
   ...modelFlags,
 });
@@ -65,7 +70,7 @@ export const command: CommandFile = (words) => {
     ],
     async run({
       args: [path = ""],
-      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, ...chosen },
+      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, reactivate, ...chosen },
       read,
       ...call
     }) {
@@ -88,10 +93,11 @@ export const command: CommandFile = (words) => {
       const { shape, classes } = dataset.train;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       const share = unlabelled === undefined ? {} : { unlabelled };
+      const followed = reactivate ? { reactivation: REACTIVATION } : {};
       const removal = { model, dataset, method: picked, fraction, seed, ...share };
       requireAttackerImages(removal);
       const run = { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) };
-      const cleaned = await removeMark(key === undefined ? removal : { ...removal, key }, run);
+      const cleaned = await removeMark(key === undefined ? removal : { ...removal, key, ...followed }, run);
       const bytes = encodeModel(cleaned.model);
       await writeModelFile(out, cleaned.model, { force });
       const { mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
@@ -130,6 +136,8 @@ function needsLabelsOnly(id: string): WildmarkError {
   });
 }
 
+const REACTIVATION = reactivationSchema.parse({});
+
 const COLLAPSED =
   "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten long gradients " +
   "(--clip-ratio 0.03).";
@@ -147,7 +155,7 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
   if (mark === undefined) {
     return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${table([accuracy], header)}`;
   }
-  const { before, after, verdict } = mark;
+  const { before, after, verdict, reactivated } = mark;
   const row = (name: string, from: number, to: number) => [name, percent(from, 2), percent(to, 2), points(to - from)];
   const rows = [
     accuracy,
@@ -156,5 +164,10 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
       ? []
       : [row("held-out retention", before.heldOutRetention, after.heldOutRetention)]),
   ];
-  return `After ${what}: ${describeVerdict(verdict)[0]}.\n\n${table(rows, header)}`;
+  const again =
+    reactivated === undefined
+      ? ""
+      : `\n\nAfter ${REACTIVATION.steps} more steps on clean training images (re-activation): ` +
+        `retention ${percent(reactivated.measured.retention, 2)}, ${describeVerdict(reactivated.verdict)[0]}.`;
+  return `After ${what}: ${describeVerdict(verdict)[0]}.\n\n${table(rows, header)}${again}`;
 }

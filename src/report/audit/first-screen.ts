@@ -65,8 +65,9 @@ function cell(square: Square, audit: AuditResult): Markup {
   const behind = found.behindScratch !== undefined && found.behindScratch > 0 && state !== "pointless";
   return html`<td class="${state}">${verdict}<span>keeps ${found.retention === 0 ? percent(0, 0) : percent(found.retention, audit.seeds.length > 1 ? 1 : 0)} of triggers</span><br>
 <span>costs ${points(found.drop)} points</span>${behind && html`<br><span>(less accurate than from scratch)</span>`}${
-    square.missing.length > 0 && html`<br>${reasonsBelow(square)}`
-  }</td>`;
+    (square.back ?? 0) > 0 &&
+    html`<br><span>comes back when tuned on${square.runs.length > 1 && ` (${square.back} of ${square.gone})`}</span>`
+  }${square.missing.length > 0 && html`<br>${reasonsBelow(square)}`}</td>`;
 }
 
 /** Whether runs were skipped or failed; why stands with the evidence. */

@@ -34,6 +34,8 @@ export interface Square {
   readonly gone: number;
   /** The same at an acceptable cost. */
   readonly goneCheaply: number;
+  /** Of the seeds in which it is gone, those in which re-activation shows it again; absent where it was not tried. */
+  readonly back?: number;
   /** Absent where nothing was run. */
   readonly found?: Found;
   /** Why runs are missing, each once. */
@@ -81,7 +83,7 @@ export function summariseAudit(audit: AuditResult): AuditSummary {
   return {
     fate,
     headline: headline(audit, attacks, fate),
-    sureness: sureness(audit),
+    sureness: [sureness(audit), ...reactivated(audit, attacks)].join(" "),
     next: nextSteps(audit, fate),
     warnings: warnings(audit, lines),
     lines,
@@ -112,7 +114,13 @@ function squareOf(audit: AuditResult, attack: number, fraction: number): Square 
   const cheap = goneRuns.filter((run) => dropOf(audit, run) <= audit.acceptableDrop + 1e-9);
   const counts = { gone: goneRuns.length, goneCheaply: pointless ? 0 : cheap.length };
   const state = stateOf(runs.length, counts, pointless);
-  return { attack, fraction, state, runs, ...counts, ...(found === undefined ? {} : { found }), missing };
+  const followed = goneRuns.filter(({ reactivated }) => reactivated !== undefined);
+  const back = followed.filter(({ reactivated }) => reactivated?.verdict.owned === true).length;
+  return {
+    ...{ attack, fraction, state, runs, ...counts, missing },
+    ...(followed.length === 0 ? {} : { back }),
+    ...(found === undefined ? {} : { found }),
+  };
 }
 
 function stateOf(of: number, { gone, goneCheaply }: Pick<Square, "gone" | "goneCheaply">, pointless: boolean): State {
@@ -264,6 +272,21 @@ function sureness({ alpha, before, seeds }: AuditResult): string {
   return seeds.length === 1
     ? `${level} One seed: how much this varies from run to run is not known.`
     : `${level} Each attack was run with ${seeds.length} seeds, which draw other data and other noise; a square counts as removed only if all of them agree.`;
+}
+
+/** Whether removals last: what a little tuning brings back was hidden, not gone. */
+function reactivated({ reactivation }: AuditResult, attacks: readonly Line[]): readonly string[] {
+  const tried = attacks.flatMap(({ squares }) => squares.filter(({ back }) => back !== undefined));
+  if (reactivation === null || tried.length === 0) return [];
+  const runs = tried.reduce((sum, { gone }) => sum + gone, 0);
+  const back = tried.reduce((sum, square) => sum + (square.back ?? 0), 0);
+  const { steps, batch } = reactivation;
+  const what = `${plural(steps, "step")} of tuning on clean training images (${batch} a step)`;
+  return back === 0
+    ? [`${what} brought the mark back in none of ${plural(runs, "model")} that had lost it.`]
+    : [
+        `${what} brought the mark back in ${back} of ${plural(runs, "model")} that had lost it: there it was hidden, not gone.`,
+      ];
 }
 
 function nextSteps({ seeds, budgets, cells, key }: AuditResult, fate: Fate): readonly string[] {
