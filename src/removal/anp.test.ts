@@ -5,28 +5,15 @@ import { randomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
 import { answers } from "../data/answers.js";
 import { inMemory } from "../data/pixels.js";
-import { dense, type LayerContext, relu } from "../models/layers.js";
-import { graphBuilder } from "../onnx/builder.js";
-import { encodeGraph } from "../onnx/encode.js";
-import { decodeModel, type Model, withWeights } from "../onnx/model.js";
+import { type Model, withWeights } from "../onnx/model.js";
 import { storedTensors } from "../onnx/traverse.js";
 import { learnt, tinyImages } from "../training/testing/tiny.js";
 import { anp, openMasks } from "./anp.js";
+import { HIDDEN, perceptron } from "./testing/perceptron.js";
 
 const subset = tinyImages(96, { seed: 3 });
-const HIDDEN = 12;
 const PLANTED = 5;
 const TARGET = 0;
-
-/** A perceptron on 8×8 pixels. */
-function perceptron(): Model {
-  const b = graphBuilder("perceptron");
-  const context: LayerContext = { b, random: randomStream(0, "init") };
-  const x = b.op("Flatten", [b.input("image", "float32", ["batch", 1, 8, 8])], { axis: 1 });
-  const hidden = relu(context, dense(context, "fc1", x, 64, HIDDEN));
-  b.output(dense(context, "fc2", hidden, HIDDEN, 4), "float32", ["batch", 4]);
-  return decodeModel(encodeGraph(b.build()), "perceptron");
-}
 
 const floats = (model: Model, name: string) => {
   const tensor = storedTensors(model.graph).get(name);

@@ -18,6 +18,7 @@ import { scratch } from "./scratch.js";
 import { stackOf } from "./stack.js";
 import { weightDecay } from "./weight-decay.js";
 import { wild } from "./wild.js";
+import { wrk } from "./wrk.js";
 
 /** A method whose options have been checked: ready to run. */
 export interface ChosenMethod {
@@ -56,6 +57,7 @@ const registered = {
   "refit-ewc": register(refitEwc),
   "refit-au": register(refitAu),
   fst: register(fst),
+  wrk: register(wrk),
   "weight-decay": register(weightDecay),
   "model-extraction": register(modelExtraction),
   distillation: register(distillation),

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { float32 } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import { createSession } from "../runtime/session.js";
-import { crossEntropyObjective, meanCrossEntropy, meanNegatedDot, rows } from "./objective.js";
+import { crossEntropyObjective, meanCrossEntropy, meanNegatedDot, rows, viewsCrossEntropy } from "./objective.js";
 
 const logits = [
   [1, -2, 0.5],
@@ -55,6 +55,16 @@ test("the ordinary objective of a classifier is that, over one view", async () =
   const context = { batch: 4, images: "none", logits: "logits", features: "none", targets: "targets" };
   const [found] = await computed((b) => objective.build({ b, ...context }).loss);
   expect([found]).toEqual(await computed((b) => meanCrossEntropy(b, "logits", "targets")));
+});
+
+test("over views of the same images it is the mean of theirs", async () => {
+  const [first, second] = [logits.slice(0, 2), logits.slice(2)];
+  const of = (scores: readonly (readonly number[])[]): number =>
+    mean(scores.map((row, i) => -dot(targets[i] ?? [], logSoftmax(row))));
+  const context = { batch: 2, images: "none", logits: "logits", features: "none" };
+  const [found] = await computed((b) => viewsCrossEntropy({ b, ...context, targets: rows(b, "targets", 0, 2) }, 2));
+  // 30 nats in one row: float32 rounds to 2e-6 there.
+  expect(found).toBeCloseTo((of(first) + of(second)) / 2, 4);
 });
 
 test("smoothed labels are cross-entropy against (1 − s)·t + s/K", async () => {

@@ -58,6 +58,11 @@ export function crossEntropyObjective(labelSmoothing: number = 0): Objective {
   };
 }
 
+/** Mean cross-entropy of all views of each image against its target: images and copies of them count alike. */
+export function viewsCrossEntropy({ b, logits, targets }: ObjectiveContext, views: number): string {
+  return meanCrossEntropy(b, logits, b.op("Concat", new Array<string>(views).fill(targets), { axis: 0 }));
+}
+
 /**
  * −mean over rows of Σ targets · log softmax(logits).
  *
