@@ -4,15 +4,14 @@
  * What lies before the layer is computed once; only what comes after it runs again for each choice of units.
  */
 
-import { WildmarkError } from "../core/errors.js";
-import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
-import { packImages } from "../data/batches.js";
-import { type Images, imageSize, type LabelledImages } from "../data/dataset.js";
+import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import type { Images, LabelledImages } from "../data/dataset.js";
 import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import { tailOf } from "../onnx/tail.js";
-import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import { createSession, type RuntimeOptions } from "../runtime/session.js";
+import { activationMeans, floats, overChunks, withOutputs } from "./activations.js";
 import type { Attack } from "./method.js";
 import { type UnitLayer, unitShape } from "./units.js";
 
@@ -23,9 +22,6 @@ export interface Dormancy {
   accuracyWithout(gone: ReadonlySet<number>): Promise<number>;
   release(): Promise<void>;
 }
-
-/** Images a run of the runtime sees at once. */
-const CHUNK = 250;
 
 /**
  * @param images.seen activations are taken on these
@@ -83,65 +79,25 @@ export async function openDormancy(
 const WHOLE = "wildmark/whole";
 const MASK = "wildmark/mask";
 
+/** Of each unit, the mean over images and positions. */
 async function meanActivations(
   graph: Graph,
   input: string,
-  { activation, units, unitsLast, inner }: UnitLayer,
+  layer: UnitLayer,
   images: Images,
   runtime: RuntimeOptions,
 ): Promise<Float64Array> {
-  const sums = new Float64Array(units);
-  let count = 0;
-  await overChunks(withOutputs(graph, [activation]), input, images, runtime, (values) => {
-    const { dims, data } = floats(values, activation);
-    const stride = unitsLast ? 1 : elementCount(dims.slice(dims.length - inner));
-    data.forEach((value, i) => {
-      const unit = Math.floor(i / stride) % units;
-      sums[unit] = (sums[unit] ?? 0) + Math.abs(value);
-    });
-    count += data.length / units;
+  const sums = new Float64Array(layer.units);
+  const [found] = await activationMeans(graph, input, [layer], images, runtime, Math.abs);
+  if (found === undefined) return sums;
+  found.means.forEach((mean, position) => {
+    const unit = found.unitAt(position);
+    sums[unit] = (sums[unit] ?? 0) + mean;
   });
-  return sums.map((sum) => sum / count);
-}
-
-function withOutputs(graph: Graph, names: readonly string[]): Graph {
-  return { ...graph, outputs: names.map((name) => ({ name, type: undefined, dims: undefined })) };
-}
-
-/** Runs the graph on all images, some at a time. */
-async function overChunks(
-  graph: Graph,
-  input: string,
-  images: Images,
-  runtime: RuntimeOptions,
-  take: (values: ReadonlyMap<string, Tensor>, from: number, count: number, images: FloatTensor) => void,
-): Promise<void> {
-  const { channels, height, width } = images.shape;
-  const session: Session = await createSession(graph, runtime);
-  try {
-    for (let from = 0; from < images.count; from += CHUNK) {
-      const count = Math.min(CHUNK, images.count - from);
-      const data = new Float32Array(count * imageSize(images.shape));
-      packImages(
-        images,
-        Array.from({ length: count }, (_, i) => from + i),
-        data,
-      );
-      const batch = float32([count, channels, height, width], data);
-      take(await session.run(new Map([[input, batch]])), from, count, batch);
-    }
-  } finally {
-    await session.release();
-  }
+  return sums.map((sum) => (sum * layer.units) / found.means.length);
 }
 
 function largestOf({ data }: FloatTensor, row: number, rows: number): number {
   const scores = data.subarray((row * data.length) / rows, ((row + 1) * data.length) / rows);
   return scores.reduce((best, score, i) => (score > (scores[best] ?? 0) ? i : best), 0);
-}
-
-function floats(values: ReadonlyMap<string, Tensor>, name: string): FloatTensor {
-  const tensor = values.get(name);
-  if (tensor?.type === "float32") return tensor;
-  throw new WildmarkError("bad-model", `"${name}" holds ${tensor?.type ?? "nothing"}; expected float32.`);
 }

@@ -11,6 +11,7 @@ import { magnitudePruning } from "./magnitude-pruning.js";
 import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
 import { modelExtraction } from "./model-extraction.js";
 import { nad } from "./nad.js";
+import { neuralLaundering } from "./neural-laundering.js";
 import { quantisation } from "./quantisation.js";
 import { randomErasing } from "./random-erasing.js";
 import { refit, refitAu, refitEwc } from "./refit.js";
@@ -51,6 +52,7 @@ const registered = {
   "fine-pruning": register(finePruning),
   nad: register(nad),
   anp: register(anp),
+  "neural-laundering": register(neuralLaundering),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
   refit: register(refit),
