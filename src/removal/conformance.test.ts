@@ -30,6 +30,7 @@ interface Short {
 /** Of methods that yield other records than one an epoch, or want other options to be quick. */
 const shortRuns: Readonly<Record<string, Short>> = {
   "fine-pruning": { options: small, records: EPOCHS + 1 },
+  dehydra: { options: { ...small, recovered: 4, recoverySteps: 2 }, records: EPOCHS },
   "neural-laundering": { options: { ...small, rounds: 2, roundSteps: 2 }, records: EPOCHS + 1 },
   nad: { options: { ...small, teacherEpochs: 1 }, records: EPOCHS },
   // A threshold of 1 prunes whatever the masks have moved.

@@ -3,6 +3,7 @@
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import { anp } from "./anp.js";
+import { dehydra } from "./dehydra.js";
 import { distillation } from "./distillation.js";
 import { finePruning } from "./fine-pruning.js";
 import { fineTune } from "./fine-tune.js";
@@ -53,6 +54,7 @@ const registered = {
   nad: register(nad),
   anp: register(anp),
   "neural-laundering": register(neuralLaundering),
+  dehydra: register(dehydra),
   quantisation: register(quantisation),
   "magnitude-pruning": register(magnitudePruning),
   refit: register(refit),

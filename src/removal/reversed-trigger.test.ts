@@ -7,8 +7,6 @@ import { answers } from "../data/answers.js";
 import { copyPixels } from "../data/dataset.js";
 import type { Model } from "../onnx/model.js";
 import { learnt, tinyImages } from "../training/testing/tiny.js";
-import { withBackdoor } from "./testing/backdoor.js";
-import { perceptron } from "./testing/perceptron.js";
 import {
   nextCost,
   reversalShape,
@@ -19,6 +17,8 @@ import {
   suspicious,
   type Trigger,
 } from "./reversed-trigger.js";
+import { withBackdoor } from "./testing/backdoor.js";
+import { perceptron } from "./testing/perceptron.js";
 
 const subset = tinyImages(96, { seed: 3 });
 const quick = z.object(reversalShape).parse({ rounds: 120, roundSteps: 10 });

@@ -1,7 +1,7 @@
 /** @file Plants a backdoor with a trigger of three pixels in the perceptron of this folder. */
 
 import { type FloatTensor, float32 } from "../../core/tensor.js";
-import { type LabelledImages, copyPixels } from "../../data/dataset.js";
+import { copyPixels, type LabelledImages } from "../../data/dataset.js";
 import { inMemory } from "../../data/pixels.js";
 import { type Model, withWeights } from "../../onnx/model.js";
 import { storedTensors } from "../../onnx/traverse.js";
