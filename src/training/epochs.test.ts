@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
-import type { FloatTensor } from "../core/tensor.js";
+import { type FloatTensor, float32 } from "../core/tensor.js";
 import { imageFeed } from "../data/feed.js";
 import { cleanView } from "../data/views.js";
 import { encodeModel } from "../onnx/model.js";
@@ -51,6 +51,26 @@ describe("ordinary training", () => {
     expect(records.map(({ learningRate }) => learningRate)).toEqual(
       [1, 2, 3].map((epoch) => 0.1 * scheduleFactor(schedule, epoch * steps - 1, steps, 3)),
     );
+  });
+
+  test("a loss that is added is asked in every step, with the weights as they are, and counts", async () => {
+    const asked: string[] = [];
+    const seen: number[] = [];
+    const feed = feedOf(16);
+    const added: TrainingPlan["added"] = async (epoch, step, weights) => {
+      asked.push(`${epoch}:${step}`);
+      const bias = (await weights()).get("fc2.bias");
+      seen.push(bias?.data[0] ?? Number.NaN);
+      if (bias === undefined || step === 1) return undefined;
+      return { loss: 10, gradients: new Map([["fc2.bias", float32(bias.dims, [1, 0, 0, 0])]]) };
+    };
+    const alone = await collect(trainEpochs(tinyModel(), { ...plan, epochs: 1 }, feed));
+    const records = await collect(trainEpochs(tinyModel(), { ...plan, epochs: 2, added }, feed));
+    expect(asked).toEqual(["1:0", "1:1", "2:0", "2:1"]);
+    // Ten more in one of the two steps.
+    expect((records[0]?.loss ?? 0) - (alone[0]?.loss ?? 0)).toBeCloseTo(5, 1);
+    expect(new Set(seen).size).toBe(4);
+    expect(Math.min(...seen)).toBe(seen[3]);
   });
 
   test("asks the feed for every step of every epoch, in order, and tells the progress", async () => {

@@ -9,12 +9,14 @@ import { performance } from "node:perf_hooks";
 import { WildmarkError } from "../core/errors.js";
 import type { ImageShape } from "../core/image.js";
 import { type Progress, silent } from "../core/progress.js";
+import type { FloatTensor } from "../core/tensor.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { BatchNormMode } from "./batch-norm.js";
+import type { Gradient } from "./gradient.js";
 import type { Objective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
 import { freeImageGraph } from "./rows.js";
@@ -59,7 +61,24 @@ export interface TrainingPlan {
   /** The same weights in another forward graph: what training sees of the model, not what it is. Keeps all names. */
   readonly rewrite?: (graph: Graph, classifier: Classifier) => Graph;
   readonly project?: Projection;
+  /** Of another loss, which is lowered together with the objective. */
+  readonly added?: AddedGradient;
 }
+
+/**
+ * The gradient of a loss that no objective on the feed's batches can be: of other images, or at weights nearby. It is added
+ * to that of the objective, so that both make one update.
+ *
+ * @param epoch counted from 1
+ * @param step counted from 0 within the epoch
+ * @param weights gives copies of all that training changes, as the step finds it
+ * @returns the loss and its gradient by each weight that it depends on; undefined where this step has none.
+ */
+export type AddedGradient = (
+  epoch: number,
+  step: number,
+  weights: () => Promise<ReadonlyMap<string, FloatTensor>>,
+) => Promise<Pick<Gradient, "loss" | "gradients"> | undefined>;
 
 export interface TrainingOptions {
   readonly runtime?: RuntimeOptions;
@@ -74,7 +93,7 @@ export interface TrainingOptions {
 export interface TrainedEpoch {
   /** Counted from 1. */
   readonly epoch: number;
-  /** Mean of the objective over the epoch's steps, each before its update. */
+  /** Mean of the objective over the epoch's steps, each before its update, with the loss that is added to it. */
   readonly loss: number;
   /** The rate of the epoch's last step. */
   readonly learningRate: number;
@@ -116,6 +135,7 @@ export async function* trainEpochs(
       ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
       ...(plan.clipRatio === undefined ? {} : { clipRatio: plan.clipRatio }),
       ...(plan.project === undefined ? {} : { project: plan.project }),
+      joinsGradients: plan.added !== undefined,
       batchNorm: plan.batchNorm,
     },
     options.runtime,
@@ -138,7 +158,9 @@ export async function* trainEpochs(
         const done = (epoch - 1) * feed.stepsPerEpoch + i;
         learningRate = plan.learningRate * scheduleFactor(plan.schedule, done, feed.stepsPerEpoch, plan.epochs);
         feed.fill(epoch, i, step.images, step.targets);
-        const loss = await step.run(learningRate);
+        const added = await plan.added?.(epoch, i, () => step.weights());
+        const own = await step.run(learningRate, added?.gradients);
+        const loss = own + (added?.loss ?? 0);
         if (!Number.isFinite(loss)) throw diverged(loss, epoch, i, learningRate);
         sum += loss;
         progress.update(what, done + 1, total);

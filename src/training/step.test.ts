@@ -1,7 +1,7 @@
 /** @file A compiled step changes what it should, by the formula, and nothing else. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { FloatTensor, Tensor } from "../core/tensor.js";
+import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
 import { copyPixels } from "../data/dataset.js";
 import { canonicalGraph } from "../onnx/canonical.js";
 import { findClassifier } from "../onnx/classifier.js";
@@ -132,6 +132,37 @@ describe("a condition on weights", () => {
     expect(plain(await step.weights())).toEqual(
       Object.fromEntries(planFor().trainable.map((name) => [name, initial(planFor(), name)])),
     );
+  });
+});
+
+describe("gradients from elsewhere", () => {
+  const joined = { joinsGradients: true };
+  const movedBy = async (plan: StepPlan, added?: ReadonlyMap<string, FloatTensor>): Promise<readonly number[]> => {
+    const step = await compiled(plan);
+    feed(step);
+    await step.run(1, added);
+    const moved = plain(await step.weights())["fc1.weight"] ?? [];
+    return initial(plan, "fc1.weight").map((before, i) => before - (moved[i] ?? Number.NaN));
+  };
+  const dims = (planFor().graph.initializers.get("fc1.weight")?.dims ?? []).slice();
+  const constant = new Map([["fc1.weight", float32(dims, initial(planFor(), "fc1.weight").map(() => 0.25))]]);
+
+  test("are added to those of the objective", async () => {
+    const own = await movedBy(planFor());
+    const both = await movedBy(planFor(joined), constant);
+    // Weights below 1 less gradients below 1, in float32.
+    both.forEach((change, i) => {
+      expect(change - (own[i] ?? Number.NaN)).toBeCloseTo(0.25, 5);
+    });
+  });
+
+  test("where there are none, change nothing", async () => {
+    expect(await movedBy(planFor(joined))).toEqual(await movedBy(planFor()));
+  });
+
+  test("are shortened together with the objective's", async () => {
+    const change = await movedBy(planFor({ ...joined, clipNorm: 0.1 }), constant);
+    expect(Math.hypot(...change)).toBeLessThan(0.1001);
   });
 });
 

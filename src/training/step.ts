@@ -35,6 +35,8 @@ export interface StepPlan extends ObjectivePlan {
   readonly clipRatio?: number;
   /** Appends what becomes of each weight after its update; absent: it stays where the optimiser put it. */
   readonly project?: Projection;
+  /** Whether `run` takes gradients from elsewhere, which join those of the objective before any is shortened. */
+  readonly joinsGradients?: boolean;
 }
 
 /**
@@ -55,8 +57,13 @@ export interface TrainingStep {
   readonly images: Float32Array;
   /** Target probabilities, [batch, classes]: fill it before each `run`. */
   readonly targets: Float32Array;
-  /** One update at this learning rate; resolves to the objective before the update. */
-  run(learningRate: number): Promise<number>;
+  /**
+   * One update at this learning rate; resolves to the objective before the update.
+   *
+   * @param added gradients by weight, in the weights' dimensions, for a plan with `joinsGradients`; those that are not
+   *   there are zero.
+   */
+  run(learningRate: number, added?: ReadonlyMap<string, FloatTensor>): Promise<number>;
   /** Copies of everything that training changed: weights and running statistics, by initialiser. */
   weights(): Promise<Map<string, FloatTensor>>;
   release(): Promise<void>;
@@ -64,6 +71,7 @@ export interface TrainingStep {
 
 const LOSS = "wildmark/loss";
 const scalarName = (i: number): string => `wildmark/scalar_${i}`;
+const addedName = (weight: string): string => `wildmark/added/${weight}`;
 
 /** What a step changes. */
 interface Carried extends StateTensor {
@@ -97,7 +105,8 @@ async function deriveTrainingGraph(
 ): Promise<{ graph: Graph; carried: readonly Carried[]; learningRate: string | undefined }> {
   const { optimizer } = plan;
   const appended = await appendObjective(plan, plan.trainable, inputs, options);
-  const { b, loss, statistics, gradients: unclipped, learningRate } = appended;
+  const { b, loss, statistics, learningRate } = appended;
+  const unclipped = plan.joinsGradients === true ? appendAdded(b, plan, appended.gradients) : appended.gradients;
   const elementsOf = (weight: string): number => floatInitializer(plan.graph, weight).data.length;
   const bounded =
     plan.clipRatio === undefined ? unclipped : appendRelativeClipping(b, unclipped, plan.clipRatio, elementsOf);
@@ -146,6 +155,21 @@ async function deriveTrainingGraph(
   return { graph: derived, carried, learningRate };
 }
 
+/** Each gradient plus the one that is fed for its weight. */
+function appendAdded(
+  b: GraphBuilder,
+  { graph, trainable }: StepPlan,
+  gradients: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  return new Map(
+    trainable.map((weight) => {
+      const added = b.input(addedName(weight), "float32", floatInitializer(graph, weight).dims);
+      const own = gradients.get(weight);
+      return [weight, own === undefined ? added : b.op("Add", [own, added])];
+    }),
+  );
+}
+
 /** Scales all gradients by the same factor where their common norm is above `longest`. */
 function appendClipping(
   b: GraphBuilder,
@@ -187,18 +211,27 @@ function trainingStep(
   rateOfObjective: string | undefined,
 ): TrainingStep {
   const loss = float32([], new Float32Array(1));
+  const nothing = new Map(
+    plan.joinsGradients === true
+      ? plan.trainable.map((weight) => {
+          const { dims, data } = floatInitializer(plan.graph, weight);
+          return [weight, float32(dims, new Float32Array(data.length))] as const;
+        })
+      : [],
+  );
   let steps = 0;
 
   return {
     images: inputs.images.data,
     targets: inputs.targets.data,
-    async run(learningRate) {
+    async run(learningRate, added) {
       steps += 1;
       const feeds = objectiveFeeds(plan, inputs);
       if (rateOfObjective !== undefined) feeds.set(rateOfObjective, float32([], [learningRate]));
       optimizerScalars(plan.optimizer, learningRate, steps).forEach((value, i) => {
         feeds.set(scalarName(i), float32([], [value]));
       });
+      for (const [weight, zeros] of nothing) feeds.set(addedName(weight), added?.get(weight) ?? zeros);
       await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },
