@@ -145,7 +145,15 @@ describe("gradients from elsewhere", () => {
     return initial(plan, "fc1.weight").map((before, i) => before - (moved[i] ?? Number.NaN));
   };
   const dims = (planFor().graph.initializers.get("fc1.weight")?.dims ?? []).slice();
-  const constant = new Map([["fc1.weight", float32(dims, initial(planFor(), "fc1.weight").map(() => 0.25))]]);
+  const constant = new Map([
+    [
+      "fc1.weight",
+      float32(
+        dims,
+        initial(planFor(), "fc1.weight").map(() => 0.25),
+      ),
+    ],
+  ]);
 
   test("are added to those of the objective", async () => {
     const own = await movedBy(planFor());

@@ -3,13 +3,16 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { ImageShape } from "../data/dataset.js";
-import type { MarkScheme } from "./scheme.js";
+import type { MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { type Stamp, stampedShape, stampedTriggers } from "./stamped.js";
 
-const options = z.strictObject({
+/** Of marks that show these triggers and train them in another way, too. */
+export const contentShape = {
   ...stampedShape,
   shape: z.enum(["text", "rectangle"]).default("text").describe('the stamp: the text "TEST" or a filled rectangle'),
-});
+};
+
+const options = z.strictObject(contentShape);
 
 export const content: MarkScheme<z.infer<typeof options>> = {
   id: "content",
@@ -19,8 +22,12 @@ export const content: MarkScheme<z.infer<typeof options>> = {
     "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
   needsUnrelated: false,
   options,
-  make: (owner, chosen) => stampedTriggers(owner, chosen, bitmapStamp(owner.train.shape, BITMAPS[chosen.shape])),
+  make: contentTriggers,
 };
+
+export function contentTriggers(owner: OwnerData, chosen: z.infer<z.ZodObject<typeof contentShape>>): TriggerSet {
+  return stampedTriggers(owner, chosen, bitmapStamp(owner.train.shape, BITMAPS[chosen.shape]));
+}
 
 const BITMAPS = {
   text: ["### ### ### ###", " #  #   #    # ", " #  ##  ###  # ", " #  #     #  # ", " #  ### ###  # "],

@@ -4,6 +4,7 @@ import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import { abstract } from "./abstract.js";
+import { app } from "./app.js";
 import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { noise } from "./noise.js";
@@ -36,6 +37,7 @@ const registered = {
   noise: register(noise),
   unrelated: register(unrelated),
   abstract: register(abstract),
+  app: register(app),
 };
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
