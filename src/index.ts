@@ -43,6 +43,8 @@ export { type ResultDocument, readAudit, readDocument, readResult } from "./expe
 export {
   type AuditCall,
   audit,
+  type CertifyCall,
+  certify,
   type EmbedOptions,
   type EmbedTraining,
   type EvaluateOptions,
@@ -73,6 +75,7 @@ export { type Classifier, findClassifier } from "./onnx/classifier.js";
 export { describeModel, type ModelDescription } from "./onnx/describe.js";
 export { decodeModel, encodeModel, type Model, withPreprocessing } from "./onnx/model.js";
 export type { Preprocessing, PreprocessingSource } from "./onnx/preprocessing.js";
+export type { Certificate } from "./ownership/certify.js";
 export { type Commitment, commitToKey, requireCommitment } from "./ownership/commitment.js";
 export { type Key, readKey, readKeyBytes, writeKey } from "./ownership/key.js";
 export { describeVerdict, type Verdict } from "./ownership/verdict.js";
@@ -92,7 +95,7 @@ export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
 export type { Tuning } from "./runtime/tuning/mode.js";
 /** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
-export { type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
+export { type AddedGradient, type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
 export { type CompiledGradient, compileGradient, type GradientPlan } from "./training/gradient.js";
 export { crossEntropyObjective, type Objective } from "./training/objective.js";
 export { type Optimizer, optimizerSchema } from "./training/optimizer.js";

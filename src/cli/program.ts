@@ -82,6 +82,11 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/verify.js"),
       },
       {
+        name: "certify",
+        summary: "how far a model's weights may be moved before its mark can be lost under noise",
+        load: () => import("./commands/certify.js"),
+      },
+      {
         name: "key commit",
         summary: "a hash of a key to publish, so that nobody can say it was made up afterwards",
         load: () => import("./commands/key-commit.js"),

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
-import { secretSeed } from "../core/random.js";
+import { randomStream, secretSeed } from "../core/random.js";
 import { findAbstract } from "../data/abstract.js";
 import { answers } from "../data/answers.js";
 import type { Dataset, Images } from "../data/dataset.js";
@@ -23,6 +23,7 @@ import { type Architecture, findArchitecture } from "../models/registry.js";
 import { type Model, withPreprocessing } from "../onnx/model.js";
 import { readModelFile, writeModelFile } from "../onnx/model-file.js";
 import { type Preprocessing, preprocessingSchema } from "../onnx/preprocessing.js";
+import { type Certificate, certifyModel } from "../ownership/certify.js";
 import type { Key } from "../ownership/key.js";
 import type { Verdict } from "../ownership/verdict.js";
 import type { VerifyOptions } from "../ownership/verify.js";
@@ -203,6 +204,32 @@ export interface VerifyCall extends VerifyOptions {
  */
 export async function verify({ model, key, ...options }: VerifyCall): Promise<Verdict> {
   return verifyModel(model, key, options);
+}
+
+export interface CertifyCall extends Pick<RunOptions, "runtime" | "progress" | "signal"> {
+  readonly model: Model;
+  readonly key: Key;
+  /** σ, standard deviation of the noise on each weight, in the weights' own units. */
+  readonly sigma: number;
+  /** How often noise is drawn; default 1000. */
+  readonly draws?: number;
+  /** How sure each bound is, in (½, 1); default 0.99. */
+  readonly confidence?: number;
+  /** The retention that is not to be fallen below, in (0, 1]; default 0.5. */
+  readonly least?: number;
+  /** Draws the noise; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * How far a model's weights may be moved before its median retention under noise can fall below a bound
+ * (docs/ownership.md).
+ *
+ * @throws WildmarkError `bad-key` where model and key do not belong together; `usage` for numbers out of range.
+ */
+export async function certify({ seed = 0, ...call }: CertifyCall): Promise<Certificate> {
+  const { model, key, draws = 1000, confidence = 0.99, least = 0.5, ...rest } = call;
+  return certifyModel(model, key, { ...rest, draws, confidence, least, random: randomStream(seed, "certificate") });
 }
 
 export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOptions {

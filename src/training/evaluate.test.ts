@@ -5,7 +5,7 @@ import { float32 } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, type Model } from "../onnx/model.js";
-import { agreement, predict } from "./evaluate.js";
+import { agreement, compileAnswers, predict } from "./evaluate.js";
 
 const CLASSES = 5;
 const shape = { channels: 1, height: 1, width: CLASSES };
@@ -67,6 +67,25 @@ test("scores that are no float32 are refused, declared as such or not", async ()
   });
   await expect(predict(lying, { shape, count: 1, pack })).rejects.toMatchObject({ code: "bad-model" });
 });
+
+test.each([3, 251])(
+  "asked again with other weights, %i images are answered as a model with those would",
+  async (count) => {
+    const asked = await compileAnswers(linearModel(identity, declared), { shape, count, variable: ["weight"] });
+    const images = new Float32Array(count * CLASSES);
+    pack(0, count, images);
+    const shifted = float32(
+      [CLASSES, CLASSES],
+      identity.map((_, i) => identity[(i + 1) % identity.length] ?? 0),
+    );
+    for (const weight of [shifted, float32([CLASSES, CLASSES], identity)]) {
+      const model = linearModel([...weight.data], declared);
+      const expected = await predict(model, { shape, count, pack });
+      expect(await asked.answers(images, new Map([["weight", weight]]))).toEqual(expected);
+    }
+    await asked.release();
+  },
+);
 
 test("agreement is the share of equal entries", () => {
   expect(agreement([1, 2, 3, 4], [1, 0, 3, 0])).toBe(0.5);

@@ -6,7 +6,7 @@ import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import type { Model } from "../onnx/model.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
-import { askedTogether } from "./rows.js";
+import { askedTogether, freeImageGraph } from "./rows.js";
 
 /** Images to be asked. */
 export interface Questions {
@@ -53,6 +53,58 @@ export async function predict(
   return answers;
 }
 
+export interface CompiledAnswers {
+  /**
+   * One class index an image, of the model with these weights.
+   *
+   * @param images [count, C, H, W], values in [0, 1]
+   * @param weights all that may change
+   */
+  answers(images: Float32Array, weights: ReadonlyMap<string, FloatTensor>): Promise<Uint16Array>;
+  release(): Promise<void>;
+}
+
+/**
+ * A model that is asked the same number of images again and again, each time with other weights.
+ *
+ * @param of.variable names of initialisers (`imageGraph`) that are given with each question.
+ * @throws WildmarkError as `predict` does.
+ */
+export async function compileAnswers(
+  model: Model,
+  of: { readonly shape: ImageShape; readonly count: number; readonly variable: readonly string[] },
+  options: RuntimeOptions = {},
+): Promise<CompiledAnswers> {
+  const { shape, count, variable } = of;
+  const { graph, classifier } = await freeImageGraph(model, shape, options);
+  const { input, output } = classifier;
+  const moved = new Set(variable);
+  const fed = variable.map((name) => ({ name, type: "float32" as const, dims: graph.initializers.get(name)?.dims }));
+  const session = await createSession(
+    {
+      ...graph,
+      inputs: [...graph.inputs, ...fed],
+      initializers: new Map([...graph.initializers].filter(([name]) => !moved.has(name))),
+    },
+    options,
+  );
+  const imageDims = [shape.channels, shape.height, shape.width];
+  const pixels = elementCount(imageDims);
+  return {
+    async answers(images, weights) {
+      const found = new Uint16Array(count);
+      for (let from = 0; from < count; from += CHUNK) {
+        const size = Math.min(CHUNK, count - from);
+        const data = images.subarray(from * pixels, (from + size) * pixels);
+        const scores = await run(session, input.name, float32([size, ...imageDims], data), output, weights);
+        found.set(largestPerRow(scores, size), from);
+      }
+      return found;
+    },
+    release: () => session.release(),
+  };
+}
+
 /** Share of equal entries. */
 export function agreement(answers: ArrayLike<number>, labels: ArrayLike<number>): number {
   let equal = 0;
@@ -60,8 +112,14 @@ export function agreement(answers: ArrayLike<number>, labels: ArrayLike<number>)
   return equal / labels.length;
 }
 
-async function run(session: Session, name: string, images: FloatTensor, output: string): Promise<FloatTensor> {
-  const scores = (await session.run(new Map([[name, images]]))).get(output);
+async function run(
+  session: Session,
+  name: string,
+  images: FloatTensor,
+  output: string,
+  weights: ReadonlyMap<string, FloatTensor> = new Map(),
+): Promise<FloatTensor> {
+  const scores = (await session.run(new Map([...weights, [name, images]]))).get(output);
   if (scores?.type !== "float32") {
     throw new WildmarkError(
       "bad-model",

@@ -10,10 +10,10 @@ import { encodeModel, type Model } from "../onnx/model.js";
 import { createSession } from "../runtime/session.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
+import type { PerWeight } from "../training/weight-noise.js";
 import { app, openTriggerGradient, worstNearby } from "./app.js";
 import { withCleanBatchNorm } from "./clean-batch-norm.js";
 import { type Embedding, embed, embedFromScratchOptions } from "./embed.js";
-import type { PerWeight } from "./weight-gradient.js";
 
 const images = tinyImages(64);
 const pictures = tinyImages(6, { seed: 5 });

@@ -17,11 +17,12 @@ import { cleanView } from "../data/views.js";
 import { type AddedGradient, type Feed, type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective, meanCrossEntropy, type Objective, rows } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
+import type { PerWeight } from "../training/weight-noise.js";
 import { withCleanBatchNorm } from "./clean-batch-norm.js";
 import { contentShape, contentTriggers } from "./content.js";
 import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
 import type { MarkScheme } from "./scheme.js";
-import { openWeightGradient, type PerWeight, scaled, type WeightGradient } from "./weight-gradient.js";
+import { openWeightGradient, scaled, type WeightGradient } from "./weight-gradient.js";
 
 const options = z.strictObject({
   ...contentShape,

@@ -5,6 +5,7 @@ import { chooseOptions } from "../core/options.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import { abstract } from "./abstract.js";
 import { app } from "./app.js";
+import { certified } from "./certified.js";
 import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { noise } from "./noise.js";
@@ -37,6 +38,7 @@ const registered = {
   noise: register(noise),
   unrelated: register(unrelated),
   abstract: register(abstract),
+  certified: register(certified),
   app: register(app),
 };
 

@@ -3,16 +3,13 @@
  * weakest. What marks with a training of their own add to each step's gradient (`AddedGradient`).
  */
 
-import type { FloatTensor } from "../core/tensor.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
 import { storedBefore } from "../onnx/train-from.js";
 import { compileGradient, type Gradient, type GradientPlan } from "../training/gradient.js";
 import { freeImageGraph } from "../training/rows.js";
+import type { PerWeight } from "../training/weight-noise.js";
 import type { Embedding } from "./embed.js";
-
-/** A number for each element of each weight. */
-export type PerWeight = ReadonlyMap<string, FloatTensor>;
 
 export interface WeightGradient {
   /** Of the weights that the loss is differentiated by, in the graph's order. */

@@ -104,6 +104,20 @@ test("key commit prints what verify holds the key to, before it opens a model", 
   expect(half.status).toBe(2);
 });
 
+test("certify says how far weights may be moved, wants the noise of marks that had none, and measures a move", async () => {
+  const [found, text, silent] = await Promise.all([
+    wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --moved model.onnx --json"),
+    wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --quiet"),
+    wildmark(folder, "certify marked.onnx --key mark.key"),
+  ]);
+  const said = document(found);
+  expect(said).toMatchObject({ sigma: 0.01, draws: 40, confidence: 0.99, least: 0.5, moved: { path: "model.onnx" } });
+  expect(said.bounds).toHaveLength(11);
+  expect(text.stdout).toMatch(/^However its weights are moved by a length of 0\.0\d+ or less/);
+  expect(silent.status).toBe(2);
+  expect(silent.stderr).toContain("--weight-noise");
+});
+
 test("remove writes a cleaned model and, with the key, draws the curve", async () => {
   const said = document(
     await wildmark(

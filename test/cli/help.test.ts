@@ -16,6 +16,7 @@ const COMMANDS = [
   "report",
   "embed",
   "verify",
+  "certify",
   "train",
   "evaluate",
   "info",
