@@ -8,6 +8,7 @@ import type { z } from "zod";
 import { randomStream } from "../core/random.js";
 import { hashImages, imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
+import { tinyModel } from "../training/testing/tiny.js";
 import { findMark, markSchemes, type RegisteredMark } from "./registry.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
@@ -36,8 +37,9 @@ function owner(seed: number, channels = 1, count = 400): OwnerData {
 }
 
 /** The owner of a mark that starts from a trained model has one, on images that can be told apart. */
-async function ownerFor(_scheme: RegisteredMark, seed: number, channels = 1): Promise<OwnerData> {
-  return owner(seed, channels);
+async function ownerFor(scheme: RegisteredMark, seed: number, channels = 1): Promise<OwnerData> {
+  const data = owner(seed, channels);
+  return scheme.startsTrained ? { ...data, model: tinyModel({ channels, side: SIDE, classes: CLASSES }) } : data;
 }
 
 function countsOf(labels: Uint16Array): Uint32Array {

@@ -8,6 +8,7 @@ import { app } from "./app.js";
 import { certified } from "./certified.js";
 import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
+import { entangled } from "./entangled.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -38,6 +39,7 @@ const registered = {
   noise: register(noise),
   unrelated: register(unrelated),
   abstract: register(abstract),
+  entangled: register(entangled),
   certified: register(certified),
   app: register(app),
 };
