@@ -29,6 +29,8 @@ export interface StatefulSession {
   run(feeds: ReadonlyMap<string, Tensor>, into: ReadonlyMap<string, Tensor>): Promise<void>;
   /** Copies of the state as the last run left it, in the order of its tensors. */
   state(): Promise<readonly FloatTensor[]>;
+  /** Other values for some of the state, by the name that it is read under; in its own dimensions, and copied. */
+  replace(values: ReadonlyMap<string, FloatTensor>): void;
   release(): Promise<void>;
 }
 
@@ -62,6 +64,12 @@ async function stateInMemory(
       [current, next] = [next, current];
     },
     state: async () => current.map(copyOf),
+    replace(values) {
+      inputs.forEach((input, i) => {
+        const value = values.get(input);
+        if (value !== undefined) fill(at(current, i), value);
+      });
+    },
     release: () => session.release(),
   };
 }
@@ -94,6 +102,14 @@ async function stateOnDevice(
         fill(copy, fromValue(input, resultOf(results, copyName(input))));
         return copy;
       });
+    },
+    replace(given) {
+      for (const { input } of moving) {
+        const value = given.get(input);
+        if (value === undefined) continue;
+        values.get(input)?.dispose();
+        values.set(input, toValue(copyOf(value)));
+      }
     },
     async release() {
       for (const value of values.values()) value.dispose();

@@ -5,7 +5,7 @@ import { randomStream } from "../core/random.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
 import { imageFeed } from "../data/feed.js";
 import { cleanView } from "../data/views.js";
-import { encodeModel } from "../onnx/model.js";
+import { encodeModel, type Model } from "../onnx/model.js";
 import { type Feed, type TrainedEpoch, type TrainingOptions, type TrainingPlan, trainEpochs } from "./epochs.js";
 import { crossEntropyObjective } from "./objective.js";
 import { scheduleFactor } from "./schedule.js";
@@ -119,6 +119,58 @@ async function lastModel(): Promise<Uint8Array> {
   const records = await collect(trainEpochs(tinyModel(), plan, feedOf(16)));
   return encodeModel(records.at(-1)?.model() ?? tinyModel());
 }
+
+describe("before each step", () => {
+  const rounds = { ...plan, epochs: 2 };
+  const bytesAfter = async (model: Model, chosen: TrainingPlan, feed: Feed): Promise<Uint8Array> => {
+    const records = await collect(trainEpochs(model, chosen, feed));
+    return encodeModel(records.at(-1)?.model() ?? model);
+  };
+
+  test("weights may be replaced: the step starts from them", async () => {
+    const other = tinyModel({ seed: 5, batchNorm: true });
+    const replaced: TrainingPlan = {
+      ...rounds,
+      async beforeStep({ epoch, step, replace }) {
+        if (epoch > 1 || step > 0) return;
+        replace(
+          new Map([...other.graph.initializers].flatMap(([name, t]) => (t.type === "float32" ? [[name, t]] : []))),
+        );
+      },
+    };
+    const start = tinyModel({ batchNorm: true });
+    expect(await bytesAfter(start, replaced, feedOf(16))).toEqual(await bytesAfter(other, rounds, feedOf(16)));
+  });
+
+  test("its input may be changed, and the weights are those of the moment", async () => {
+    const seen: string[] = [];
+    const norms: number[] = [];
+    const dimmed: TrainingPlan = {
+      ...rounds,
+      async beforeStep({ epoch, step, images, targets, weights }) {
+        seen.push(`${epoch}:${step}`);
+        norms.push(Math.hypot(...((await weights()).get("fc2.weight")?.data ?? [])));
+        images.forEach((value, i) => {
+          images[i] = value / 2;
+        });
+        expect(targets.length).toBe(8 * 4);
+      },
+    };
+    const feed = feedOf(16);
+    const halved: Feed = {
+      ...feed,
+      fill(epoch, step, images, targets) {
+        feed.fill(epoch, step, images, targets);
+        images.forEach((value, i) => {
+          images[i] = value / 2;
+        });
+      },
+    };
+    expect(await bytesAfter(tinyModel(), dimmed, feed)).toEqual(await bytesAfter(tinyModel(), rounds, halved));
+    expect(seen).toEqual(["1:0", "1:1", "2:0", "2:1"]);
+    expect(new Set(norms).size).toBe(4);
+  });
+});
 
 test("the last layer alone moves when asked for", async () => {
   const model = tinyModel();

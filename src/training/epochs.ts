@@ -63,6 +63,23 @@ export interface TrainingPlan {
   readonly project?: Projection;
   /** Of another loss, which is lowered together with the objective. */
   readonly added?: AddedGradient;
+  /** Is called before each step, once its input is filled: for training that looks at the weights of the moment. */
+  readonly beforeStep?: (moment: StepMoment) => Promise<void>;
+}
+
+/** A step that is about to run. */
+export interface StepMoment {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Counted from 0 within the epoch. */
+  readonly step: number;
+  /** What the feed filled, [views · batch, C, H, W] and [batch, classes]; may be changed. */
+  readonly images: Float32Array;
+  readonly targets: Float32Array;
+  /** Copies of everything that training changes, as it is now. */
+  weights(): Promise<ReadonlyMap<string, FloatTensor>>;
+  /** Other values for some of it, which this step starts from; copied. */
+  replace(weights: ReadonlyMap<string, FloatTensor>): void;
 }
 
 /**
@@ -158,6 +175,10 @@ export async function* trainEpochs(
         const done = (epoch - 1) * feed.stepsPerEpoch + i;
         learningRate = plan.learningRate * scheduleFactor(plan.schedule, done, feed.stepsPerEpoch, plan.epochs);
         feed.fill(epoch, i, step.images, step.targets);
+        if (plan.beforeStep !== undefined) {
+          const { images, targets, weights, replace } = step;
+          await plan.beforeStep({ epoch, step: i, images, targets, weights, replace });
+        }
         const added = await plan.added?.(epoch, i, () => step.weights());
         const own = await step.run(learningRate, added?.gradients);
         const loss = own + (added?.loss ?? 0);

@@ -69,7 +69,7 @@ export type SgdOptions = z.infer<z.ZodObject<ReturnType<typeof sgdShape>>>;
 export function sgdPlan(
   options: SgdOptions & { readonly decayOn?: "all" | "kernels" },
   objective: Objective,
-  more: Partial<Pick<TrainingPlan, "train" | "features" | "rewrite" | "project" | "added">> = {},
+  more: Partial<Pick<TrainingPlan, "train" | "features" | "rewrite" | "project" | "added" | "beforeStep">> = {},
 ): TrainingPlan {
   const { momentum, nesterov, weightDecay, decayOn } = options;
   return {

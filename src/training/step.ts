@@ -66,6 +66,8 @@ export interface TrainingStep {
   run(learningRate: number, added?: ReadonlyMap<string, FloatTensor>): Promise<number>;
   /** Copies of everything that training changed: weights and running statistics, by initialiser. */
   weights(): Promise<Map<string, FloatTensor>>;
+  /** Other values for some of them, in their own dimensions; copied. What training does not change is passed over. */
+  replace(weights: ReadonlyMap<string, FloatTensor>): void;
   release(): Promise<void>;
 }
 
@@ -243,6 +245,8 @@ function trainingStep(
       });
       return weights;
     },
+    // A weight is read under its own name.
+    replace: (weights) => session.replace(weights),
     release: () => session.release(),
   };
 }
