@@ -62,6 +62,34 @@ describe("the exact binomial test", () => {
   });
 });
 
+describe("labels that are the images' own classes", () => {
+  const labels = evenLabels(100);
+  const own: Key = { ...keyOf(labels, { count: 100, paired: false }), sourceLabels: labels };
+  const placebosHit = (count: number): Uint16Array => matching(labels, count);
+
+  test("an innocent model that knows such images matches them: alone they show nothing", () => {
+    const verdict = verifyAnswers(own, { triggers: labels });
+    expect(verdict).toMatchObject({ owned: false, pValue: 1 });
+    expect(verdict.tests[0]?.nullHypothesis).toMatch(/100 of 100 triggers carry the class of the image/);
+    // The same answers to labels that nothing ties to the images are a proof.
+    expect(
+      verifyAnswers({ ...own, sourceLabels: labels.map((l) => (l + 3) % CLASSES) }, { triggers: labels }).owned,
+    ).toBe(true);
+  });
+
+  test("beside placebos they are judged by the difference", () => {
+    const verdict = verifyAnswers(own, { triggers: labels, placebos: placebosHit(60) });
+    expect(verdict).toMatchObject({ owned: true, decidedBy: "placebo-fisher" });
+    expect(verdict.tests[0]?.nullHypothesis).toMatch(/an innocent model that knows such images matches more often/);
+    expect(verifyAnswers(own, { triggers: placebosHit(52), placebos: placebosHit(50) }).owned).toBe(false);
+  });
+
+  test("a label that is right by chance now and then is no such design", () => {
+    const few = labels.map((label, i) => (i < 15 ? label : (label + 1) % CLASSES));
+    expect(verifyAnswers({ ...own, sourceLabels: few }, { triggers: labels }).owned).toBe(true);
+  });
+});
+
 describe("the placebo control", () => {
   test("on pairs is McNemar's test, and the larger p-value decides", () => {
     const labels = fixedLabels(100);

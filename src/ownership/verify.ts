@@ -95,7 +95,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
  */
 function binomialTest(key: Key, matches: number, control: OwnershipTest | undefined): OwnershipTest {
   const { classes, triggers } = key;
-  const design = labelDesign(triggers.labels, classes);
+  const design = labelDesign(triggers.labels, classes, key.sourceLabels);
   const sound = design.random || control !== undefined;
   const chance = sound ? 1 / classes : 1;
   const luck = `the suspect knows nothing of this key and answers each trigger with the key's label by luck, 1 time in ${classes}`;
@@ -105,7 +105,7 @@ function binomialTest(key: Key, matches: number, control: OwnershipTest | undefi
     nullHypothesis: design.random
       ? `${luck}; the labels look drawn at random, so no preference of the suspect could match them more often.`
       : sound
-        ? `${luck}. Limit: ${design.text}, and an innocent model that prefers such a class matches more often than ` +
+        ? `${luck}. Limit: ${design.text}, and an innocent model that ${design.favouredBy} matches more often than ` +
           `that, so this test alone proves nothing; ${control?.id === "empirical-null" ? "the empirical null" : "the placebo control"} guards against it.`
         : `the suspect knows nothing of this key. ${capital(design.text)}, and an innocent model may answer such ` +
           "images with the key's labels every time; without placebo answers nothing tells it from a marked one.",
