@@ -8,7 +8,8 @@ import type { z } from "zod";
 import { randomStream } from "../core/random.js";
 import { hashImages, imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
-import { tinyModel } from "../training/testing/tiny.js";
+import type { Model } from "../onnx/model.js";
+import { learnt, tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { findMark, markSchemes, type RegisteredMark } from "./registry.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
@@ -36,10 +37,17 @@ function owner(seed: number, channels = 1, count = 400): OwnerData {
   return { train: images(count, channels, 1), unrelated: images(count / 2, channels, 2), random: randomStream(seed) };
 }
 
+/** Trained on `tinyImages`, by their number of channels. */
+const models = new Map<number, Promise<Model>>();
+
 /** The owner of a mark that starts from a trained model has one, on images that can be told apart. */
 async function ownerFor(scheme: RegisteredMark, seed: number, channels = 1): Promise<OwnerData> {
-  const data = owner(seed, channels);
-  return scheme.startsTrained ? { ...data, model: tinyModel({ channels, side: SIDE, classes: CLASSES }) } : data;
+  if (!scheme.startsTrained) return owner(seed, channels);
+  const like = { channels, side: SIDE, classes: CLASSES };
+  const train = tinyImages(640, like);
+  const model = models.get(channels) ?? learnt(tinyModel(like), train, 3);
+  models.set(channels, model);
+  return { ...owner(seed, channels), train, model: await model };
 }
 
 function countsOf(labels: Uint16Array): Uint32Array {

@@ -9,6 +9,7 @@ import { certified } from "./certified.js";
 import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { entangled } from "./entangled.js";
+import { exponentialWeighting } from "./exponential-weighting.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -42,6 +43,7 @@ const registered = {
   entangled: register(entangled),
   certified: register(certified),
   app: register(app),
+  "exponential-weighting": register(exponentialWeighting),
 };
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
