@@ -10,6 +10,7 @@ import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { entangled } from "./entangled.js";
 import { exponentialWeighting } from "./exponential-weighting.js";
+import { frontierStitching } from "./frontier-stitching.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -44,6 +45,7 @@ const registered = {
   certified: register(certified),
   app: register(app),
   "exponential-weighting": register(exponentialWeighting),
+  "frontier-stitching": register(frontierStitching),
 };
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
