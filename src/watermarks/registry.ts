@@ -11,6 +11,7 @@ import { type Embedding, type EmbedOptions, embed } from "./embed.js";
 import { entangled } from "./entangled.js";
 import { exponentialWeighting } from "./exponential-weighting.js";
 import { frontierStitching } from "./frontier-stitching.js";
+import { functionCoupled } from "./function-coupled.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -46,6 +47,7 @@ const registered = {
   app: register(app),
   "exponential-weighting": register(exponentialWeighting),
   "frontier-stitching": register(frontierStitching),
+  "function-coupled": register(functionCoupled),
 };
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
