@@ -80,7 +80,12 @@ export async function adversarialCopies(
       indices.forEach((index, row) => {
         gradient.targets[row * classes + (images.labels[index] ?? 0)] = 1;
       });
-      await ascend(clean, gradient.images, levels / 255, options.attackSteps, run.random.stream(from), async () => {
+      const [epsilon, steps] = [levels / 255, options.attackSteps];
+      const box =
+        steps === 1
+          ? { epsilon, steps, stepSize: epsilon }
+          : { epsilon, steps, stepSize: (REACH * epsilon) / steps, random: run.random.stream(from) };
+      await ascend(clean, gradient.images, box, async () => {
         const found = (await gradient.run()).gradients.get(classifier.input.name);
         return found?.data ?? new Float32Array(clean.length);
       });
@@ -94,20 +99,27 @@ export async function adversarialCopies(
   return { ...images, pixels: inMemory(bytes) };
 }
 
-/** Moves `moved` from `clean` up the gradient, within ε and [0, 1]. */
-async function ascend(
+export interface Ascent {
+  /** No pixel moves farther than this, and all stay in [0, 1]. */
+  readonly epsilon: number;
+  readonly steps: number;
+  /** How far a step moves each pixel. */
+  readonly stepSize: number;
+  /** Draws the start from the box; absent: the image is where it starts. */
+  readonly random?: RandomStream;
+}
+
+/** Moves `moved` from `clean` up the gradient by its sign, within ε and [0, 1]. */
+export async function ascend(
   clean: Float32Array,
   moved: Float32Array,
-  epsilon: number,
-  steps: number,
-  random: RandomStream,
+  { epsilon, steps, stepSize, random }: Ascent,
   gradientThere: () => Promise<Float32Array>,
 ): Promise<void> {
   const within = (value: number, original: number): number =>
     Math.max(0, original - epsilon, Math.min(1, original + epsilon, value));
-  const stepSize = steps === 1 ? epsilon : (REACH * epsilon) / steps;
   clean.forEach((value, i) => {
-    moved[i] = steps === 1 ? value : within(value + epsilon * (2 * random.uniform() - 1), value);
+    moved[i] = random === undefined ? value : within(value + epsilon * (2 * random.uniform() - 1), value);
   });
   for (let step = 0; step < steps; step++) {
     const gradient = await gradientThere();

@@ -12,6 +12,7 @@ import { entangled } from "./entangled.js";
 import { exponentialWeighting } from "./exponential-weighting.js";
 import { frontierStitching } from "./frontier-stitching.js";
 import { functionCoupled } from "./function-coupled.js";
+import { marginBased } from "./margin-based.js";
 import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
@@ -48,6 +49,7 @@ const registered = {
   "exponential-weighting": register(exponentialWeighting),
   "frontier-stitching": register(frontierStitching),
   "function-coupled": register(functionCoupled),
+  "margin-based": register(marginBased),
 };
 
 export const markSchemes: readonly RegisteredMark[] = Object.values(registered);
