@@ -64,7 +64,11 @@ const cases: readonly (readonly [line: string, message: string | RegExp, hint: s
     "--metric kl: expected one of ce, js; --epochs 1.5: expected a whole number.",
     "remove --method wild --help",
   ],
-  [`train ${DATA} --out o.onnx --device tpu`, "--device tpu: expected one of cpu, webgpu, cuda, auto.", "wildmark train --help"],
+  [
+    `train ${DATA} --out o.onnx --device tpu`,
+    "--device tpu: expected one of cpu, webgpu, cuda, auto.",
+    "wildmark train --help",
+  ],
   [`train ${DATA} --out o.onnx --learning-rate fast`, "--learning-rate fast: expected a number.", ""],
   [
     `remove model.onnx ${DATA} --out o.onnx --fraction 0`,
