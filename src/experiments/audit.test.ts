@@ -62,6 +62,8 @@ describe("the document", () => {
     const level = { alpha: 0.05 };
     expect(compareAudit(whole, spec, level)).toBe("same");
     expect(compareAudit(whole, { ...spec, seeds: [0, 1] }, level)).toBe("another");
+    const { reactivation: _, ...notFollowed } = spec;
+    expect(compareAudit(whole, notFollowed, level)).toBe("another");
     expect(compareAudit(whole, spec, { alpha: 0.01 })).toBe("another");
     expect(compareAudit(whole, { ...spec, keySha256: "0" }, level)).toBe("other");
   });
@@ -93,6 +95,21 @@ describe("the document", () => {
       modelSha256: modelSha256(encodeModel(cleaned.model)),
       verdict: cleaned.mark?.verdict,
     });
+  });
+
+  test("every removal is followed up by re-activation, which leaves the cleaned model as it was", async () => {
+    expect(whole.reactivation).toEqual({ steps: 200, batch: 64, learningRate: 0.01 });
+    for (const cell of whole.cells) {
+      if (cell.status !== "done") throw new Error(cell.reason);
+      expect(cell.reactivated?.verdict.n).toBe(cell.verdict.n);
+      expect(cell.reactivated?.measured).not.toEqual(cell.measured);
+    }
+    const without = await audit({ ...choices, budgets: [0.25], reactivation: false }, at("not-followed"));
+    const [cell] = without.cells;
+    const same = whole.cells.find(({ attack, fraction }) => attack === cell?.attack && fraction === 0.25);
+    if (cell?.status !== "done" || same?.status !== "done") throw new Error("not done");
+    expect(cell.reactivated).toBeUndefined();
+    expect(cell.modelSha256).toBe(same.modelSha256);
   });
 });
 

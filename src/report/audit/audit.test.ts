@@ -176,3 +176,18 @@ test("strings of the document stay text", () => {
   const report = renderReport(auditSchema.parse(poison(sampleAudit())));
   expect(report).not.toMatch(/<script|<img|\u202e/);
 });
+
+test("says of removals whether tuning brings the mark back, and only of those that took it", () => {
+  const came = summariseAudit(sampleAudit(FALLS, [0], 90));
+  // WILD-JS with 5 % and RTAL with both budgets; FTAL and WILD-JS with 1 % left it shown.
+  expect(came.sureness).toMatch(
+    /200 steps of tuning .* brought the mark back in 3 of 3 models that had lost it: .*hidden/,
+  );
+  expect(summariseAudit(sampleAudit(FALLS, [0], 2)).sureness).toMatch(/in none of 3 models/);
+  expect(summariseAudit(sampleAudit()).sureness).not.toMatch(/tuning/);
+  const { document } = parseHTML(renderReport(sampleAudit(FALLS, [0], 90)));
+  const cells = [...document.querySelectorAll(".matrix td")].map((cell) => cell.textContent ?? "");
+  expect(cells.filter((text) => text.includes("comes back when tuned on"))).toHaveLength(3);
+  const rows = [...document.querySelectorAll(".evidence tr.tested")].map((each) => each.textContent ?? "");
+  expect(rows.every((text) => text.includes("90 %, shown") || text.includes("90.0 %, shown"))).toBe(true);
+});

@@ -29,7 +29,8 @@ export const FALLS: SampleCells = [
 
 const TITLES = ["WILD-JS", "Fine-tuning (FTAL)", "Fine-tuning (RTAL)", "From scratch"];
 
-export function sampleAudit(cells: SampleCells = FALLS, seeds: readonly number[] = [0]): AuditResult {
+/** @param back matches after re-activation of every removal; absent: not tried. */
+export function sampleAudit(cells: SampleCells = FALLS, seeds: readonly number[] = [0], back?: number): AuditResult {
   const { data, software, machine, started, finished, seconds } = sampleResult({ marks: ["content"] });
   const budgets = [0.01, 0.05];
   const measured = (accuracy: number, matches: number) => ({ accuracy, retention: matches / 100 });
@@ -53,6 +54,7 @@ export function sampleAudit(cells: SampleCells = FALLS, seeds: readonly number[]
     before,
     alpha: 0.05,
     acceptableDrop: 0.02,
+    reactivation: back === undefined ? null : { steps: 200, batch: 64, learningRate: 0.01 },
     budgets,
     seeds,
     attacks: TITLES.map((title, i) => ({
@@ -79,6 +81,9 @@ export function sampleAudit(cells: SampleCells = FALLS, seeds: readonly number[]
             ],
             measured: measured(accuracy, matches),
             verdict: verdict(matches),
+            ...(back === undefined
+              ? {}
+              : { reactivated: { measured: measured(accuracy, back), verdict: verdict(back), seconds: 1 } }),
             seconds: 1,
             modelSha256: "c".repeat(64),
           };
