@@ -6,7 +6,7 @@ import { type BenchSummary, squareAt } from "../bench/summary.js";
 import { shorten, shortPercent } from "../format.js";
 import { spreadApart } from "./labels.js";
 import { colour, lookAt, type Setting } from "./palette.js";
-import { drawPlot, type Figure, figureText } from "./plot.js";
+import { drawPlot, type Figure, figureText, titleAndUnit } from "./plot.js";
 
 const WIDTH = 470;
 const MARGIN = { top: 34, right: 190, bottom: 38, left: 34 };
@@ -74,20 +74,7 @@ function panel(bench: BenchResult, summary: BenchSummary, mark: number, setting:
         }),
         Plot.axisY([0, 25, 50, 75, 100], { tickSize: 0, tickPadding: 5, color: faint, label: null }),
         Plot.ruleY([0], { stroke: faint }),
-        Plot.text([title], {
-          frameAnchor: "top-left",
-          dx: -MARGIN.left + 2,
-          dy: -MARGIN.top + 4,
-          fontSize: 13,
-          fontWeight: 600,
-        }),
-        Plot.text(["retention, %"], {
-          frameAnchor: "top-left",
-          dx: -MARGIN.left + 2,
-          dy: -13,
-          textAnchor: "start",
-          fill: faint,
-        }),
+        ...titleAndUnit(title, MARGIN, faint),
         Plot.text(["share of the training data"], { frameAnchor: "bottom", dy: 33, fill: faint }),
         ...curves.flatMap(({ points, ink, control }) => [
           Plot.areaY(points, { x: "fraction", y1: "low", y2: "high", fill: ink, fillOpacity: 0.12 }),

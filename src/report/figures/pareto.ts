@@ -9,7 +9,7 @@ import { type BenchSummary, squareAt } from "../bench/summary.js";
 import { points as inPoints, shorten, shortPercent } from "../format.js";
 import { type Box, placeBeside, textWidth } from "./labels.js";
 import { colour, type Look, lookAt, type Setting } from "./palette.js";
-import { drawPlot, type Figure, figureText } from "./plot.js";
+import { drawPlot, type Figure, figureText, titleAndUnit } from "./plot.js";
 
 const WIDTH = 440;
 const HEIGHT = 340;
@@ -99,20 +99,7 @@ function panel(
         Plot.axisY([0, 25, 50, 75, 100], { tickSize: 0, tickPadding: 5, color: faint, label: null }),
         Plot.ruleY([0], { stroke: faint }),
         Plot.ruleX([limit], { stroke: colour("ink", setting), strokeDasharray: "1 3", strokeLinecap: "round" }),
-        Plot.text([title], {
-          frameAnchor: "top-left",
-          dx: -MARGIN.left + 2,
-          dy: -MARGIN.top + 4,
-          fontSize: 13,
-          fontWeight: 600,
-        }),
-        Plot.text(["retention, %"], {
-          frameAnchor: "top-left",
-          dx: -MARGIN.left + 2,
-          dy: -13,
-          textAnchor: "start",
-          fill: faint,
-        }),
+        ...titleAndUnit(title, MARGIN, faint),
         Plot.text(["accuracy drop, points"], { frameAnchor: "bottom", dy: 35, fill: faint }),
         Plot.line(front, {
           x: "drop",

@@ -5,7 +5,7 @@
  * is needed) and coordinates are rounded, which keeps files small and hides differences in the last bit between machines.
  */
 
-import { type PlotOptions, plot } from "@observablehq/plot";
+import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { escapeMarkup, legible } from "../html.js";
 
@@ -29,11 +29,11 @@ const GEOMETRY = ["d", "transform", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy"
  * @param description What the figure shows, in a sentence, for readers who do not see it.
  */
 export function drawPlot(
-  options: PlotOptions & { readonly width: number; readonly height: number },
+  options: Plot.PlotOptions & { readonly width: number; readonly height: number },
   description: string,
 ): Figure {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const node = plot({ ...options, document, className: "plot" });
+  const node = Plot.plot({ ...options, document, className: "plot" });
   for (const style of node.querySelectorAll("style")) style.remove();
   for (const element of node.querySelectorAll("*")) {
     for (const name of GEOMETRY) {
@@ -43,6 +43,19 @@ export function drawPlot(
   }
   const { width, height } = options;
   return { width, height, svg: svgElement(width, height, description, node.innerHTML) };
+}
+
+/** The title over a figure whose vertical axis is retention, and that axis' unit: text in the margins. */
+export function titleAndUnit(
+  title: string,
+  margin: { readonly top: number; readonly left: number },
+  faint: string,
+): readonly Plot.Markish[] {
+  const corner = { frameAnchor: "top-left", dx: -margin.left + 2 } as const;
+  return [
+    Plot.text([title], { ...corner, dy: -margin.top + 4, fontSize: 13, fontWeight: 600 }),
+    Plot.text(["retention, %"], { ...corner, dy: -13, textAnchor: "start", fill: faint }),
+  ];
 }
 
 /** Places figures in rows, left to right, top to bottom, as one figure. */

@@ -11,7 +11,7 @@ import { spread } from "../spread.js";
 import { matchesNeeded } from "../threshold.js";
 import { type Box, placeBeside, textWidth } from "./labels.js";
 import { colour, type Look, looks, type Setting } from "./palette.js";
-import { drawPlot, type Figure, figureText } from "./plot.js";
+import { drawPlot, type Figure, figureText, titleAndUnit } from "./plot.js";
 
 const WIDTH = 400;
 const HEIGHT = 290;
@@ -95,20 +95,7 @@ function panel(
     Plot.axisX({ tickSize: 4, color: faint, label: null, ticks: 6 }),
     Plot.axisY([0, 25, 50, 75, 100], { tickSize: 0, tickPadding: 5, color: faint, label: null }),
     Plot.ruleY([0], { stroke: faint }),
-    Plot.text([figureText(shorten(mark.title, 44))], {
-      frameAnchor: "top-left",
-      dx: -MARGIN.left + 2,
-      dy: -MARGIN.top + 4,
-      fontSize: 13,
-      fontWeight: 600,
-    }),
-    Plot.text(["retention, %"], {
-      frameAnchor: "top-left",
-      dx: -MARGIN.left + 2,
-      dy: -13,
-      textAnchor: "start",
-      fill: faint,
-    }),
+    ...titleAndUnit(figureText(shorten(mark.title, 44)), MARGIN, faint),
     Plot.text(["accuracy drop, points"], { frameAnchor: "bottom", dy: 35, fill: faint }),
   ];
   if (rule !== undefined) {
