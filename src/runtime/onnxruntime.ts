@@ -10,7 +10,7 @@ import { WildmarkError } from "../core/errors.js";
 import { type ElementType, elementCount, type Tensor } from "../core/tensor.js";
 import { encodeGraph } from "../onnx/encode.js";
 import type { Graph } from "../onnx/graph.js";
-import { type Device, type RuntimeOptions, threadsFromEnvironment } from "./options.js";
+import { type Device, type EngineOptions, threadsFromEnvironment } from "./options.js";
 
 /** A tensor of ONNX Runtime's: in main memory, or on the device where an output was told to stay. */
 export type Value = ort.Tensor;
@@ -35,13 +35,6 @@ export interface Engine {
  * that read 6, 9, 15, … channels (multiples of 3 that are none of 4) and write a multiple of 4 (microsoft/onnxruntime #29651).
  */
 const WEBGPU = { name: "webgpu", preferredLayout: "NCHW" } as const;
-
-export interface EngineOptions extends RuntimeOptions {
-  /** Outputs that stay in the device's memory; only `webgpu` can do that from here. Default: none. */
-  readonly onDevice?: readonly string[];
-  /** Runs node after node as the graph has them: nothing folded, fused or laid out anew. Default: false. */
-  readonly asWritten?: boolean;
-}
 
 /** @throws WildmarkError `runtime` where ONNX Runtime refuses the model or finds no such device. */
 export async function startEngine(model: Graph | Uint8Array, options: EngineOptions): Promise<Engine> {

@@ -17,6 +17,14 @@ export interface RuntimeOptions {
   readonly tuning?: Tuning;
 }
 
+/** How one graph is loaded. Not with the engine, so that the types of whoever uses Wildmark hold none of ONNX Runtime's. */
+export interface EngineOptions extends RuntimeOptions {
+  /** Outputs that stay in the device's memory; only `webgpu` can do that from here. Default: none. */
+  readonly onDevice?: readonly string[];
+  /** Runs node after node as the graph has them: nothing folded, fused or laid out anew. Default: false. */
+  readonly asWritten?: boolean;
+}
+
 /** `WILDMARK_THREADS` as a number, or undefined where it is not set. */
 export function threadsFromEnvironment(): number | undefined {
   const text = process.env.WILDMARK_THREADS;

@@ -2,7 +2,8 @@
 
 import type { Tensor } from "../core/tensor.js";
 import type { Graph } from "../onnx/graph.js";
-import { type EngineOptions, fromValue, startEngine, toValue } from "./onnxruntime.js";
+import { fromValue, startEngine, toValue } from "./onnxruntime.js";
+import type { EngineOptions } from "./options.js";
 
 export type { Device, RuntimeOptions } from "./options.js";
 

@@ -10,8 +10,8 @@ import type { TracedValue } from "../autodiff/trace.js";
 import { WildmarkError } from "../core/errors.js";
 import { type ElementType, elementCount, type Tensor, toNumbers } from "../core/tensor.js";
 import type { Graph, Node } from "../onnx/graph.js";
-import { type EngineOptions, startEngine } from "./onnxruntime.js";
-import type { RuntimeOptions } from "./options.js";
+import { startEngine } from "./onnxruntime.js";
+import type { EngineOptions, RuntimeOptions } from "./options.js";
 import { createSession } from "./session.js";
 
 /** Constants up to this many elements are kept: axes, pads and shapes are short, and rules need nothing longer. */
