@@ -25,3 +25,11 @@ test("an average that is read once may, weights that others read or that the las
     ),
   ).toBe(false);
 });
+
+test("an input that another name may share memory with may not", () => {
+  const b = graphBuilder("step");
+  const average = b.input("average", "float32", [2]);
+  const moved = b.op("Add", [b.op("Identity", [average]), b.scalar(1)]);
+  b.output(moved, "float32", [2]);
+  expect(mayReplace(b.build(), "average", moved)).toBe(false);
+});

@@ -21,8 +21,12 @@ export function mayReplace(graph: Graph, input: string, output: string): boolean
   }
   // The node that writes the output may read nothing of the input itself: operators need not work in place.
   const readers = graph.nodes.filter((node) => node.inputs.includes(input));
-  return !graph.outputs.some(({ name }) => name === input) && readers.every((reader) => needed.has(reader));
+  const harmless = (reader: Node): boolean => needed.has(reader) && !SHARING.has(reader.opType);
+  return !graph.outputs.some(({ name }) => name === input) && readers.every(harmless);
 }
+
+/** What ONNX Runtime may compute by another name for the same memory, which whoever reads that name would find written over. */
+const SHARING = new Set(["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"]);
 
 const remembered = new WeakMap<Graph, ReadonlyMap<string, Node>>();
 
