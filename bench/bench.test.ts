@@ -13,6 +13,7 @@ import { type Contestant, race } from "./contest.js";
 import { countFlops } from "./flops.js";
 import { runMatch } from "./match.js";
 import { readOptions } from "./options.js";
+import { type Peak, peakContestant } from "./peak.js";
 import { describeMatch } from "./report.js";
 import { findPython, startTorch } from "./torch-side.js";
 
@@ -47,6 +48,8 @@ function recorder(name: string, log: string[], values: readonly number[] = []): 
   };
 }
 
+const recordedPeak = (log: string[]): Peak => ({ ...recorder("peak", log), flops: 2e9 });
+
 test("sides take turns, and the first unit of a turn of several does not count", async () => {
   const log: string[] = [];
   const sides = new Map([
@@ -69,10 +72,21 @@ test("flops of LeNet-5 are those counted by hand", async () => {
   });
 });
 
+test("products of the peak neither grow nor vanish, however many there are", async () => {
+  const peak = await peakContestant(0, runtime);
+  expect(peak.flops).toBe(2 * 1024 ** 3);
+  expect(Math.min(...(await peak.run(30)))).toBeGreaterThan(0);
+  const [corner = 0] = await peak.check();
+  // Elements have a standard deviation of 1/32.
+  expect(Math.abs(corner)).toBeGreaterThan(1e-6);
+  expect(Math.abs(corner)).toBeLessThan(10 / 32);
+  await peak.release();
+});
+
 describe("without PyTorch", () => {
   test("steps and epochs are timed against the matrix product", async () => {
     for (const prepared of [await lenetSteps(setting, "wild", 4), await wildEpochs(setting, 0.5)]) {
-      const result = await runMatch(prepared, undefined, recorder("peak", []), turns);
+      const result = await runMatch(prepared, undefined, recordedPeak([]), turns);
       expect(result.wildmark.milliseconds.length).toBeGreaterThanOrEqual(2);
       expect(result.wildmark.min).toBeGreaterThan(0);
       expect(result.wildmark.median).toBeGreaterThanOrEqual(result.wildmark.min);
@@ -96,16 +110,16 @@ test("sides that do different work are told apart, and both are released", async
     agreement: "losses",
   } as const;
   const torch = {
-    about: { version: "0", python: "0", threads: 1, about: [] },
+    about: { version: "0", python: "0", threads: 1, device: "cpu", about: [] },
     load: async () => recorder("torch", log, [2.3, 2.1]),
     stop: async () => {},
   };
-  const result = await runMatch(prepared, torch, recorder("peak", log), turns);
+  const result = await runMatch(prepared, torch, recordedPeak(log), turns);
   expect(result.agreement?.sound).toBe(false);
   expect(result.ratio).toBe(1);
   expect(result.wildmark.gflops).toBe(2000);
   const [first] = cases;
-  expect(first === undefined ? "" : describeMatch(first, result)).toContain("NOT THE SAME WORK");
+  expect(first === undefined ? "" : describeMatch(first, result, "cpu")).toContain("NOT THE SAME WORK");
   expect(log.slice(-2)).toEqual(["wildmark released", "torch released"]);
 });
 
@@ -114,10 +128,10 @@ if (python === undefined) console.warn("SKIPPED: no Python here imports torch, s
 
 test.skipIf(python === undefined)("PyTorch's losses and accuracies are those of Wildmark", async () => {
   const script = fileURLToPath(new URL("torch_side.py", import.meta.url));
-  const torch = await startTorch(python ?? "", script, 1);
+  const torch = await startTorch(python ?? "", script, { device: "cpu", threads: 1 });
   try {
     expect(torch.about.threads).toBe(1);
-    const result = await runMatch(await lenetSteps(setting, "wild", 4), torch, recorder("peak", []), turns);
+    const result = await runMatch(await lenetSteps(setting, "wild", 4), torch, recordedPeak([]), turns);
     expect(result.agreement).toMatchObject({ sound: true });
     expect(result.ratio).toBeGreaterThan(0);
   } finally {
@@ -129,6 +143,7 @@ describe("options", () => {
   test("have defaults, and a list of cases", () => {
     expect(readOptions(["--cases", "a,f", "--no-torch"])).toMatchObject({
       cases: ["a", "f"],
+      device: "cpu",
       turns: 10,
       seed: 0,
       torch: false,
@@ -137,7 +152,7 @@ describe("options", () => {
     expect(readOptions(["--help"])).toBe("help");
   });
 
-  test.each([["--cases", "g"], ["--threads", "0"], ["--turns", "many"], ["--nonsense"]])(
+  test.each([["--cases", "g"], ["--device", "tpu"], ["--threads", "0"], ["--turns", "many"], ["--nonsense"]])(
     "%s %s is refused",
     (...words) => {
       expect(() => readOptions(words)).toThrow(expect.objectContaining({ code: "usage" }));

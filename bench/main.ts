@@ -38,13 +38,15 @@ async function main(words: readonly string[]): Promise<void> {
     say(HELP);
     return;
   }
-  const runtime: RuntimeOptions = { threads: options.threads };
+  const runtime: RuntimeOptions = { device: options.device, threads: options.threads };
   const folder = await mkdtemp(join(tmpdir(), "wildmark-bench-"));
-  const torch = options.torch ? await torchIfThere(options.threads) : undefined;
+  const torch = options.torch ? await torchIfThere(options) : undefined;
   try {
     const dataset = await imagesFor(options);
     const machine = thisMachine(runtime, options.threads);
-    say(`${machine.cpu}, ${options.threads} threads a side, ${options.turns} turns; images: ${dataset.title}`);
+    say(
+      `${options.device} (${machine.cpu}), ${options.threads} threads a side, ${options.turns} turns; images: ${dataset.title}`,
+    );
     const started = new Date();
     const results = await measureAll(options, { seed: options.seed, dataset, folder, runtime }, torch);
     if (options.out === undefined) return;
@@ -55,6 +57,7 @@ async function main(words: readonly string[]): Promise<void> {
       machine,
       software: { ...thisSoftware(), ...(torch === undefined ? {} : { torch: torch.about }) },
       options: {
+        device: options.device,
         turns: options.turns,
         turnMilliseconds: TURN_MS,
         pauseMilliseconds: PAUSE_MS,
@@ -77,7 +80,7 @@ async function measureAll(options: BenchOptions, setting: Setting, torch: Torch 
   const peak = await peakContestant(options.seed, setting.runtime);
   for (const each of cases.filter(({ id }) => options.cases.includes(id))) {
     const result = await runMatch(await each.prepare(setting), torch, peak, turns);
-    say(describeMatch(each, result));
+    say(describeMatch(each, result, options.device));
     matches.push({ id: each.id, title: each.title, target: each.target, ...result });
     if (result.agreement?.sound === false) process.exitCode = 1;
   }
@@ -92,14 +95,14 @@ async function measureAll(options: BenchOptions, setting: Setting, torch: Torch 
   return { cases: matches, scaling };
 }
 
-async function torchIfThere(threads: number): Promise<Torch | undefined> {
+async function torchIfThere({ device, threads }: BenchOptions): Promise<Torch | undefined> {
   const python = await findPython();
   if (python === undefined) {
     say("No Python that can import torch and numpy was found: Wildmark alone. $WILDMARK_PYTHON may name one.");
     return undefined;
   }
-  const torch = await startTorch(python, TORCH_SCRIPT, threads);
-  say(`PyTorch ${torch.about.version} (${python}): ${torch.about.about.join("; ")}`);
+  const torch = await startTorch(python, TORCH_SCRIPT, { device: device === "cpu" ? "cpu" : "cuda", threads });
+  say(`PyTorch ${torch.about.version} (${python}, ${torch.about.device}): ${torch.about.about.join("; ")}`);
   return torch;
 }
 

@@ -3,7 +3,7 @@
 import { median } from "../src/core/summary.js";
 import type { Agreement, Prepared } from "./cases.js";
 import { type Contestant, race, type Turns } from "./contest.js";
-import { PEAK_FLOPS } from "./peak.js";
+import type { Peak } from "./peak.js";
 import type { Torch } from "./torch-side.js";
 
 /** The times of one side, milliseconds a unit. */
@@ -41,7 +41,7 @@ export interface AgreementResult {
 export async function runMatch(
   prepared: Prepared,
   torch: Torch | undefined,
-  peak: Contestant,
+  peak: Peak,
   turns: Turns,
 ): Promise<MatchResult> {
   const { unit, flops } = prepared;
@@ -55,7 +55,7 @@ export async function runMatch(
     sides.set("sgemm", peak);
     const times = await race(sides, turns);
     const ours = summarise(times.get("wildmark") ?? [], flops);
-    const sgemm = summarise(times.get("sgemm") ?? [], PEAK_FLOPS);
+    const sgemm = summarise(times.get("sgemm") ?? [], peak.flops);
     const result = { unit, flops, wildmark: ours, sgemm, share: ours.gflops / sgemm.gflops };
     if (other === undefined || agreement === undefined) return result;
     const theirs = summarise(times.get("torch") ?? [], flops);

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { WildmarkError } from "../src/core/errors.js";
-import { threadsFromEnvironment } from "../src/runtime/options.js";
+import { type Device, devices, threadsFromEnvironment } from "../src/runtime/options.js";
 import { cases } from "./cases.js";
 
 export const HELP = `npm run bench -- [options]
@@ -12,6 +12,7 @@ export const HELP = `npm run bench -- [options]
 Wildmark and PyTorch (where a Python that imports torch is found) on the same weights and batches, in turns.
 
   --cases LIST     of ${cases.map(({ id }) => id).join(",")},scaling (default: all)
+  --device NAME    ${devices.join(", ")}: where Wildmark computes; PyTorch computes on CUDA beside a GPU (default: cpu)
   --threads N      of each side (default: WILDMARK_THREADS, else all cores)
   --turns N        of each side in each case (default: 10)
   --data-dir DIR   where MNIST lies (default: where wildmark looks for it); built-in digits where it is not there
@@ -30,6 +31,7 @@ const schema = z.object({
     .default(GROUPS.join(","))
     .transform((text) => text.split(",").map((id) => id.trim()))
     .refine((ids) => ids.every((id) => GROUPS.includes(id)), { error: `expected some of ${GROUPS.join(",")}` }),
+  device: z.enum(devices).default("cpu"),
   threads: z.coerce.number().int().min(1).optional(),
   turns: z.coerce.number().int().min(1).default(10),
   "data-dir": z.string().optional(),
@@ -40,6 +42,7 @@ const schema = z.object({
 
 export interface BenchOptions {
   readonly cases: readonly string[];
+  readonly device: Device;
   readonly threads: number;
   readonly turns: number;
   readonly dataDir: string | undefined;
@@ -65,7 +68,7 @@ function parsed(words: readonly string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;
   const options = {
-    ...{ cases: text, threads: text, turns: text, "data-dir": text, seed: text, out: text },
+    ...{ cases: text, device: text, threads: text, turns: text, "data-dir": text, seed: text, out: text },
     ...{ torch: flag, help: flag },
   };
   try {

@@ -1,15 +1,18 @@
 /** @file The benchmark's results as lines of text. */
 
+import type { Device } from "../src/runtime/options.js";
 import type { Case } from "./cases.js";
 import type { MatchResult, Times } from "./match.js";
 import type { ScalingResult } from "./scaling.js";
 
-export function describeMatch({ id, title, target }: Case, result: MatchResult): string {
+/** Aims are for the CPU. */
+export function describeMatch({ id, title, target }: Case, result: MatchResult, device: Device): string {
   const { wildmark, torch, sgemm, share, ratio, agreement } = result;
   const lines = [`(${id}) ${title}`, side("Wildmark", result.unit, wildmark, share)];
   if (torch !== undefined) lines.push(side("PyTorch", result.unit, torch, torch.share));
   lines.push(side("SGEMM", "product", sgemm, 1));
-  if (ratio !== undefined) lines.push(`    PyTorch / Wildmark ${ratio.toFixed(2)} (aim ${target.toFixed(1)})`);
+  const aim = device === "cpu" ? ` (aim ${target.toFixed(1)})` : "";
+  if (ratio !== undefined) lines.push(`    PyTorch / Wildmark ${ratio.toFixed(2)}${aim}`);
   if (agreement !== undefined) lines.push(`    ${agreement.text}${agreement.sound ? "" : ": NOT THE SAME WORK"}`);
   return lines.join("\n");
 }

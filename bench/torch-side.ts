@@ -48,6 +48,8 @@ const aboutSchema = z.object({
   version: z.string(),
   python: z.string(),
   threads: z.int(),
+  /** "cpu", or the name of the card. */
+  device: z.string(),
   about: z.array(z.string()),
 });
 
@@ -78,18 +80,19 @@ export async function findPython(
   return undefined;
 }
 
-/**
- * Starts PyTorch with `threads` threads.
- *
- * @param script the path of torch_side.py
- */
-export async function startTorch(python: string, script: string, threads: number): Promise<Torch> {
+export interface TorchOptions {
+  readonly device: "cpu" | "cuda";
+  readonly threads: number;
+}
+
+/** @param script the path of torch_side.py */
+export async function startTorch(python: string, script: string, { device, threads }: TorchOptions): Promise<Torch> {
   const child = spawn(python, [script], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
   });
   const ask = conversation(child);
-  const about = aboutSchema.parse(await ask({ do: "start", threads }));
+  const about = aboutSchema.parse(await ask({ do: "start", device, threads }));
   return {
     about,
     async load(work) {

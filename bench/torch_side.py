@@ -2,7 +2,7 @@
 
 One JSON object a line comes in on stdin, one goes out on stdout:
 
-    {"do": "start", "threads": 2}        -> what this PyTorch is
+    {"do": "start", "device": "cpu", "threads": 2} -> what this PyTorch is
     {"do": "load", "work": {...}}        -> {}          makes the model, reads weights and batches
     {"do": "check"}                      -> {"values"}  the first units of work, to be compared with Wildmark's
     {"do": "run", "units": 5}            -> {"milliseconds"}  of each unit
@@ -10,6 +10,7 @@ One JSON object a line comes in on stdin, one goes out on stdout:
 
 Work and files are described in torch-side.ts. Eager PyTorch, as somebody who knows it well would write it: images are
 float tensors before anything is timed, erasing is vectorised, gradients are set to None, nothing waits for `.item()`.
+On CUDA all data lies on the card beforehand, and float32 means float32 (TF32 is off), as on Wildmark's side.
 """
 
 import json
@@ -22,6 +23,9 @@ import numpy
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+# Where everything is computed; `start` sets it.
+DEVICE = torch.device("cpu")
 
 DTYPES = {"F32": numpy.float32, "I64": numpy.int64, "U8": numpy.uint8}
 
@@ -36,7 +40,7 @@ def read_tensors(path):
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         array = numpy.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(array.copy())
+        tensors[name] = torch.from_numpy(array.copy()).to(DEVICE)
     return tensors
 
 
@@ -110,7 +114,7 @@ def make_model(architecture, weights):
     missing, unexpected = model.load_state_dict(read_tensors(weights), strict=False)
     unread = [name for name in missing if not name.endswith("num_batches_tracked")]
     assert not unread and not unexpected, (unread, unexpected)
-    return model
+    return model.to(DEVICE)
 
 
 def cross_entropy(model, images, labels):
@@ -141,7 +145,7 @@ class Trainer:
         sgd = work["sgd"]
         self.clip_ratio = sgd["clipRatio"]
         self.parameters = list(self.model.parameters())
-        self.least = torch.tensor([1e-3 * math.sqrt(weight.numel()) for weight in self.parameters])
+        self.least = torch.tensor([1e-3 * math.sqrt(weight.numel()) for weight in self.parameters], device=DEVICE)
         self.optimizer = torch.optim.SGD(
             self.parameters, sgd["learningRate"], sgd["momentum"], weight_decay=sgd["weightDecay"], foreach=True
         )
@@ -160,7 +164,9 @@ class Trainer:
         gradients = [weight.grad for weight in self.parameters]
         lengths = torch.stack(torch._foreach_norm(gradients))
         longest = torch.maximum(torch.stack(torch._foreach_norm(self.parameters)), self.least) * self.clip_ratio
-        torch._foreach_mul_(gradients, (longest / torch.maximum(lengths, longest)).tolist())
+        scales = longest / torch.maximum(lengths, longest)
+        # One call with numbers is quickest; on a GPU fetching them would stop everything.
+        torch._foreach_mul_(gradients, scales.tolist() if DEVICE.type == "cpu" else list(scales.unbind()))
 
 
 class Steps:
@@ -202,9 +208,9 @@ class Epochs:
     def train(self):
         count, (height, width) = len(self.images), self.images.shape[2:]
         steps = -(-count // self.batch)
-        order = torch.cat([torch.randperm(count), torch.randperm(count)])[: steps * self.batch]
+        order = torch.cat([torch.randperm(count, device=DEVICE), torch.randperm(count, device=DEVICE)])[: steps * self.batch]
         rectangles = draw_rectangles(steps * self.batch, height, width)
-        total = torch.zeros(())
+        total = torch.zeros((), device=DEVICE)
         self.trainer.model.train()
         for begin in range(0, steps * self.batch, self.batch):
             chosen = order[begin : begin + self.batch]
@@ -246,23 +252,23 @@ def draw_rectangles(count, height, width, area=(0.02, 0.4), aspect_min=0.3, atte
 
     Eight draws leave about one image in a million whole; those get a rectangle of no pixels.
     """
-    areas = torch.empty(attempts, count).uniform_(*area) * (height * width)
-    aspects = torch.empty(attempts, count).uniform_(aspect_min, 1 / aspect_min)
+    areas = torch.empty(attempts, count, device=DEVICE).uniform_(*area) * (height * width)
+    aspects = torch.empty(attempts, count, device=DEVICE).uniform_(aspect_min, 1 / aspect_min)
     heights = (areas * aspects).sqrt_().round_().clamp_(min=1)
     widths = (areas / aspects).sqrt_().round_().clamp_(min=1)
     fits = (heights < height) & (widths < width)
     first = fits.to(torch.uint8).argmax(0, keepdim=True)
     found = fits.gather(0, first)[0]
     heights, widths = heights.gather(0, first)[0] * found, widths.gather(0, first)[0] * found
-    tops = (torch.rand(count) * (height - heights + 1)).floor_()
-    lefts = (torch.rand(count) * (width - widths + 1)).floor_()
+    tops = (torch.rand(count, device=DEVICE) * (height - heights + 1)).floor_()
+    lefts = (torch.rand(count, device=DEVICE) * (width - widths + 1)).floor_()
     return [part.view(-1, 1, 1, 1) for part in (tops, tops + heights, lefts, lefts + widths)]
 
 
 def erase(images, rectangles):
     tops, bottoms, lefts, rights = rectangles
-    rows = torch.arange(images.shape[2], dtype=torch.float32).view(1, 1, -1, 1)
-    columns = torch.arange(images.shape[3], dtype=torch.float32).view(1, 1, 1, -1)
+    rows = torch.arange(images.shape[2], dtype=torch.float32, device=DEVICE).view(1, 1, -1, 1)
+    columns = torch.arange(images.shape[3], dtype=torch.float32, device=DEVICE).view(1, 1, 1, -1)
     inside = ((rows >= tops) & (rows < bottoms)) & ((columns >= lefts) & (columns < rights))
     return torch.where(inside, torch.rand_like(images), images)
 
@@ -270,15 +276,25 @@ def erase(images, rectangles):
 KINDS = {"steps": Steps, "epochs": Epochs, "inference": Inference}
 
 
-def start(threads):
+def start(device, threads):
+    global DEVICE
+    DEVICE = torch.device(device)
     torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     about = [line.strip(" -\t") for line in torch.__config__.show().splitlines()]
     return {
         "version": torch.__version__,
         "python": sys.version.split()[0],
         "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "about": [line for line in about if line.startswith(("Intel", "OpenMP", "CPU capability"))],
     }
+
+
+def synchronize():
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def run(work, units):
@@ -286,6 +302,7 @@ def run(work, units):
     for _ in range(units):
         begin = time.perf_counter()
         work.unit()
+        synchronize()
         milliseconds.append((time.perf_counter() - begin) * 1000)
     return milliseconds
 
@@ -299,7 +316,7 @@ def main():
         order = json.loads(line)
         do = order["do"]
         if do == "start":
-            answer = start(order["threads"])
+            answer = start(order["device"], order["threads"])
         elif do == "load":
             work = KINDS[order["work"]["kind"]](order["work"])
             answer = {}
