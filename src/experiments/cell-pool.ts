@@ -1,7 +1,7 @@
 /** @file Processes that compute the cells of one experiment, each cell in whichever process is free. */
 
 import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { builtScript } from "../core/built.js";
 import { WildmarkError } from "../core/errors.js";
 import type { EndedCell } from "./experiment.js";
 import { CellBusy } from "./store.js";
@@ -68,7 +68,7 @@ function takeLiving(idle: Worker[]): Worker | undefined {
 }
 
 function startWorker(setup: WorkerSetup): Worker {
-  const script = fileURLToPath(new URL("./cell-worker.js", import.meta.url));
+  const script = builtScript("experiments/cell-worker.js");
   // "advanced": data sets go as the bytes that they are.
   const child = fork(script, { serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
   let words = "";

@@ -52,6 +52,7 @@ export function distillationObjective(
   const teacher = imageGraph(model, subset.shape);
   return {
     views: 1,
+    meanOfImages: true,
     build({ b, images, logits }) {
       const names = splice(b, teacher.graph, "teacher", new Map([[teacher.classifier.input.name, images]]));
       const wanted = names.get(teacher.classifier.logits) ?? teacher.classifier.logits;

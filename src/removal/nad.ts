@@ -134,6 +134,7 @@ export function attentionObjective(
 ): Objective {
   return {
     views: 1,
+    meanOfImages: true,
     build(context) {
       const { b, images } = context;
       const { loss } = crossEntropyObjective().build(context);

@@ -69,7 +69,11 @@ async function* launder(attack: Attack, chosen: LaunderingOptions): AsyncGenerat
   const reset = withoutAll(model, gone);
   yield { epoch: 1, seconds: (performance.now() - start) / 1000, model: () => reset };
 
-  const objective: Objective = { views: 2, build: (context) => ({ loss: viewsCrossEntropy(context, 2) }) };
+  const objective: Objective = {
+    views: 2,
+    meanOfImages: true,
+    build: (context) => ({ loss: viewsCrossEntropy(context, 2) }),
+  };
   const views = [cleanView, copiesView(stamped(subset, found))];
   for await (const epoch of tune({ ...attack, model: reset }, chosen, { objective, views })) {
     yield { ...epoch, epoch: epoch.epoch + 1 };

@@ -57,6 +57,7 @@ export function wildObjective(
 ): Objective {
   return {
     views: 2,
+    meanOfImages: true,
     build({ b, batch, logits, features, targets }) {
       const flat = b.op("Flatten", [features], { axis: 1 });
       const clean = rows(b, flat, 0, batch);

@@ -6,7 +6,7 @@
  */
 
 import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { builtScript } from "../core/built.js";
 import { type Device, devices, type RuntimeOptions } from "./options.js";
 
 /** Milliseconds of the product; undefined where the device does not compute here. */
@@ -33,7 +33,7 @@ export function quickest(trials: readonly DeviceTrial[]): Device {
 }
 
 function timeElsewhere(options: RuntimeOptions): Promise<number | undefined> {
-  const script = fileURLToPath(new URL("./device-trial.js", import.meta.url));
+  const script = builtScript("runtime/device-trial.js");
   const child = fork(script, [JSON.stringify(options)], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
   const waiting = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
   return new Promise((resolve) => {

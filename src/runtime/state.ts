@@ -34,20 +34,29 @@ export interface StatefulSession {
   release(): Promise<void>;
 }
 
+/** A session whose state lies in main memory. */
+export interface MemorySession extends StatefulSession {
+  /** The state itself, in the order of its tensors: to be read before the next run, and left as it is. */
+  current(): readonly FloatTensor[];
+}
+
 /** @throws WildmarkError `runtime` where ONNX Runtime refuses the graph or finds no such device. */
 export function createStatefulSession(
   graph: Graph,
   state: readonly StateTensor[],
   options: RuntimeOptions = {},
 ): Promise<StatefulSession> {
-  return options.device === "webgpu" ? stateOnDevice(graph, state, options) : stateInMemory(graph, state, options);
+  return options.device === "webgpu"
+    ? stateOnDevice(graph, state, options)
+    : createMemorySession(graph, state, options);
 }
 
-async function stateInMemory(
+/** @throws WildmarkError as `createStatefulSession` does. */
+export async function createMemorySession(
   graph: Graph,
   state: readonly StateTensor[],
-  options: RuntimeOptions,
-): Promise<StatefulSession> {
+  options: RuntimeOptions = {},
+): Promise<MemorySession> {
   const session = await createSession(graph, options);
   // Names alone are kept, so that what the first run reads does not stay in memory for good.
   const inputs = state.map(({ input }) => input);
@@ -64,6 +73,7 @@ async function stateInMemory(
       [current, next] = [next, current];
     },
     state: async () => current.map(copyOf),
+    current: () => current,
     replace(values) {
       inputs.forEach((input, i) => {
         const value = values.get(input);

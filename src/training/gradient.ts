@@ -7,7 +7,14 @@ import { WildmarkError } from "../core/errors.js";
 import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
 import type { Graph } from "../onnx/graph.js";
 import { createSession, type RuntimeOptions } from "../runtime/session.js";
-import { appendObjective, lowered, type ObjectivePlan, objectiveFeeds, stepInputs } from "./objective-gradients.js";
+import {
+  type AppendedObjective,
+  appendObjective,
+  lowered,
+  type ObjectivePlan,
+  objectiveFeeds,
+  stepInputs,
+} from "./objective-gradients.js";
 
 export interface GradientPlan extends ObjectivePlan {
   /** Names of initialisers, or of the graph's input. */
@@ -36,9 +43,33 @@ export interface CompiledGradient {
   release(): Promise<void>;
 }
 
-const LOSS = "wildmark/loss";
-const gradientName = (value: string): string => `wildmark/gradient/${value}`;
+export const LOSS = "wildmark/loss";
+export const gradientName = (value: string): string => `wildmark/gradient/${value}`;
 const watchName = (what: string): string => `wildmark/watch/${what}`;
+
+/**
+ * The graph that answers `LOSS`, the gradients of `by` under their `gradientName`s, and what the objective watches.
+ *
+ * @param variable initialisers that become inputs.
+ */
+export function gradientGraph(
+  { b, loss, watch, gradients }: AppendedObjective,
+  by: readonly string[],
+  variable: ReadonlyMap<string, FloatTensor>,
+): Graph {
+  // One gradient may serve two values: each gets a name of its own.
+  for (const value of by) b.op("Identity", [gradients.get(value) ?? ""], {}, { name: gradientName(value) });
+  b.op("Identity", [loss], {}, { name: LOSS });
+  for (const [what, value] of Object.entries(watch)) b.op("Identity", [value], {}, { name: watchName(what) });
+  const built = b.build();
+  const float = (name: string) => ({ name, type: "float32" as const, dims: undefined });
+  return {
+    ...built,
+    inputs: [...built.inputs, ...[...variable].map(([name, { dims }]) => ({ ...float(name), dims }))],
+    initializers: new Map([...built.initializers].filter(([name]) => !variable.has(name))),
+    outputs: [LOSS, ...by.map(gradientName), ...Object.keys(watch).map(watchName)].map(float),
+  };
+}
 
 /**
  * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `bad-model` where the objective does not
@@ -47,20 +78,16 @@ const watchName = (what: string): string => `wildmark/watch/${what}`;
 export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
   const inputs = stepInputs(plan);
   const variable = new Map((plan.variable ?? []).map((name) => [name, initializerOf(plan.graph, name)]));
-  const { b, loss, watch, gradients, learningRate } = await appendObjective(plan, plan.by, inputs, options);
-  if (learningRate !== undefined) throw new Error("the objective looks at a learning rate; a gradient alone has none");
-  // One gradient may serve two values: each gets a name of its own.
-  for (const value of plan.by) b.op("Identity", [gradientOf(gradients, value)], {}, { name: gradientName(value) });
-  b.op("Identity", [loss], {}, { name: LOSS });
-  for (const [what, value] of Object.entries(watch)) b.op("Identity", [value], {}, { name: watchName(what) });
-  const built = b.build();
-  const float = (name: string) => ({ name, type: "float32" as const, dims: undefined });
-  const graph: Graph = {
-    ...built,
-    inputs: [...built.inputs, ...[...variable].map(([name, { dims }]) => ({ ...float(name), dims }))],
-    initializers: new Map([...built.initializers].filter(([name]) => !variable.has(name))),
-    outputs: [LOSS, ...plan.by.map(gradientName), ...Object.keys(watch).map(watchName)].map(float),
-  };
+  const appended = await appendObjective(plan, plan.by, inputs, options);
+  if (appended.learningRate !== undefined) {
+    throw new Error("the objective looks at a learning rate; a gradient alone has none");
+  }
+  for (const value of plan.by) {
+    if (!appended.gradients.has(value)) {
+      throw new WildmarkError("bad-model", `The objective does not depend on "${value}".`);
+    }
+  }
+  const graph = gradientGraph(appended, plan.by, variable);
   const session = await createSession(await lowered(graph, options), options);
   return {
     images: inputs.images.data,
@@ -75,17 +102,11 @@ export async function compileGradient(plan: GradientPlan, options: RuntimeOption
       return {
         loss: numberOf(LOSS),
         gradients: new Map(plan.by.map((value) => [value, floatOutput(results, gradientName(value))])),
-        watched: new Map(Object.keys(watch).map((what) => [what, numberOf(watchName(what))])),
+        watched: new Map(Object.keys(appended.watch).map((what) => [what, numberOf(watchName(what))])),
       };
     },
     release: () => session.release(),
   };
-}
-
-function gradientOf(gradients: ReadonlyMap<string, string>, value: string): string {
-  const gradient = gradients.get(value);
-  if (gradient !== undefined) return gradient;
-  throw new WildmarkError("bad-model", `The objective does not depend on "${value}".`);
 }
 
 function initializerOf(graph: Graph, name: string): FloatTensor {

@@ -5,7 +5,7 @@
 
 import { appendGradients } from "../autodiff/differentiate.js";
 import { WildmarkError } from "../core/errors.js";
-import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
+import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
@@ -51,7 +51,7 @@ export function stepInputs(plan: ObjectivePlan): ObjectiveInputs {
 
 /** Under these names a graph with an objective is fed. */
 export function objectiveFeeds({ classifier }: ObjectivePlan, { images, targets }: ObjectiveInputs) {
-  return new Map<string, Tensor>([
+  return new Map<string, FloatTensor>([
     [classifier.input.name, images],
     [TARGETS, targets],
   ]);

@@ -24,6 +24,11 @@ export interface ObjectiveContext {
 
 export interface Objective {
   readonly views: number;
+  /**
+   * Whether the loss of a batch is the mean of the losses of its images, so that parts of a batch can be computed apart.
+   * Default: false.
+   */
+  readonly meanOfImages?: boolean;
   readonly build: (context: ObjectiveContext) => BuiltObjective;
 }
 
@@ -47,6 +52,7 @@ export interface BuiltObjective {
 export function crossEntropyObjective(labelSmoothing: number = 0): Objective {
   return {
     views: 1,
+    meanOfImages: true,
     build({ b, logits, targets }) {
       if (labelSmoothing === 0) return { loss: meanCrossEntropy(b, logits, targets) };
       // Linear in the targets: no smoothed targets are made, and their gradient is the sum of two.
