@@ -11,7 +11,11 @@ import type { GraphBuilder } from "../../onnx/builder.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
 import { blockedConvGradWeight as blocked } from "./conv-grad-weight-blocked.js";
 import { greyConvGradWeight } from "./grey.js";
+import type { Device } from "../options.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
+
+/** Numbers that a GPU may write to add them up again: the products of `image-columns`, 128 MB. */
+const MOST_PRODUCTS = 2 ** 25;
 
 /** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
 const conv: Lowering = {
@@ -70,8 +74,8 @@ const convDeeper: Lowering = {
 /** The windows' cells side by side by `Slice` and `Concat`, then one matrix product over all images and windows. */
 const columns: Lowering = {
   name: "columns",
-  supports: (_, device) => device === "cpu",
-  append({ node, b, input }) {
+  supports: () => true,
+  append({ node, b, input, device }) {
     const { xDims, yDims, wDims, axes, group } = convGeometry(node);
     const [n = 1, c = 1] = xDims;
     const [, m = 1, ...windows] = yDims;
@@ -89,16 +93,19 @@ const columns: Lowering = {
     const matrix = b.op("Reshape", [stacked, b.ints([group, (c / group) * cells.length, positions])]);
     const turned = b.op("Transpose", [input(1)], { perm: [1, 0, ...axes.map((_, i) => i + 2)] });
     const gradient = b.op("Reshape", [turned, b.ints([group, m / group, positions])]);
-    const product = b.op("FusedMatMul", [gradient, matrix], { transB: 1 }, { domain: "com.microsoft" });
+    const product = timesTransposed(b, device, gradient, matrix, 3);
     return b.op("Reshape", [product, b.ints(wDims)]);
   },
 };
 
-/** The same image by image: a matrix product each, added up. No axis is moved, and a product's columns stay in cache. */
+/**
+ * The same image by image: a matrix product each, added up. On a CPU no axis is moved, and a product's columns stay in cache;
+ * a GPU has as many products at a time as there are images, where any other form is one long sum.
+ */
 const imageColumns: Lowering = {
   name: "image-columns",
-  supports: (_, device) => device === "cpu",
-  append({ node, b, input }) {
+  supports: () => true,
+  append({ node, b, input, device }) {
     const { xDims, yDims, wDims, axes, group } = convGeometry(node);
     const [n = 1, c = 1] = xDims;
     const [, m = 1, ...windows] = yDims;
@@ -111,10 +118,18 @@ const imageColumns: Lowering = {
     const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
     const matrix = b.op("Reshape", [stacked, b.ints([n, group, (c / group) * cells.length, positions])]);
     const gradient = b.op("Reshape", [input(1), b.ints([n, group, m / group, positions])]);
-    const products = b.op("FusedMatMul", [gradient, matrix], { transB: 1 }, { domain: "com.microsoft" });
+    const products = timesTransposed(b, device, gradient, matrix, 4);
     return b.op("Reshape", [b.op("ReduceSum", [products, b.ints([0])], { keepdims: 0 }), b.ints(wDims)]);
   },
 };
+
+/** left · rightᵀ of their last two axes; both of this rank. */
+function timesTransposed(b: GraphBuilder, device: Device, left: string, right: string, rank: number): string {
+  if (device === "cpu") return b.op("FusedMatMul", [left, right], { transB: 1 }, { domain: "com.microsoft" });
+  const perm = Array.from({ length: rank }, (_, i) => i);
+  perm.splice(-2, 2, rank - 1, rank - 2);
+  return b.op("MatMul", [left, b.op("Transpose", [right], { perm })]);
+}
 
 /**
  * The forward padding, without the cells at the end that no window reaches; where those are no padding, the result
@@ -142,16 +157,19 @@ export const convGradWeight: LoweringFamily = {
    * they fill no blocks, `image-columns` for colour
    * (0.6 of `conv`) and for kernels of one cell, which need no copies (0.4 of `conv-deeper`), `columns` where windows are
    * many and stand close (16 and 32 channels on 32×32 and 16×16: 0.8 to 0.95 of `conv-deeper`, 64 channels on 32×32: 0.7).
+   *
+   * On a GPU convolutions with an image for a kernel have a few long sums to do, one after another: `image-columns`, or
+   * `columns` where its kernel is so large that it has work for all.
    */
   choose(node, device, block) {
     const { xDims, yDims, wDims, axes } = convGeometry(node);
-    const [, channels = 1] = xDims;
-    const onCpu = imageColumns.supports(node, device);
+    const [images = 1, channels = 1] = xDims;
+    if (device !== "cpu") return images * elementCount(wDims) <= MOST_PRODUCTS ? imageColumns.name : columns.name;
     if (blocked.supports(node, device, block)) return blocked.name;
     if (greyConvGradWeight.supports(node, device, block)) return greyConvGradWeight.name;
-    if (onCpu && (elementCount(wDims.slice(2)) === 1 || channels === 3)) return imageColumns.name;
+    if (elementCount(wDims.slice(2)) === 1 || channels === 3) return imageColumns.name;
     const dense = axes.every(({ stride, kernel }) => stride === 1 && kernel <= 3);
-    if (onCpu && channels > 3 && dense && elementCount(yDims.slice(2)) >= 256) return columns.name;
+    if (channels > 3 && dense && elementCount(yDims.slice(2)) >= 256) return columns.name;
     return channels > 3 && convDeeper.supports(node, device) ? convDeeper.name : conv.name;
   },
 };

@@ -79,6 +79,7 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
     const result = loweringFor(node, options).append({
       node,
       b,
+      device: options.device ?? "cpu",
       block: options.block,
       input: (i) => layouts.plain(node.inputs[i] ?? ""),
       blocked: (i, inputDims) => layouts.blocked(node.inputs[i] ?? "", inputDims),

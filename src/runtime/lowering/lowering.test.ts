@@ -113,11 +113,13 @@ async function expectAllLowerings(
   const primitive = graph.nodes.find((node) => node.domain === WILDMARK_DOMAIN);
   if (primitive === undefined) throw new Error("the graph holds no primitive");
   const [output = ""] = primitive.outputs;
-  const onCpu = candidateLowerings(primitive, "cpu", block);
-  const elsewhere = candidateLowerings(primitive, "webgpu").filter((name) => !onCpu.includes(name));
-  const target = block === undefined ? {} : { block };
-  for (const name of [...onCpu, ...elsewhere]) {
-    const where = onCpu.includes(name) ? target : { device: "webgpu" as const };
+  const onCpu = block === undefined ? {} : { block };
+  const onGpu = { device: "webgpu" as const };
+  const forms = [
+    ...candidateLowerings(primitive, "cpu", block).map((name) => ({ name, where: onCpu })),
+    ...candidateLowerings(primitive, "webgpu").map((name) => ({ name, where: onGpu })),
+  ];
+  for (const { name, where } of forms) {
     const lowered = lowerPrimitives(graph, { ...where, choose: () => name });
     expect(lowered.nodes.filter((node) => node.domain === WILDMARK_DOMAIN)).toEqual([]);
     expect(lowered.opsets.has(WILDMARK_DOMAIN)).toBe(false);

@@ -15,6 +15,8 @@ export interface LoweringContext {
   readonly node: Node;
   /** Appends to the place where the primitive stood. */
   readonly b: GraphBuilder;
+  /** Where the graph will run. */
+  readonly device: Device;
   /** Channels of a block of the machine's blocked convolutions, where it has them. */
   readonly block: number | undefined;
   /** Name of input i of the primitive, in plain order. */
