@@ -166,14 +166,14 @@ test("a split step gives the same bits again", async () => {
 
 describe("is split", () => {
   const parts = (changes: Partial<StepPlan>, threads: number, device?: "cpu" | "webgpu"): number =>
-    partsOf(planFor({ batch: 64, ...changes }), { threads, ...(device === undefined ? {} : { device }) });
+    partsOf(planFor({ batch: 256, ...changes }), { threads, ...(device === undefined ? {} : { device }) });
 
   test("into as many parts of one size as there are threads, and none of them too small", () => {
     expect([1, 2, 3, 4, 8, 9, 64].map((threads) => parts({}, threads))).toEqual([1, 2, 2, 4, 8, 8, 8]);
-    expect(parts({ batch: 63 }, 2)).toBe(1);
-    expect(parts({ batch: 15 }, 3)).toBe(1);
-    // Two views of eight images are sixteen rows.
-    expect(parts({ batch: 8, objective: wildObjective(wildOptions.parse({})) }, 2)).toBe(2);
+    expect(parts({ batch: 255 }, 2)).toBe(1);
+    expect(parts({ batch: 62 }, 2)).toBe(1);
+    // Two views of 32 images are 64 rows.
+    expect(parts({ batch: 32, objective: wildObjective(wildOptions.parse({})) }, 4)).toBe(2);
   });
 
   test("not where the objective looks at the batch as a whole", () => {
