@@ -48,7 +48,8 @@ export function planAudit(spec: AuditSpec): AuditPlan {
           address,
           needs: [],
           images: labelled,
-          steps: chosen.steps(labelled) + (spec.reactivation?.steps ?? 0),
+          steps:
+            chosen.steps({ images: labelled, classes: spec.dataset.train.classes }) + (spec.reactivation?.steps ?? 0),
           what: `${chosen.label} with ${labelled} images`,
         });
       });

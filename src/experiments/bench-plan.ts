@@ -62,7 +62,7 @@ export function planBench(spec: BenchSpec): BenchPlan {
             skipped.push({ address, reason: String(lacking) });
             return;
           }
-          const steps = chosen.steps(labelled) + (reactivation?.steps ?? 0);
+          const steps = chosen.steps({ images: labelled, classes: dataset.train.classes }) + (reactivation?.steps ?? 0);
           add(address, `${remover}, ${percent(fraction)}, ${name} mark, seed ${seed}`, steps, [marked]);
         });
       });

@@ -44,7 +44,9 @@ export function planCells(spec: ReproduceSpec): PlannedCell[] {
       add({ kind: "innocent", seed, mark }, `try the ${id} key on no mark`, 0, [unmarked, marked]);
       removals.forEach(({ label, steps: stepsOf }, removal) => {
         const what = `${label} against the ${id} mark`;
-        add({ kind: "removal", seed, mark, removal }, what, stepsOf(images), [marked]);
+        add({ kind: "removal", seed, mark, removal }, what, stepsOf({ images, classes: dataset.train.classes }), [
+          marked,
+        ]);
       });
     });
   }

@@ -71,3 +71,14 @@ test("data-free, the attacker's images do not count, only their shape and classe
   expect(encodeModel(one.model)).not.toEqual(encodeModel(marked));
   expect(await accuracy(one.model, others)).toBeGreaterThan(0.6);
 });
+
+test("the search for images counts as steps, and data-free its images are trained on", () => {
+  const options = { recovered: 130, recoverySteps: 10, epochs: 2, batch: 8 };
+  const steps = (dataFree: boolean): number =>
+    findMethod("dehydra")
+      .choose({ ...options, dataFree })
+      .steps({ images: 20, classes: 4 });
+  // Two searches of up to 125 images for each class.
+  expect(steps(false)).toBe(4 * 2 * 10 + 2 * 3);
+  expect(steps(true)).toBe(4 * 2 * 10 + 2 * 65);
+});

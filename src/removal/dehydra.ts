@@ -15,8 +15,8 @@ import type { LabelledImages } from "../data/dataset.js";
 import { cleanView } from "../data/views.js";
 import { meanCrossEntropy, type Objective, rows } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";
-import type { Attack, RemovalMethod } from "./method.js";
-import { recoveredImages, splitRecovered } from "./recovered-images.js";
+import { type Attack, type RemovalMethod, stepsOfEpochs } from "./method.js";
+import { recoveredImages, recoverySteps, splitRecovered } from "./recovered-images.js";
 import { CLIP_RATIO_AT_001, tune, tuneAfter } from "./tuning.js";
 
 const options = z.strictObject({
@@ -52,6 +52,11 @@ export const dehydra: RemovalMethod<DehydraOptions> = {
   variants: [{ recovered: AUDITED }, { recovered: AUDITED, dataFree: true }],
   options,
   label: ({ dataFree }) => (dataFree ? "Dehydra (data-free)" : "Dehydra"),
+  steps(chosen, { images, classes }) {
+    const recovered = classes * chosen.recovered;
+    const tuning = stepsOfEpochs(chosen, { images: chosen.dataFree ? recovered : images, classes });
+    return recoverySteps(chosen.recovered, chosen.recoverySteps, classes) + tuning;
+  },
   run: (attack, chosen) => tuneAfter(() => dehydrate(attack, chosen)),
 };
 

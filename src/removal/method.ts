@@ -30,6 +30,13 @@ export interface Stage
 /** A flat record of options, so that flags, documents and tables follow from it. */
 export type MethodOptions = Readonly<Record<string, string | number | boolean>>;
 
+/** How much of it an attacker has, as far as the length of a run depends on that. */
+export interface DataSize {
+  /** Labelled ones. */
+  readonly images: number;
+  readonly classes: number;
+}
+
 export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly id: string;
   readonly title: string;
@@ -55,8 +62,16 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly options: z.ZodObject & z.ZodType<Options>;
   /** What a figure calls a run with these options: "WILD-JS", "fine-tuning (FTAL)". */
   readonly label: (options: Options) => string;
-  /** Training steps that a run with so many labelled images takes; default: epochs times batches, none without `epochs`. */
-  readonly steps?: (options: Options, images: number) => number;
+  /**
+   * Steps of training and searching that a run on so much data takes, or may take at most; default: epochs times batches,
+   * none without `epochs`.
+   */
+  readonly steps?: (options: Options, data: DataSize) => number;
   /** Yields the model after each epoch or stage, numbered from 1; the last one is the result. */
   readonly run: (attack: Attack, options: Options) => AsyncIterable<Stage>;
+}
+
+/** Of methods that train on the labelled images, epoch by epoch. */
+export function stepsOfEpochs({ epochs, batch }: MethodOptions, { images }: DataSize): number {
+  return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
 }

@@ -56,7 +56,7 @@ export const nad: RemovalMethod<NadOptions> = {
   variants: [{ layers: "last" }, { layers: "stages" }],
   options,
   label: ({ layers }) => (layers === "last" ? "NAD" : "NAD (all stages)"),
-  steps: ({ epochs, teacherEpochs, batch }, images) => (epochs + teacherEpochs) * Math.ceil(images / batch),
+  steps: ({ epochs, teacherEpochs, batch }, { images }) => (epochs + teacherEpochs) * Math.ceil(images / batch),
   run: distilAttention,
 };
 

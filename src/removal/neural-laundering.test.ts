@@ -49,3 +49,12 @@ test("gaps that no unit reaches, or a share of none, leave all units; training a
     expect(await accuracy(model, withTrigger(others))).toBeGreaterThan(0.8);
   }
 });
+
+test("the search for triggers counts as steps, of each class or of each pair", () => {
+  const steps = (sources: "all" | "each"): number =>
+    findMethod("neural-laundering")
+      .choose({ sources, rounds: 3, roundSteps: 5, epochs: 2, batch: 8 })
+      .steps({ images: 20, classes: 4 });
+  expect(steps("all")).toBe(4 * 15 + 6);
+  expect(steps("each")).toBe(4 * 3 * 15 + 6);
+});

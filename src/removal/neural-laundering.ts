@@ -21,8 +21,16 @@ import { storedTensors } from "../onnx/traverse.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { type Objective, viewsCrossEntropy } from "../training/objective.js";
 import { activationMeans } from "./activations.js";
-import type { Attack, RemovalMethod, Stage } from "./method.js";
-import { reversalShape, reverseTriggers, sourcesOf, stamped, suspicious, type Trigger } from "./reversed-trigger.js";
+import { type Attack, type RemovalMethod, type Stage, stepsOfEpochs } from "./method.js";
+import {
+  reversalShape,
+  reversalSteps,
+  reverseTriggers,
+  sourcesOf,
+  stamped,
+  suspicious,
+  type Trigger,
+} from "./reversed-trigger.js";
 import { tune, tuningShape } from "./tuning.js";
 import { type UnitLayer, unitLayers, withoutUnits } from "./units.js";
 
@@ -51,6 +59,7 @@ export const neuralLaundering: RemovalMethod<LaunderingOptions> = {
   control: false,
   options,
   label: ({ sources }) => (sources === "all" ? "Neural laundering" : "Neural laundering (pairs of classes)"),
+  steps: (chosen, data) => reversalSteps(chosen, data.classes) + stepsOfEpochs(chosen, data),
   run: launder,
 };
 

@@ -40,6 +40,14 @@ const BATCH = 125;
 /** What the search moves: it is added to noise that is fed in place of images. */
 const MOVED = "wildmark/recovered/moved";
 
+/** How many searches recover so many images of a class. */
+const searches = (perClass: number): number => Math.ceil(perClass / BATCH);
+
+/** Steps of all searches for the images of so many classes. */
+export function recoverySteps(perClass: number, steps: number, classes: number): number {
+  return classes * searches(perClass) * steps;
+}
+
 /**
  * `perClass` images of each class, one class after the other, as 8-bit pictures.
  *
@@ -83,7 +91,7 @@ export async function recoveredImages(
     runtime,
   );
   const bytes = new Uint8Array(classes * perClass * size);
-  const runs = Math.ceil(perClass / batch);
+  const runs = searches(perClass);
   try {
     for (let label = 0; label < classes; label++) {
       search.targets.fill(0);

@@ -9,7 +9,14 @@ import { finePruning } from "./fine-pruning.js";
 import { fineTune } from "./fine-tune.js";
 import { fst } from "./fst.js";
 import { magnitudePruning } from "./magnitude-pruning.js";
-import type { Attack, MethodOptions, RemovalMethod, Stage } from "./method.js";
+import {
+  type Attack,
+  type DataSize,
+  type MethodOptions,
+  type RemovalMethod,
+  type Stage,
+  stepsOfEpochs,
+} from "./method.js";
 import { modelExtraction } from "./model-extraction.js";
 import { nad } from "./nad.js";
 import { neuralLaundering } from "./neural-laundering.js";
@@ -32,7 +39,7 @@ export interface ChosenMethod {
   /** As run, defaults filled in. */
   readonly options: MethodOptions;
   /** Training steps that a run with so many labelled images takes, to tell how far it is. */
-  readonly steps: (images: number) => number;
+  readonly steps: (data: DataSize) => number;
   readonly run: (attack: Attack) => AsyncIterable<Stage>;
 }
 
@@ -101,17 +108,12 @@ export function register<Options extends MethodOptions>(method: RemovalMethod<Op
         ignoresModel: method.ignoresModel ?? false,
         needs: method.needs,
         options: chosen,
-        steps: (images) => steps(chosen, images),
+        steps: (data) => steps(chosen, data),
         run: (attack) => run(attack, chosen),
       };
     },
   };
 }
-
-function stepsOfEpochs({ epochs, batch }: MethodOptions, images: number): number {
-  return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;
-}
-
 /** Options without those left undefined. */
 function given(options: Partial<MethodOptions>): MethodOptions {
   return Object.fromEntries(

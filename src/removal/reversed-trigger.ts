@@ -73,6 +73,11 @@ const PATTERN = "wildmark/trigger/pattern";
 const MASK_OF = "wildmark/trigger/mask_of";
 const LAMBDA = "wildmark/trigger/lambda";
 
+/** Steps that the search for all triggers may take at most, where the attacker has images of each class. */
+export function reversalSteps({ sources, rounds, roundSteps }: ReversalOptions, classes: number): number {
+  return classes * (sources === "all" ? 1 : classes - 1) * rounds * roundSteps;
+}
+
 /**
  * One trigger for each target class, or for each pair of classes of which the attacker has images.
  *

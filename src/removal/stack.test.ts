@@ -41,8 +41,9 @@ test("the parts run by hand give the same bytes; records are numbered through", 
 
 test("says what it is made of, and how long it takes", () => {
   const chosen = stack.choose({ methods: "quantisation?bits=4, wild?metric=ce&schedule=step:2:0.1&layer=%2Ffc1%2Cx" });
+  const data = { images: 128, classes: 4 };
   expect(chosen.label).toBe("Quantisation (4 bits), then WILD-CE");
-  expect(chosen.steps(128)).toBe(findMethod("wild").choose().steps(128));
+  expect(chosen.steps(data)).toBe(findMethod("wild").choose().steps(data));
 });
 
 test.each([

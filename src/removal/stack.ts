@@ -42,7 +42,7 @@ export function stackOf(find: (id: string) => RegisteredMethod): RemovalMethod<S
       parts(methods)
         .map(({ label }) => label)
         .join(", then "),
-    steps: ({ methods }, images) => parts(methods).reduce((sum, { steps }) => sum + steps(images), 0),
+    steps: ({ methods }, data) => parts(methods).reduce((sum, { steps }) => sum + steps(data), 0),
     run: (attack, { methods }) => oneAfterAnother(attack, parts(methods)),
   };
 }
