@@ -96,7 +96,7 @@ describe("without PyTorch", () => {
   });
 
   test("a Python that is not there is not found", async () => {
-    expect(await findPython({ WILDMARK_PYTHON: "/nowhere/python" })).toBeUndefined();
+    expect(await findPython("cpu", { WILDMARK_PYTHON: "/nowhere/python" })).toBeUndefined();
   });
 });
 
@@ -123,7 +123,7 @@ test("sides that do different work are told apart, and both are released", async
   expect(log.slice(-2)).toEqual(["wildmark released", "torch released"]);
 });
 
-const python = await findPython();
+const python = await findPython("cpu");
 if (python === undefined) console.warn("SKIPPED: no Python here imports torch, so both sides were not compared.");
 
 test.skipIf(python === undefined)("PyTorch's losses and accuracies are those of Wildmark", async () => {

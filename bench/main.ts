@@ -96,12 +96,14 @@ async function measureAll(options: BenchOptions, setting: Setting, torch: Torch 
 }
 
 async function torchIfThere({ device, threads }: BenchOptions): Promise<Torch | undefined> {
-  const python = await findPython();
+  const beside = device === "cpu" ? "cpu" : "cuda";
+  const python = await findPython(beside);
   if (python === undefined) {
-    say("No Python that can import torch and numpy was found: Wildmark alone. $WILDMARK_PYTHON may name one.");
+    const wanted = beside === "cpu" ? "torch and numpy" : "torch with a CUDA card, and numpy";
+    say(`No Python that can import ${wanted} was found: Wildmark alone. $WILDMARK_PYTHON may name one.`);
     return undefined;
   }
-  const torch = await startTorch(python, TORCH_SCRIPT, { device: device === "cpu" ? "cpu" : "cuda", threads });
+  const torch = await startTorch(python, TORCH_SCRIPT, { device: beside, threads });
   say(`PyTorch ${torch.about.version} (${python}, ${torch.about.device}): ${torch.about.about.join("; ")}`);
   return torch;
 }

@@ -63,15 +63,19 @@ export interface Torch {
 }
 
 /**
- * The first Python that can import torch: `$WILDMARK_PYTHON` alone where that is set, else `python3`, else
+ * The first Python that can import torch, with a card where `device` wants one: `$WILDMARK_PYTHON` alone where that is set, else `python3`, else
  * `/usr/bin/python3`, which is another one where people have installed their own.
  */
 export async function findPython(
+  device: TorchOptions["device"],
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<string | undefined> {
   const candidates = env.WILDMARK_PYTHON ? [env.WILDMARK_PYTHON] : ["python3", "/usr/bin/python3"];
   for (const python of candidates) {
-    const found = await promisify(execFile)(python, ["-c", "import torch, numpy"]).then(
+    const found = await promisify(execFile)(python, [
+      "-c",
+      device === "cpu" ? "import torch, numpy" : "import torch, numpy; torch.cuda.get_device_name()",
+    ]).then(
       () => true,
       () => false,
     );

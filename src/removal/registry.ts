@@ -38,7 +38,7 @@ export interface ChosenMethod {
   readonly needs: RemovalMethod["needs"];
   /** As run, defaults filled in. */
   readonly options: MethodOptions;
-  /** Training steps that a run with so many labelled images takes, to tell how far it is. */
+  /** Steps of training and searching that a run on so much data takes, or may take at most. */
   readonly steps: (data: DataSize) => number;
   readonly run: (attack: Attack) => AsyncIterable<Stage>;
 }
@@ -114,6 +114,7 @@ export function register<Options extends MethodOptions>(method: RemovalMethod<Op
     },
   };
 }
+
 /** Options without those left undefined. */
 function given(options: Partial<MethodOptions>): MethodOptions {
   return Object.fromEntries(

@@ -19,7 +19,15 @@ import { batchNormForTraining } from "./batch-norm.js";
 import { gradientGraph, gradientName, LOSS } from "./gradient.js";
 import { appendObjective, lowered, objectiveFeeds, stepInputs } from "./objective-gradients.js";
 import type { StepPlan, TrainingStep } from "./step.js";
-import { appendUpdates, type Carried, carrying, floatInitializer, updateFeeds, weightsOf } from "./update.js";
+import {
+  appendUpdates,
+  type Carried,
+  carrying,
+  floatInitializer,
+  updateFeeds,
+  weightsOf,
+  zeroGradients,
+} from "./update.js";
 
 /**
  * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128 rows
@@ -60,8 +68,13 @@ export async function compileSplitStep(
   const part = await derivePart(plan, parts, options, watch);
   const update = await loadUpdate(plan, part, parts);
   const own = await createSession(part.graph, { threads: part.threads });
-  const crew = await startCrew({ ...part, members: parts - 1 });
-  return splitStep(plan, part, { update, own, crew });
+  try {
+    const crew = await startCrew({ ...part, members: parts - 1 });
+    return splitStep(plan, part, { update, own, crew });
+  } catch (error) {
+    await Promise.all([own.release(), update.session.release()]);
+    throw error;
+  }
 }
 
 /** The graph that every part of a batch goes through, and what goes in and comes out. */
@@ -141,6 +154,7 @@ function splitStep(
   const losses = [zeros([]), ...gradientsOfOthers.map(() => zeros([]))];
   const outputsOfFirst = new Map([...gradientsOfFirst, [LOSS, losses[0] ?? zeros([])] as const]);
   const weightsNow = (): Map<string, FloatTensor> => weightsOf(update.session.current(), update.carried);
+  const nothing = zeroGradients(plan);
   let steps = 0;
 
   const handOut = (): void => {
@@ -171,7 +185,10 @@ function splitStep(
         await own.run(new Map([...common, ...first]), outputsOfFirst);
       });
       collect();
-      await update.session.run(new Map([...update.feeds, ...updateFeeds(plan, learningRate, steps, added)]), new Map());
+      await update.session.run(
+        new Map([...update.feeds, ...updateFeeds(plan, learningRate, steps, nothing, added)]),
+        new Map(),
+      );
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
     },
     weights: async () => weightsOf(await update.session.state(), update.carried),

@@ -21,7 +21,15 @@ import {
 } from "./objective-gradients.js";
 import type { Optimizer } from "./optimizer.js";
 import { compileSplitStep, partsOf } from "./split-step.js";
-import { appendUpdates, type Carried, carrying, floatInitializer, updateFeeds, weightsOf } from "./update.js";
+import {
+  appendUpdates,
+  type Carried,
+  carrying,
+  floatInitializer,
+  updateFeeds,
+  weightsOf,
+  zeroGradients,
+} from "./update.js";
 
 export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
@@ -121,6 +129,7 @@ function trainingStep(
   rateOfObjective: string | undefined,
 ): TrainingStep {
   const loss = float32([], new Float32Array(1));
+  const nothing = zeroGradients(plan);
   let steps = 0;
   return {
     images: inputs.images.data,
@@ -129,7 +138,7 @@ function trainingStep(
       steps += 1;
       const feeds = objectiveFeeds(plan, inputs);
       if (rateOfObjective !== undefined) feeds.set(rateOfObjective, float32([], [learningRate]));
-      for (const [name, value] of updateFeeds(plan, learningRate, steps, added)) feeds.set(name, value);
+      for (const [name, value] of updateFeeds(plan, learningRate, steps, nothing, added)) feeds.set(name, value);
       await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },

@@ -74,22 +74,34 @@ export function carrying(built: Graph, carried: readonly Carried[], more: readon
   };
 }
 
-/** What the updates are fed in the step of this number, counted from 1. */
+/** Zeros for each weight of a plan with `joinsGradients`, made once; none for others. */
+export function zeroGradients({ graph, trainable, joinsGradients }: StepPlan): ReadonlyMap<string, FloatTensor> {
+  if (joinsGradients !== true) return new Map();
+  return new Map(
+    trainable.map((weight) => {
+      const { dims, data } = floatInitializer(graph, weight);
+      return [weight, float32(dims, new Float32Array(data.length))];
+    }),
+  );
+}
+
+/**
+ * What the updates are fed in the step of this number, counted from 1.
+ *
+ * @param added gradients from elsewhere; for weights without one `nothing`, the plan's `zeroGradients`, stands in.
+ */
 export function updateFeeds(
-  plan: StepPlan,
+  { optimizer }: StepPlan,
   learningRate: number,
   step: number,
-  added: ReadonlyMap<string, FloatTensor> = new Map(),
+  nothing: ReadonlyMap<string, FloatTensor>,
+  added?: ReadonlyMap<string, FloatTensor>,
 ): Map<string, FloatTensor> {
   const feeds = new Map<string, FloatTensor>();
-  optimizerScalars(plan.optimizer, learningRate, step).forEach((value, i) => {
+  optimizerScalars(optimizer, learningRate, step).forEach((value, i) => {
     feeds.set(scalarName(i), float32([], [value]));
   });
-  if (plan.joinsGradients !== true) return feeds;
-  for (const weight of plan.trainable) {
-    const { dims, data } = floatInitializer(plan.graph, weight);
-    feeds.set(addedName(weight), added.get(weight) ?? float32(dims, new Float32Array(data.length)));
-  }
+  for (const [weight, zeros] of nothing) feeds.set(addedName(weight), added?.get(weight) ?? zeros);
   return feeds;
 }
 
