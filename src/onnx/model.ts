@@ -2,7 +2,7 @@
  * @file A model is the bytes of its file and a view of them.
  *
  * The bytes are the truth: writing a model back gives them unchanged, and new weights go in where the old ones were.
- * The view (`Graph`) is what the rest of Wildmark computes with.
+ * The view (`Graph`) is what the rest of Wildmark computes with. Both share the memory of the weights (`pieces.ts`).
  */
 
 import { createHash } from "node:crypto";
@@ -13,6 +13,7 @@ import { graphFromProto } from "./decode.js";
 import { externalTensors, type ReadExternal } from "./external.js";
 import type { Graph } from "./graph.js";
 import { type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
+import { cutAtTensors, joined, type Piece, withInitializers } from "./pieces.js";
 import { type PreprocessingSource, preprocessingInMetadata } from "./preprocessing.js";
 import { recogniseFile } from "./recognise.js";
 import { storedTensors } from "./traverse.js";
@@ -20,8 +21,8 @@ import { widened } from "./widen.js";
 import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
 
 export interface Model {
-  /** The whole file, as it was read; data that lay in other files has been drawn in, 16-bit floats are float32. */
-  readonly bytes: Uint8Array;
+  /** The whole file, as it was read (`encodeModel`); data that lay in other files has been drawn in, 16-bit floats are float32. */
+  readonly file: readonly Piece[];
   readonly graph: Graph;
   /** The file's own key-value pairs (`metadata_props`). */
   readonly metadata: ReadonlyMap<string, string>;
@@ -40,7 +41,7 @@ export interface ModelOrigin {
 }
 
 /**
- * Decodes an ONNX model. `bytes` is kept, not copied: do not write into it afterwards.
+ * Decodes an ONNX model. What it needs of `bytes` is copied.
  *
  * @param where names the file in messages.
  * @param external reads data that the model keeps in other files; without it such a model is refused.
@@ -55,10 +56,12 @@ export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExt
     const whole = outside.size === 0 ? bytes : replaceTensors(bytes, outside).bytes;
     if (whole !== bytes) proto = parse(whole);
     const wide = widened(proto);
+    if (wide !== undefined) proto = parse(wide);
     const metadata = new Map(proto.metadataProps.map(({ key, value }) => [key, value]));
+    const graph = graphFromProto(proto);
     return {
-      bytes: wide ?? whole,
-      graph: graphFromProto(proto),
+      file: cutAtTensors(wide ?? whole, proto, graph.initializers),
+      graph,
       metadata,
       origin: { irVersion: Number(proto.irVersion), producer: `${proto.producerName} ${proto.producerVersion}`.trim() },
       preprocessing: preprocessingInMetadata(metadata),
@@ -67,16 +70,16 @@ export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExt
   });
 }
 
-/** The bytes of the model's file. */
+/** The bytes of the model's file, put together anew. */
 export function encodeModel(model: Model): Uint8Array {
-  return model.bytes;
+  return joined(model.file);
 }
 
 /**
  * The same model with other weights. Only the data of these tensors changes; every other byte of the file stays.
  *
  * @param weights by the name of an initialiser or of a `Constant` node's output, each with the element type and the
- * dimensions of the tensor it replaces.
+ * dimensions of the tensor it replaces. They become part of the model: do not write into them afterwards.
  */
 export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>): Model {
   const stored = storedTensors(model.graph);
@@ -87,9 +90,18 @@ export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>):
       throw new Error(`"${name}" is ${old.type} [${old.dims}], its replacement ${next.type} [${next.dims}]`);
     }
   }
-  const { bytes, replaced } = replaceTensors(model.bytes, weights);
+  const file = withInitializers(model.file, weights);
+  if (file !== undefined) {
+    const initializers = new Map([...model.graph.initializers].map(([name, old]) => [name, weights.get(name) ?? old]));
+    return { ...model, file, graph: { ...model.graph, initializers } };
+  }
+  const { bytes, replaced } = replaceTensors(encodeModel(model), weights);
   if (replaced.size !== weights.size) throw new Error("some weights were not found in the model's bytes");
-  const { preprocessing, notes } = model;
+  return withBytes(model, bytes);
+}
+
+/** The model that `bytes` hold, of whose preprocessing is known what is known of `model`'s. */
+function withBytes({ preprocessing, notes }: Model, bytes: Uint8Array): Model {
   return { ...decodeModel(bytes, "the model"), preprocessing, notes };
 }
 
@@ -100,8 +112,7 @@ export function withPreprocessing(model: Model, source: PreprocessingSource): Mo
 
 /** The same model with these key-value pairs added to its metadata, or changed there. */
 export function withMetadata(model: Model, entries: ReadonlyMap<string, string>): Model {
-  const bytes = replaceMetadata(model.bytes, entries);
-  return { ...model, bytes, metadata: new Map([...model.metadata, ...entries]) };
+  return withBytes(model, replaceMetadata(encodeModel(model), entries));
 }
 
 /** SHA-256 of a model's bytes, in hexadecimal: what keys and results know a model by. */

@@ -175,7 +175,8 @@ function delimited(number: number, contents: Pieces): Pieces {
   return [new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(length).finish(), ...contents];
 }
 
-function join(pieces: Pieces): Uint8Array {
+/** One after the other, in memory of their own. */
+export function join(pieces: Pieces): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
   let at = 0;
   for (const piece of pieces) {

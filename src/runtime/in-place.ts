@@ -1,40 +1,39 @@
 /** @file Which values of a graph may be written over an input that they replace in the next run. */
 
-import type { Graph, Node } from "../onnx/graph.js";
+import type { Graph } from "../onnx/graph.js";
+import { nodesBefore } from "../onnx/traverse.js";
 
 /**
- * Whether `output` may be written where `input` lies: whatever reads the input has then run, because the output needs all of
- * it. So it is for an optimiser's averages, which one node reads; not for weights, which gradients of other layers read at a
- * time that is the runtime's to choose.
+ * Whether `output` may be written where `input`, of the same dimensions, lies: whatever reads the input has then run, because
+ * the output needs all of it. Weights are read by gradients of other layers too, at a time that is the runtime's to choose:
+ * they may be replaced where their update waits for those.
  */
 export function mayReplace(graph: Graph, input: string, output: string): boolean {
-  const producers = producersOf(graph);
-  const last = producers.get(output);
+  const last = graph.nodes.find(({ outputs }) => outputs.includes(output));
   if (last === undefined) return false;
-  const needed = new Set<Node>();
-  const open = [...last.inputs];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const node = producers.get(value);
-    if (node === undefined || needed.has(node)) continue;
-    needed.add(node);
-    open.push(...node.inputs);
-  }
-  // The node that writes the output may read nothing of the input itself: operators need not work in place.
-  const readers = graph.nodes.filter((node) => node.inputs.includes(input));
-  const harmless = (reader: Node): boolean => needed.has(reader) && !SHARING.has(reader.opType);
-  return !graph.outputs.some(({ name }) => name === input) && readers.every(harmless);
+  const names = namesOf(graph, input);
+  if (names.has(output) || graph.outputs.some(({ name }) => names.has(name))) return false;
+  const needed = new Set(nodesBefore(graph, output));
+  return graph.nodes.every((reader) => {
+    if (!reader.inputs.some((name) => names.has(name))) return true;
+    if (reader === last)
+      return ELEMENTWISE.has(last.opType) && !last.inputs.some((name) => name !== input && names.has(name));
+    // What only gives the input another name reads nothing of it.
+    return needed.has(reader) || SHARING.has(reader.opType);
+  });
 }
 
 /** What ONNX Runtime may compute by another name for the same memory, which whoever reads that name would find written over. */
 const SHARING = new Set(["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"]);
 
-const remembered = new WeakMap<Graph, ReadonlyMap<string, Node>>();
+/** What ONNX Runtime itself computes over an input of the output's dimensions: each element needs that element alone. */
+const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div"]);
 
-/** By value; made once a graph. */
-function producersOf(graph: Graph): ReadonlyMap<string, Node> {
-  const known = remembered.get(graph);
-  if (known !== undefined) return known;
-  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  remembered.set(graph, producers);
-  return producers;
+/** The input's name, and every other for memory that may be the input's. */
+function namesOf(graph: Graph, input: string): ReadonlySet<string> {
+  const names = new Set([input]);
+  for (const { opType, inputs, outputs } of graph.nodes) {
+    if (SHARING.has(opType) && names.has(inputs[0] ?? "")) for (const output of outputs) names.add(output);
+  }
+  return names;
 }

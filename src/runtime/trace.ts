@@ -34,13 +34,14 @@ export async function traceGraph(
   const engineOptions = { ...options, device: "cpu", asWritten: true } as const;
   const fixed = valuesFixedByShapes(graph);
   const values = graph.nodes.flatMap((node) => node.outputs.filter((output) => output !== ""));
-  const types = await inferTypes(withOutputs(graph, values), engineOptions);
+  const { fed, weights } = withWeightsFed(graph);
+  const types = await inferTypes(withOutputs(fed, values), engineOptions);
   const measured = new Map(values.filter((name) => !fixed.has(name)).map((name) => [`Shape of ${name}`, name]));
   const nodes = [...measured].map(([shape, name]) => shapeNode(name, shape));
   const wanted = [...values.filter((name) => fixed.has(name)), ...measured.keys()];
   const results = await runOnce(
-    withOutputs({ ...graph, nodes: [...graph.nodes, ...nodes] }, wanted),
-    feeds,
+    withOutputs({ ...fed, nodes: [...fed.nodes, ...nodes] }, wanted),
+    new Map([...feeds, ...weights]),
     engineOptions,
   );
   for (const [output, tensor] of results) {
@@ -50,6 +51,17 @@ export async function traceGraph(
     else trace.set(name, { type, dims: toNumbers(tensor) });
   }
   return trace;
+}
+
+/**
+ * The graph with its long initialisers as inputs: a model's weights, which ONNX Runtime would hold three times while it loads
+ * them.
+ */
+function withWeightsFed(graph: Graph): { readonly fed: Graph; readonly weights: ReadonlyMap<string, Tensor> } {
+  const weights = new Map([...graph.initializers].filter(([, { dims }]) => elementCount(dims) > LONGEST_CONSTANT));
+  const inputs = [...weights].map(([name, { type, dims }]) => ({ name, type, dims }));
+  const initializers = new Map([...graph.initializers].filter(([name]) => !weights.has(name)));
+  return { fed: { ...graph, inputs: [...graph.inputs, ...inputs], initializers }, weights };
 }
 
 /** @throws WildmarkError `bad-model` naming an output that is no tensor of numbers. */

@@ -6,6 +6,7 @@ import { WildmarkError } from "../core/errors.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
+import { nodesBefore } from "../onnx/traverse.js";
 import type { StateTensor } from "../runtime/state.js";
 import { appendUpdate, optimizerScalars, optimizerSlots } from "./optimizer.js";
 import type { StepPlan } from "./step.js";
@@ -38,13 +39,16 @@ export function appendUpdates(
       hint: "Choose other weights to train, or another feature tensor.",
     });
   }
-  const scalars = optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(i), "float32", []));
+  const given = optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(i), "float32", []));
+  const before = b.build();
   const slotNames = optimizerSlots(optimizer);
   const carried: Carried[] = [];
   for (const weight of plan.trainable) {
     const gradient = clipped.get(weight);
     if (gradient === undefined) continue;
     const initial = floatInitializer(plan.graph, weight);
+    const late = initial.data.length < LARGE ? [] : readWithout(before, weight, gradient);
+    const scalars = given.map((scalar) => waiting(b, scalar, late));
     const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", initial.dims));
     const updated = appendUpdate(b, optimizer, { weight, rank: initial.dims.length, gradient, slots, scalars });
     const kept = plan.project?.(b, { name: weight, before: weight, updated: updated.weight }) ?? updated.weight;
@@ -120,6 +124,24 @@ export function weightsOf(
 
 const scalarName = (i: number): string => `wildmark/scalar_${i}`;
 const addedName = (weight: string): string => `wildmark/added/${weight}`;
+
+/** Elements of a weight that is written over where it lies, which takes a few operators more and saves a copy of it. */
+const LARGE = 2 ** 18;
+
+/** The values that are computed from `weight` by nodes that its gradient does not need: gradients to its layer's input. */
+function readWithout(graph: Graph, weight: string, gradient: string): readonly string[] {
+  const needed = new Set(nodesBefore(graph, gradient));
+  const readers = graph.nodes.filter((node) => node.inputs.includes(weight) && !needed.has(node));
+  return readers.flatMap(({ outputs }) => outputs.filter((output) => output !== ""));
+}
+
+/** The same number, but not before `values` are there: an element of each, times 0, is added. (What diverges, does so at once.) */
+function waiting(b: GraphBuilder, scalar: string, values: readonly string[]): string {
+  return values.reduce((sum, value) => {
+    const element = b.op("Gather", [b.op("Reshape", [value, b.ints([-1])]), b.ints([0])]);
+    return b.op("Add", [sum, b.op("Mul", [element, b.scalar(0)])]);
+  }, scalar);
+}
 
 /** Each gradient plus the one that is fed for its weight. */
 function appendAdded(
