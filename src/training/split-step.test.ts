@@ -120,6 +120,18 @@ describe("a split step is the whole one", () => {
     expectSame(await train(await split(plan, 2), 4, added), whole);
   });
 
+  const sgd = { kind: "sgd", momentum: 0.9, nesterov: true, weightDecay: 0.1 } as const;
+  const adam = { kind: "adamw", beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.1 } as const;
+  test.each<[string, Partial<StepPlan>]>([
+    ["Nesterov momentum, gradients shortened together", { optimizer: sgd, clipNorm: 0.5 }],
+    ["decay of kernels alone", { optimizer: { ...sgd, decayOn: "kernels" } }],
+    ["AdamW", { optimizer: adam }],
+    ["the last layer alone", { trainable: planFor().classifier.lastLayer }],
+  ])("with %s", async (_, changes) => {
+    const plan = planFor(changes);
+    expectSame(await train(await split(plan, 2)), await train(await compileStep(plan, ONE)));
+  });
+
   test("with an objective that looks at the learning rate", async () => {
     const objective: Objective = {
       views: 1,
