@@ -3,7 +3,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { benchSchema } from "../../experiments/bench-result.js";
-import { paretoFront } from "../figures/pareto.js";
+import { paretoFront, paretoPanels } from "../figures/pareto.js";
 import { renderReport } from "../report.js";
 import { CONTENT_FALLS, type SampleBench, sampleBench } from "../testing/sample-bench.js";
 import { costsOf, squareAt, summariseBench } from "./summary.js";
@@ -117,6 +117,22 @@ test("the front holds those that none beats in both", () => {
     [1, 10],
     [2, 5],
   ]);
+});
+
+test("a remover that costs far more than is acceptable stands at the end of the axis, and others keep their room", () => {
+  const ticksOf = (costly: number): readonly string[] => {
+    const { marks, removers } = bench;
+    const cells = marks.map(() =>
+      removers.map((_, i) => (i === 0 ? ([0.5, costly] as const) : ([0.1, 0.01] as const))),
+    );
+    const drawn = sampleBench({ cells });
+    const [panel] = paretoPanels(drawn, summariseBench(drawn), "page");
+    return [...(panel?.svg ?? "").matchAll(/>([^<>]+)<\/text>/g)].map(([, text]) => text ?? "");
+  };
+  expect(ticksOf(0.05).join()).not.toContain("→");
+  const far = ticksOf(0.4);
+  expect(far.some((text) => /, 40\.\d\d →$/.test(text))).toBe(true);
+  expect(far).not.toContain("40");
 });
 
 describe("tables", () => {

@@ -79,7 +79,7 @@ function price(bench: BenchResult, summary: BenchSummary): Markup {
     "What it costs",
     paretoPanels(bench, summary, "page"),
     html`<b>Accuracy drop against retention</b> with ${shortPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
-steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable. Hollow shapes are
+steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture. Hollow shapes are
 controls.`,
   );
 }
@@ -95,10 +95,14 @@ clean training images, batches of ${reactivation.batch}, rate ${reactivation.lea
   );
 }
 
+/** Wider figures stand two in a row. */
+const WIDEST_OF_THREE = 480;
+
 function panels(title: string, figures: readonly Figure[], caption: Content): Markup {
-  if (figures.length === 0) return html``;
+  const [first] = figures;
+  if (first === undefined) return html``;
   return html`<section><h2>${title}</h2>
-<figure><div class="panels${figures.length < 3 && " few"}">
+<figure><div class="panels${first.width > WIDEST_OF_THREE ? " wide" : figures.length < 3 && " few"}">
 ${figures.map(({ svg }) => html`${raw(svg)}\n`)}</div>
 <figcaption>${caption}</figcaption></figure></section>
 `;

@@ -11,8 +11,12 @@ import { type Box, placeBeside, textWidth } from "./labels.js";
 import { colour, type Look, lookAt, type Setting } from "./palette.js";
 import { drawPlot, type Figure, figureText, titleAndUnit } from "./plot.js";
 
-const WIDTH = 440;
-const HEIGHT = 340;
+const SIZE = { width: 440, height: 340 };
+/** Two in a row instead of three, where there are so many names that they would hide each other. */
+const WIDE = { width: 560, height: 440 };
+const MANY = 12;
+/** In acceptable drops: what costs more, a third of the accuracy perhaps, stands at the end of the axis, or it would press all others together. */
+const FURTHEST = 5;
 const MARGIN = { top: 34, right: 18, bottom: 40, left: 34 };
 /** The axis ends a little above 100 %, so that dots there are whole. */
 const TOP = 105;
@@ -40,10 +44,20 @@ export function paretoFront<P extends Pick<Place, "drop" | "retention">>(places:
 export function paretoPanels(bench: BenchResult, summary: BenchSummary, setting: Setting): readonly Figure[] {
   const all = bench.marks.map((_, mark) => placesOf(bench, summary, mark));
   const drops = all.flat().map(({ drop }) => drop);
-  const high = Math.max(100 * bench.acceptableDrop * 1.25, ...drops);
-  const low = Math.min(0, ...drops);
-  const room = (high - low) * 0.05;
-  return all.map((places, mark) => panel(bench, mark, places, [low - room, high + room], setting));
+  const near = drops.filter((drop) => drop <= 100 * bench.acceptableDrop * FURTHEST);
+  const most = Math.max(100 * bench.acceptableDrop * 1.25, ...near);
+  const furthest = near.length < drops.length ? most * 1.15 : most;
+  const low = Math.min(0, ...near);
+  const room = (furthest - low) * 0.05;
+  const axis = { low: low - room, high: furthest + room, furthest };
+  return all.map((places, mark) => panel(bench, mark, places, axis, setting));
+}
+
+/** Drops from `low` to `high`; those above `furthest` stand there. */
+interface DropAxis {
+  readonly low: number;
+  readonly high: number;
+  readonly furthest: number;
 }
 
 type Marker = Place & { readonly look: Look; readonly control: boolean };
@@ -61,23 +75,27 @@ function panel(
   bench: BenchResult,
   mark: number,
   places: readonly Marker[],
-  [low, high]: readonly [number, number],
+  { low, high, furthest }: DropAxis,
   setting: Setting,
 ): Figure {
-  const plotWidth = WIDTH - MARGIN.left - MARGIN.right;
-  const plotHeight = HEIGHT - MARGIN.top - MARGIN.bottom;
-  const toX = (drop: number): number => ((drop - low) / (high - low)) * plotWidth;
+  const { width, height } = bench.removers.length > MANY ? WIDE : SIZE;
+  const plotWidth = width - MARGIN.left - MARGIN.right;
+  const plotHeight = height - MARGIN.top - MARGIN.bottom;
+  const shown = (drop: number): number => Math.min(drop, furthest);
+  const toX = (drop: number): number => ((shown(drop) - low) / (high - low)) * plotWidth;
   const toY = (retention: number): number => (1 - retention / TOP) * plotHeight;
+  const labelOf = ({ name, drop }: Place): string =>
+    drop > furthest ? `${shorten(name, 26)}, ${inPoints(drop / 100)} →` : shorten(name, 26);
   const faint = colour("faint", setting);
   const title = figureText(shorten(bench.marks[mark]?.name ?? "", 40));
   const front = paretoFront(places);
   const limit = 100 * bench.acceptableDrop;
   const boxes: Box[] = places.map(({ drop, retention }) => around(toX(drop), toY(retention), 5));
   const names = placeBeside(
-    places.map(({ name, drop, retention }) => ({
-      x: toX(drop),
-      y: toY(retention),
-      width: textWidth(shorten(name, 26), FONT_SIZE),
+    places.map((place) => ({
+      x: toX(place.drop),
+      y: toY(place.retention),
+      width: textWidth(labelOf(place), FONT_SIZE),
       height: 12,
     })),
     boxes,
@@ -85,8 +103,8 @@ function panel(
   );
   return drawPlot(
     {
-      width: WIDTH,
-      height: HEIGHT,
+      width,
+      height,
       marginTop: MARGIN.top,
       marginRight: MARGIN.right,
       marginBottom: MARGIN.bottom,
@@ -102,7 +120,7 @@ function panel(
         ...titleAndUnit(title, MARGIN, faint),
         Plot.text(["accuracy drop, points"], { frameAnchor: "bottom", dy: 35, fill: faint }),
         Plot.line(front, {
-          x: "drop",
+          x: ({ drop }: Place) => shown(drop),
           y: "retention",
           curve: "step-after",
           stroke: faint,
@@ -110,7 +128,7 @@ function panel(
         }),
         ...places.map((place) =>
           Plot.dot([place], {
-            x: "drop",
+            x: ({ drop }: Place) => shown(drop),
             y: "retention",
             r: 4.2,
             symbol: place.look.symbol,
@@ -123,7 +141,7 @@ function panel(
           Plot.text(
             [[low + ((names[i]?.x ?? 0) / plotWidth) * (high - low), (1 - (names[i]?.y ?? 0) / plotHeight) * TOP]],
             {
-              text: [figureText(shorten(place.name, 26))],
+              text: [figureText(labelOf(place))],
               textAnchor: "start",
               fontSize: FONT_SIZE,
               fontWeight: front.includes(place) ? 650 : 400,
