@@ -58,7 +58,8 @@ export async function traceGraph(
  * them.
  */
 function withWeightsFed(graph: Graph): { readonly fed: Graph; readonly weights: ReadonlyMap<string, Tensor> } {
-  const weights = new Map([...graph.initializers].filter(([, { dims }]) => elementCount(dims) > LONGEST_CONSTANT));
+  const isWeight = ({ type, dims }: Tensor): boolean => type === "float32" && elementCount(dims) > LONGEST_CONSTANT;
+  const weights = new Map([...graph.initializers].filter(([, tensor]) => isWeight(tensor)));
   const inputs = [...weights].map(([name, { type, dims }]) => ({ name, type, dims }));
   const initializers = new Map([...graph.initializers].filter(([name]) => !weights.has(name)));
   return { fed: { ...graph, inputs: [...graph.inputs, ...inputs], initializers }, weights };

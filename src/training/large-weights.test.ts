@@ -96,6 +96,27 @@ test.each([
   }
 });
 
+test("a large weight that something is compared with trains too", async () => {
+  const b = graphBuilder("exponents");
+  const context: LayerContext = { b, random: randomStream(0, "init") };
+  const x = b.op("Flatten", [b.input("image", "float32", ["batch", 1, 8, 8])], { axis: 1 });
+  const positive = b.op("Add", [relu(context, dense(context, "fc1", x, 64, WIDTH)), b.scalar(1)]);
+  const rows = b.op("Unsqueeze", [positive, b.ints([1])]);
+  const exponents = b.initializer("exponents", float32([WIDTH, WIDTH], new Float32Array(WIDTH * WIDTH).fill(0.5)));
+  // The gradient by the base asks where the exponent is 0.
+  const powers = b.op("ReduceMean", [b.op("Pow", [rows, exponents]), b.ints([2])], { keepdims: 0 });
+  b.output(dense(context, "fc2", powers, WIDTH, CLASSES), "float32", ["batch", CLASSES]);
+  const powered = b.build();
+  const found = findClassifier(powered);
+  const trainable = ["fc1.weight", "exponents", "fc2.weight"];
+  const step = await compileStep({ ...plan, graph: powered, classifier: found, trainable });
+  open.push(step);
+  step.images.set(images);
+  step.targets.set(targets);
+  const losses = [await step.run(0.01), await step.run(0.01)];
+  expect(losses[1]).toBeLessThan(losses[0] ?? 0);
+});
+
 /** Largest difference of an element; NaN where there is nothing to compare with. */
 const furthest = (a: Float32Array, b: Float32Array | undefined): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b?.[i] ?? Number.NaN))), 0);

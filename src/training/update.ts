@@ -132,8 +132,12 @@ const LARGE = 2 ** 18;
 function readWithout(graph: Graph, weight: string, gradient: string): readonly string[] {
   const needed = new Set(nodesBefore(graph, gradient));
   const readers = graph.nodes.filter((node) => node.inputs.includes(weight) && !needed.has(node));
+  // There is no arithmetic with truth values, so nothing can wait for them: such a weight is not written over.
+  if (readers.some(({ opType }) => COMPARISONS.has(opType))) return [];
   return readers.flatMap(({ outputs }) => outputs.filter((output) => output !== ""));
 }
+
+const COMPARISONS = new Set(["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]);
 
 /** The same number, but not before `values` are there: an element of each, times 0, is added. (What diverges, does so at once.) */
 function waiting(b: GraphBuilder, scalar: string, values: readonly string[]): string {
