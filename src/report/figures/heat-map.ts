@@ -10,6 +10,8 @@ import { colour, type Setting } from "./palette.js";
 import { drawPlot, type Figure, figureText } from "./plot.js";
 
 const CELL = { width: 38, height: 25 };
+/** Of the marks' names, in pixels: what each gets at least, and what a letter takes. */
+const NAME = { least: 76, letter: 7 };
 const MARGIN = { top: 46, right: 8, bottom: 8, left: 190 };
 
 /** One hue, so that it reads in grey too: nothing left is pale, everything left is dark. */
@@ -21,7 +23,7 @@ export function heatMap(bench: BenchResult, summary: BenchSummary, setting: Sett
   const { marks, removers, budgets } = bench;
   const ink = colour("ink", setting);
   const faint = colour("faint", setting);
-  const gap = 10;
+  const gap = Math.max(10, NAME.least - budgets.length * CELL.width);
   const block = budgets.length * CELL.width + gap;
   const left = ({ mark, fraction }: Square): number => mark * block + budgets.indexOf(fraction) * CELL.width;
   const filled = summary.squares.filter(({ retention }) => retention !== undefined);
@@ -76,7 +78,7 @@ export function heatMap(bench: BenchResult, summary: BenchSummary, setting: Sett
           },
         ),
         Plot.text(
-          marks.map(({ name }) => figureText(shorten(name, Math.max(8, budgets.length * 5)))),
+          marks.map(({ name }) => figureText(shorten(name, Math.floor(block / NAME.letter)))),
           {
             x: (_: string, i: number) => i * block + (block - gap) / 2,
             y: () => 0,
