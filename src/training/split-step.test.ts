@@ -124,6 +124,8 @@ describe("a split step is the whole one", () => {
   const adam = { kind: "adamw", beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.1 } as const;
   test.each<[string, Partial<StepPlan>]>([
     ["Nesterov momentum, gradients shortened together", { optimizer: sgd, clipNorm: 0.5 }],
+    ["gradients shortened weight by weight", { clipRatio: 0.01 }],
+    ["gradients shortened weight by weight, then together", { clipRatio: 0.02, clipNorm: 0.05 }],
     ["decay of kernels alone", { optimizer: { ...sgd, decayOn: "kernels" } }],
     ["AdamW", { optimizer: adam }],
     ["the last layer alone", { trainable: planFor().classifier.lastLayer }],

@@ -28,6 +28,7 @@ import {
   weightsOf,
   zeroGradients,
 } from "./update.js";
+import { vectorOf, weightGroups, weightsIn } from "./weight-groups.js";
 
 /**
  * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128 rows
@@ -113,7 +114,7 @@ async function derivePart(plan: StepPlan, parts: number, options: RuntimeOptions
 /** The mean of the gradients of all parts moves weights and optimiser state. */
 interface Update {
   readonly session: MemorySession;
-  readonly carried: readonly Pick<Carried, "initializer">[];
+  readonly carried: readonly Pick<Carried, "weights">[];
   /** Of each part, by the name that the part calls them: to be filled before a run. */
   readonly gradients: readonly ReadonlyMap<string, FloatTensor>[];
   readonly feeds: ReadonlyMap<string, FloatTensor>;
@@ -121,24 +122,25 @@ interface Update {
 
 async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Promise<Update> {
   const b = graphBuilder("update");
+  const groups = weightGroups(plan, weights);
   const gradients = Array.from({ length: parts }, () => new Map<string, FloatTensor>());
   const feeds = new Map<string, FloatTensor>();
   const means = new Map<string, string>();
-  for (const [weight, { dims, data }] of weights) {
-    b.input(weight, "float32", dims);
+  for (const group of groups) {
+    b.input(group.name, "float32", group.dims);
     const ofParts = gradients.map((found, part) => {
-      const tensor = float32(dims, new Float32Array(data.length));
-      found.set(gradientName(weight), tensor);
-      const name = b.input(`${gradientName(weight)}/${part}`, "float32", dims);
-      feeds.set(name, tensor);
+      const vector = zeros(group.dims);
+      for (const [weight, piece] of weightsIn(group, vector)) found.set(gradientName(weight), piece);
+      const name = b.input(`${gradientName(group.name)}/${part}`, "float32", group.dims);
+      feeds.set(name, vector);
       return name;
     });
-    means.set(weight, b.op("Mean", ofParts));
+    means.set(group.name, b.op("Mean", ofParts));
   }
-  const carried = appendUpdates(b, plan, means);
+  const carried = appendUpdates(b, plan, groups, means);
   // Of one thread: others would go on looking for work while the parts need their cores.
   const session = await createMemorySession(carrying(b.build(), carried, []), carried, { threads: 1 });
-  return { session, carried: carried.map(({ initializer }) => ({ initializer })), gradients, feeds };
+  return { session, carried: carried.map((tensor) => ({ weights: tensor.weights })), gradients, feeds };
 }
 
 function splitStep(
@@ -192,7 +194,11 @@ function splitStep(
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
     },
     weights: async () => weightsOf(await update.session.state(), update.carried),
-    replace: (weights) => update.session.replace(weights),
+    replace(weights) {
+      const changed = new Map([...weightsNow(), ...weights]);
+      const groups = update.carried.flatMap(({ weights: group }) => group ?? []);
+      update.session.replace(new Map(groups.map((group) => [group.name, vectorOf(group, changed)])));
+    },
     async release() {
       await Promise.all([crew.release(), own.release(), update.session.release()]);
     },

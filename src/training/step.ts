@@ -30,6 +30,7 @@ import {
   weightsOf,
   zeroGradients,
 } from "./update.js";
+import { alone, type WeightGroup } from "./weight-groups.js";
 
 export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
@@ -99,7 +100,7 @@ export async function compileStep(
   const { graph, carried, learningRate } = await deriveTrainingGraph(plan, inputs, options);
   const session = await createStatefulSession(await lowered(graph, options, watch), carried, options);
   // Not the initial values: they need not stay in memory for good.
-  const kept = carried.map(({ initializer }) => ({ initializer }));
+  const kept = carried.map(({ weights }) => ({ weights }));
   return trainingStep(plan, session, kept, inputs, learningRate);
 }
 
@@ -114,17 +115,21 @@ async function deriveTrainingGraph(
     input: initializer,
     output: updated,
     initial: floatInitializer(plan.graph, initializer),
-    initializer,
+    weights: aloneIn(plan, initializer),
   }));
-  const carried = [...running, ...appendUpdates(b, plan, gradients)];
+  const groups = plan.trainable.map((weight) => aloneIn(plan, weight));
+  const carried = [...running, ...appendUpdates(b, plan, groups, gradients)];
   const named = b.op("Identity", [loss], {}, { name: LOSS });
   return { graph: carrying(b.build(), carried, [named]), carried, learningRate };
 }
 
+/** Where a network is large, weights gain nothing by going together, and would be there twice. */
+const aloneIn = ({ graph }: StepPlan, weight: string): WeightGroup => alone(weight, floatInitializer(graph, weight));
+
 function trainingStep(
   plan: StepPlan,
   session: StatefulSession,
-  carried: readonly Pick<Carried, "initializer">[],
+  carried: readonly Pick<Carried, "weights">[],
   inputs: ObjectiveInputs,
   rateOfObjective: string | undefined,
 ): TrainingStep {

@@ -3,36 +3,37 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
-import { type FloatTensor, float32 } from "../core/tensor.js";
+import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
 import { nodesBefore } from "../onnx/traverse.js";
 import type { StateTensor } from "../runtime/state.js";
 import { appendUpdate, optimizerScalars, optimizerSlots } from "./optimizer.js";
 import type { StepPlan } from "./step.js";
+import { appendPieces, appendVector, vectorOf, type WeightGroup, weightsIn } from "./weight-groups.js";
 
 /** What a step changes. */
 export interface Carried extends StateTensor {
-  /** The initialiser of the model that this is; undefined for optimiser state. */
-  readonly initializer: string | undefined;
+  /** The initialisers of the model that this is; undefined for optimiser state. */
+  readonly weights: WeightGroup | undefined;
 }
 
 /**
- * Appends what becomes of the weights. They are values of their own names, and need not be there yet.
+ * Appends what becomes of the weights. They are values of their groups' names, and need not be there yet.
  *
- * @param gradients by weight; those without one stay as they are.
+ * @param gradients by group; those without one stay as they are.
  * @returns the weights that change, and the optimiser's state.
  * @throws WildmarkError `bad-model` where there is no gradient at all.
  */
 export function appendUpdates(
   b: GraphBuilder,
   plan: StepPlan,
+  groups: readonly WeightGroup[],
   gradients: ReadonlyMap<string, string>,
 ): readonly Carried[] {
   const { optimizer } = plan;
-  const joined = plan.joinsGradients === true ? appendAdded(b, plan, gradients) : gradients;
-  const elementsOf = (weight: string): number => floatInitializer(plan.graph, weight).data.length;
-  const bounded = plan.clipRatio === undefined ? joined : appendRelativeClipping(b, joined, plan.clipRatio, elementsOf);
+  const joined = plan.joinsGradients === true ? appendAdded(b, groups, gradients) : gradients;
+  const bounded = plan.clipRatio === undefined ? joined : appendRelativeClipping(b, groups, joined, plan.clipRatio);
   const clipped = plan.clipNorm === undefined ? bounded : appendClipping(b, bounded, plan.clipNorm);
   if (clipped.size === 0) {
     throw new WildmarkError("bad-model", "The objective depends on none of the weights chosen for training.", {
@@ -43,19 +44,20 @@ export function appendUpdates(
   const before = b.build();
   const slotNames = optimizerSlots(optimizer);
   const carried: Carried[] = [];
-  for (const weight of plan.trainable) {
+  for (const group of groups) {
+    const { name: weight, dims } = group;
     const gradient = clipped.get(weight);
     if (gradient === undefined) continue;
-    const initial = floatInitializer(plan.graph, weight);
+    const initial = initialOf(plan, group);
     const late = initial.data.length < LARGE ? [] : readWithout(before, weight, gradient);
     const scalars = given.map((scalar) => waiting(b, scalar, late));
-    const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", initial.dims));
-    const updated = appendUpdate(b, optimizer, { weight, rank: initial.dims.length, gradient, slots, scalars });
+    const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", dims));
+    const updated = appendUpdate(b, optimizer, { weight, rank: dims.length, gradient, slots, scalars });
     const kept = plan.project?.(b, { name: weight, before: weight, updated: updated.weight }) ?? updated.weight;
-    carried.push({ input: weight, output: kept, initial, initializer: weight });
+    carried.push({ input: weight, output: kept, initial, weights: group });
     slots.forEach((slot, i) => {
-      const zeros = float32(initial.dims, new Float32Array(initial.data.length));
-      carried.push({ input: slot, output: updated.slots[i] ?? "", initial: zeros, initializer: undefined });
+      const zeros = float32(dims, new Float32Array(initial.data.length));
+      carried.push({ input: slot, output: updated.slots[i] ?? "", initial: zeros, weights: undefined });
     });
   }
   return carried;
@@ -109,17 +111,23 @@ export function updateFeeds(
   return feeds;
 }
 
-/** What the model has of what a step carries, by initialiser. */
+/** What the model has of what a step carries, by initialiser: views of it. */
 export function weightsOf(
   state: readonly FloatTensor[],
-  carried: readonly Pick<Carried, "initializer">[],
+  carried: readonly Pick<Carried, "weights">[],
 ): Map<string, FloatTensor> {
-  const weights = new Map<string, FloatTensor>();
-  state.forEach((tensor, i) => {
-    const initializer = carried[i]?.initializer;
-    if (initializer !== undefined) weights.set(initializer, tensor);
-  });
-  return weights;
+  return new Map(
+    state.flatMap((tensor, i) => {
+      const group = carried[i]?.weights;
+      return group === undefined ? [] : [...weightsIn(group, tensor)];
+    }),
+  );
+}
+
+/** A weight that is alone need not be copied. */
+function initialOf({ graph }: StepPlan, group: WeightGroup): FloatTensor {
+  const weights = new Map(group.pieces.map(({ weight }) => [weight, floatInitializer(graph, weight)]));
+  return weights.get(group.name) ?? vectorOf(group, weights);
 }
 
 const scalarName = (i: number): string => `wildmark/scalar_${i}`;
@@ -147,17 +155,17 @@ function waiting(b: GraphBuilder, scalar: string, values: readonly string[]): st
   }, scalar);
 }
 
-/** Each gradient plus the one that is fed for its weight. */
+/** Each gradient plus the one that is fed for its weight, which is alone in its group. */
 function appendAdded(
   b: GraphBuilder,
-  { graph, trainable }: StepPlan,
+  groups: readonly WeightGroup[],
   gradients: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
   return new Map(
-    trainable.map((weight) => {
-      const added = b.input(addedName(weight), "float32", floatInitializer(graph, weight).dims);
-      const own = gradients.get(weight);
-      return [weight, own === undefined ? added : b.op("Add", [own, added])];
+    groups.map(({ name, dims }) => {
+      const added = b.input(addedName(name), "float32", dims);
+      const own = gradients.get(name);
+      return [name, own === undefined ? added : b.op("Add", [own, added])];
     }),
   );
 }
@@ -177,20 +185,27 @@ function appendClipping(
 /** A weight that is nearly nothing may still move: its length counts as at least so much for each of its elements. */
 const LEAST_ELEMENT = 1e-3;
 
-/** Scales each gradient that is longer than `ratio` times its weight to just that length; others keep every bit. */
+/** Scales each weight's gradient that is longer than `ratio` times the weight to just that length; others keep every bit. */
 function appendRelativeClipping(
   b: GraphBuilder,
+  groups: readonly WeightGroup[],
   gradients: ReadonlyMap<string, string>,
   ratio: number,
-  elements: (weight: string) => number,
 ): ReadonlyMap<string, string> {
   const lengthOf = (value: string): string => b.op("Sqrt", [b.op("ReduceSumSquare", [value], { keepdims: 0 })]);
+  const clipped = (weight: string, gradient: string, elements: number): string => {
+    const least = b.scalar(LEAST_ELEMENT * Math.sqrt(elements));
+    const longest = b.op("Mul", [b.op("Max", [lengthOf(weight), least]), b.scalar(ratio)]);
+    const factor = b.op("Div", [longest, b.op("Max", [lengthOf(gradient), longest])]);
+    return b.op("Mul", [gradient, factor]);
+  };
   return new Map(
-    [...gradients].map(([weight, gradient]) => {
-      const least = b.scalar(LEAST_ELEMENT * Math.sqrt(elements(weight)));
-      const longest = b.op("Mul", [b.op("Max", [lengthOf(weight), least]), b.scalar(ratio)]);
-      const factor = b.op("Div", [longest, b.op("Max", [lengthOf(gradient), longest])]);
-      return [weight, b.op("Mul", [gradient, factor])];
+    groups.flatMap((group) => {
+      const gradient = gradients.get(group.name);
+      if (gradient === undefined) return [];
+      const [weights, found] = [appendPieces(b, group, group.name), appendPieces(b, group, gradient)];
+      const each = group.pieces.map(({ dims }, i) => clipped(weights[i] ?? "", found[i] ?? "", elementCount(dims)));
+      return [[group.name, appendVector(b, each)]];
     }),
   );
 }

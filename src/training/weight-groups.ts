@@ -1,0 +1,79 @@
+/**
+ * @file Weights that one update moves together, as one vector.
+ *
+ * Ten small weights have as many updates of some microseconds each, and ONNX Runtime's binding takes as long again to take
+ * and to give their tensors. In a vector, elements move as those of its weights would; what looks at a weight as a whole
+ * looks at its piece of the vector.
+ */
+
+import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import type { StepPlan } from "./step.js";
+
+export interface WeightGroup {
+  /** Of the vector: the weight's own where it is alone. */
+  readonly name: string;
+  /** The vector's, [elements], or the weight's own where it is alone. */
+  readonly dims: readonly number[];
+  /** In the order in which they lie in the vector. */
+  readonly pieces: readonly Piece[];
+}
+
+/** A weight in the vector of its group. */
+interface Piece {
+  readonly weight: string;
+  readonly dims: readonly number[];
+  /** Of its first element. */
+  readonly start: number;
+}
+
+/** A weight by itself, in its own dimensions. */
+export const alone = (weight: string, { dims }: FloatTensor): WeightGroup => ({
+  name: weight,
+  dims,
+  pieces: [{ weight, dims, start: 0 }],
+});
+
+/** All weights together; each by itself where its name or its dimensions say what becomes of it. */
+export function weightGroups(
+  { optimizer, project, joinsGradients }: StepPlan,
+  weights: ReadonlyMap<string, FloatTensor>,
+): readonly WeightGroup[] {
+  const byDimensions = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
+  if (byDimensions || project !== undefined || joinsGradients === true) {
+    return [...weights].map(([weight, tensor]) => alone(weight, tensor));
+  }
+  const pieces: Piece[] = [];
+  let length = 0;
+  for (const [weight, { dims }] of weights) {
+    pieces.push({ weight, dims, start: length });
+    length += elementCount(dims);
+  }
+  return [{ name: "wildmark/weights", dims: [length], pieces }];
+}
+
+/** The weights in their group's vector: views of its data. */
+export const weightsIn = ({ pieces }: WeightGroup, { data }: FloatTensor): ReadonlyMap<string, FloatTensor> =>
+  new Map(
+    pieces.map(({ weight, dims, start }) => [weight, float32(dims, data.subarray(start, start + elementCount(dims)))]),
+  );
+
+/** The group's vector, zero where `weights` has nothing. */
+export function vectorOf(group: WeightGroup, weights: ReadonlyMap<string, FloatTensor>): FloatTensor {
+  const vector = float32(group.dims, new Float32Array(elementCount(group.dims)));
+  for (const [weight, { data }] of weightsIn(group, vector)) {
+    const given = weights.get(weight);
+    if (given !== undefined) data.set(given.data);
+  }
+  return vector;
+}
+
+/** One value for each piece of the value `vector`, flat where there are several. */
+export function appendPieces(b: GraphBuilder, { pieces }: WeightGroup, vector: string): readonly string[] {
+  const lengths = pieces.map(({ dims }) => elementCount(dims));
+  return pieces.length === 1 ? [vector] : b.ops("Split", [vector, b.ints(lengths)], lengths.length, { axis: 0 });
+}
+
+/** What `appendPieces` took apart. */
+export const appendVector = (b: GraphBuilder, pieces: readonly string[]): string =>
+  pieces.length === 1 ? (pieces[0] ?? "") : b.op("Concat", pieces, { axis: 0 });
