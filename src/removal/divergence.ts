@@ -39,12 +39,14 @@ export function appendDivergence(
 
 /**
  * With d = log Q − log P, log(P/M) = ln 2 − softplus(d) and log(Q/M) = ln 2 − softplus(−d), hence
- * D = ln 2 − ½ Σ (P softplus(d) + Q softplus(−d)): no logarithm of a probability that has underflowed.
+ * D = ln 2 − ½ Σ (P softplus(d) + Q softplus(−d)): no logarithm of a probability that has underflowed. And softplus(−d) is
+ * softplus(d) − d: ONNX Runtime takes an element at a time for a softplus.
  */
 function jensenShannon(b: GraphBuilder, logP: string, logQ: string): string {
   const d = b.op("Sub", [logQ, logP]);
-  const fromP = meanNegatedDot(b, b.op("Exp", [logP]), b.op("Softplus", [d]));
-  const fromQ = meanNegatedDot(b, b.op("Exp", [logQ]), b.op("Softplus", [b.op("Neg", [d])]));
+  const softplus = b.op("Softplus", [d]);
+  const fromP = meanNegatedDot(b, b.op("Exp", [logP]), softplus);
+  const fromQ = meanNegatedDot(b, b.op("Exp", [logQ]), b.op("Sub", [softplus, d]));
   const half = b.op("Mul", [b.op("Add", [fromP, fromQ]), b.scalar(0.5)]);
   return b.op("Add", [half, b.scalar(Math.LN2)]);
 }

@@ -44,13 +44,12 @@ export function maxPoolGrad({ node, b, layouts, block, soleReader }: FormContext
 
   const gradient = layouts.at(dy, { ...place, dims: yDims });
   let left = activated ? gated(b, gradient, maxima) : gradient;
-  const above = b.op("Neg", [maxima]);
   const shares = taps(axes)
     .slice(0, -1)
     .map((tap) => {
       const share = b.op("Mul", [
         left,
-        holdsMaximum(b, image, above, { channels: physical[1] ?? 1, block, axes, tap }),
+        holdsMaximum(b, image, maxima, { channels: physical[1] ?? 1, block, axes, tap }),
       ]);
       left = b.op("Sub", [left, share]);
       return share;
@@ -61,13 +60,13 @@ export function maxPoolGrad({ node, b, layouts, block, soleReader }: FormContext
 }
 
 /**
- * 1 where the cell `tap` of a window holds its maximum, else 0: cell − maximum, never above 0, as a depthwise convolution
- * that picks the cell, and then 1 + 3.4e38 times that, at least 0.
+ * 1 where the cell `tap` of a window holds its maximum, else 0: maximum − cell, never below 0, as a depthwise convolution
+ * that picks the cell, and then 1 − 3.4e38 times that, at least 0.
  */
 function holdsMaximum(
   b: GraphBuilder,
   image: string,
-  above: string,
+  maxima: string,
   {
     channels,
     block,
@@ -80,15 +79,15 @@ function holdsMaximum(
   const [height = 1, width = 1] = kernel;
   // In blocks the channels run fastest, so that a tap is a stretch of them.
   const picks = Float32Array.from({ length: channels * height * width }, (_, i) =>
-    Math.floor(i / block) % (height * width) === row * width + column ? 1 : 0,
+    Math.floor(i / block) % (height * width) === row * width + column ? -1 : 0,
   );
   const picking = b.initializer("picking", float32([channels, 1, ...kernel], picks));
-  return blockedConv(b, [image, picking, "", above], {
+  return blockedConv(b, [image, picking, "", maxima], {
     kernel,
     strides: kernel,
     group: channels,
     activation: "HardSigmoid",
-    parameters: [3.4e38, 1],
+    parameters: [-3.4e38, 1],
   });
 }
 

@@ -7,8 +7,9 @@
  */
 
 import { convGeometry, extent, leftover, type WindowAxis } from "../../autodiff/windows.js";
+import { float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
-import { blockedConv, blockedKernel, blockInwards, ones, perChannel, picked } from "./blocked.js";
+import { blockedConv, blockInwards, ones, perChannel, picked } from "./blocked.js";
 import type { Lowering } from "./lowering.js";
 
 export const neighboursConvGradInput: Lowering = {
@@ -68,19 +69,27 @@ function padsOf(axis: WindowAxis): number[] {
   return [reach - axis.begin, reach - axis.end + leftover(axis)];
 }
 
-/** [M, C, h, w] → in blocks, [neighbours · channels with room, M, h, w + neighbours − 1]: rotated, one cell further each. */
+/**
+ * [M, C, h, w] → [b lanes, M, h, w + neighbours − 1] in blocks, where lanes are the channels of each neighbour in turn, with
+ * room: the rotated kernel, for each neighbour one cell further. So few numbers are picked one by one.
+ */
 function shiftedKernels(
   b: GraphBuilder,
   w: string,
   [m = 1, c = 1, height = 1, width = 1]: readonly number[],
   { neighbours, block }: { neighbours: number; block: number },
 ): string {
-  const reversed = [b.ints([-1, -1]), b.ints([-height - 1, -width - 1]), b.ints([2, 3]), b.ints([-1, -1])];
-  const turned = b.op("Transpose", [b.op("Slice", [w, ...reversed])], { perm: [1, 0, 2, 3] });
-  const room = block / neighbours - c;
-  const shifted = Array.from({ length: neighbours }, (_, i) =>
-    b.op("Pad", [turned, b.ints([0, 0, 0, i, room, 0, 0, neighbours - 1 - i])]),
-  );
-  const dims = [block, m, height, width + neighbours - 1];
-  return blockedKernel(b, b.op("Concat", shifted, { axis: 0 }), dims, block);
+  const [lanes, columns, numbers] = [block / neighbours, width + neighbours - 1, m * c * height * width];
+  const order = Array.from({ length: m * height * columns * block }, (_, i) => {
+    const [lane, input] = [i % block, Math.floor(i / block) % block];
+    const [column, rest] = [Math.floor(i / block ** 2) % columns, Math.floor(i / block ** 2 / columns)];
+    const [row, inputs] = [rest % height, Math.floor(rest / height)];
+    const [channel, x] = [lane % lanes, column - Math.floor(lane / lanes)];
+    if (channel >= c || x < 0 || x >= width) return numbers;
+    return (((inputs * block + input) * c + channel) * height + height - 1 - row) * width + width - 1 - x;
+  });
+  const flat = b.op("Reshape", [w, b.ints([-1])]);
+  const zero = b.initializer("zero", float32([1], [0]));
+  const kernel = picked(b, b.op("Concat", [flat, zero], { axis: 0 }), numbers + 1, order);
+  return b.op("Reshape", [kernel, b.ints([block, m, height, columns])]);
 }

@@ -66,9 +66,12 @@ export const greyConvGradWeight: Lowering = {
     const [x = "", dy = ""] = node.inputs;
     const image = paddedImages(b, layouts, x, axes, n);
     const { strides = [], dilations = [] } = stepAttributes(axes);
-    const maps = b.op("Reshape", [layouts.at(dy, { dims: yDims, lanes: "images" }), b.ints([filters, n, -1])]);
-    const sums = split(b, maps, filters).map((map) =>
-      blockedConv(b, [image, b.op("Reshape", [map, b.ints([n, 1, ...windows])])], {
+    const maps = b.op("Reshape", [
+      layouts.at(dy, { dims: yDims, lanes: "images" }),
+      b.ints([filters * n, 1, ...windows]),
+    ]);
+    const sums = split(b, maps, filters, n).map((map) =>
+      blockedConv(b, [image, map], {
         kernel: windows,
         strides: dilations,
         dilations: strides,
@@ -99,11 +102,11 @@ function perFilter(
   const numbers = b.op("Reshape", [value, b.ints([filters, 1, -1, 1])]);
   const size = dims.reduce((product, dim) => product * dim, 1);
   const repeated = b.op("Expand", [numbers, b.ints([filters, n / block, size, block])]);
-  const shape = dims.length === 0 ? [n] : [n, 1, ...dims];
-  return split(b, repeated, filters).map((part) => b.op("Reshape", [part, b.ints(shape)]));
+  const all = b.op("Reshape", [repeated, b.ints(dims.length === 0 ? [filters * n] : [filters * n, 1, ...dims])]);
+  return split(b, all, filters, n);
 }
 
-/** One value for each place on the first axis. */
-function split(b: GraphBuilder, value: string, parts: number): string[] {
-  return parts === 1 ? [value] : b.ops("Split", [value, b.ints(Array<number>(parts).fill(1))], parts, { axis: 0 });
+/** So many values of `length` places on the first axis. */
+function split(b: GraphBuilder, value: string, parts: number, length: number): string[] {
+  return parts === 1 ? [value] : b.ops("Split", [value, b.ints(Array<number>(parts).fill(length))], parts, { axis: 0 });
 }
