@@ -8,6 +8,7 @@
 import type { z } from "zod";
 import type { Progress } from "../core/progress.js";
 import type { RuntimeOptions } from "../runtime/session.js";
+import type { Workload } from "../training/devices.js";
 import { type GivenFlags, readFlags } from "./flags.js";
 
 /** A word on the command line that is no flag: MODEL.onnx. */
@@ -24,6 +25,9 @@ export interface ExtraFlags {
   readonly schema: z.ZodObject;
 }
 
+/** A network that a command is about to train, or to ask. */
+export type Network = Omit<Workload, "trains">;
+
 /** What every command is called with. */
 export interface Call<Flags> {
   /** One for each argument of the command; undefined where an optional one was left out. */
@@ -36,7 +40,8 @@ export interface Call<Flags> {
    */
   readonly read: <Schema extends z.ZodObject>(schema: Schema) => z.infer<Schema>;
   readonly seed: number;
-  readonly runtime: RuntimeOptions;
+  /** Where models run: as the flags say, and for `--device auto` where `network`, what is going to run, is quickest. */
+  readonly runtimeFor: (network: Network) => Promise<RuntimeOptions>;
   /** Whether what exists may be overwritten. */
   readonly force: boolean;
   readonly progress: Progress;

@@ -14,7 +14,7 @@ export const commonFlags = z.object({
   device: z
     .enum([...devices, "auto"])
     .default("cpu")
-    .describe("where models run; auto: tries them all and takes the quickest"),
+    .describe("where models run; auto: tries the network on all and takes the quickest"),
   tuning: z
     .enum(tunings)
     .optional()

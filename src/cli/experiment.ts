@@ -9,8 +9,10 @@ import { type ReproduceOptions, type ReproduceSpec, reproduce } from "../experim
 import type { Result } from "../experiments/result.js";
 import { renderReport } from "../report/report.js";
 import { answer, type MarkSummary, summarise } from "../report/summary.js";
+import type { RuntimeOptions } from "../runtime/session.js";
 import type { Call, Outcome } from "./command.js";
 import { chosenJobs } from "./jobs.js";
+import { newNetwork } from "./network.js";
 import { percent, points, table } from "./output.js";
 import { exists, requireFolder, requireWritable } from "./outputs.js";
 
@@ -30,9 +32,10 @@ export async function runExperiment(
   for (const seed of spec.seeds) attackerSubset({ dataset, fraction, seed });
   await requireFolder(out);
   const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
-  const earlier = await earlierResult(paths, spec, call);
+  const runtime = await call.runtimeFor(newNetwork(spec));
+  const earlier = await earlierResult(paths, spec, { force: call.force, runtime });
   if (earlier !== undefined) progress.note(`${out} holds this result already; only the report is drawn again`);
-  const result = earlier ?? (await reproduce(spec, experimentOptions(call, out)));
+  const result = earlier ?? (await reproduce(spec, experimentOptions(call, out, runtime)));
 
   if (earlier === undefined) {
     await writeFileAtomic(paths.result, Buffer.from(`${JSON.stringify(result, undefined, 1)}\n`), { force: true });
@@ -45,8 +48,12 @@ export async function runExperiment(
   };
 }
 
-function experimentOptions(call: Call<{ readonly jobs?: number | undefined }>, out: string): ReproduceOptions {
-  const { runtime, progress, signal, typed: command } = call;
+function experimentOptions(
+  call: Call<{ readonly jobs?: number | undefined }>,
+  out: string,
+  runtime: RuntimeOptions,
+): ReproduceOptions {
+  const { progress, signal, typed: command } = call;
   return { runtime, progress, signal, out, command, jobs: chosenJobs(call.flags.jobs, runtime) };
 }
 
@@ -54,7 +61,7 @@ function experimentOptions(call: Call<{ readonly jobs?: number | undefined }>, o
 async function earlierResult(
   paths: { readonly result: string; readonly report: string },
   spec: ReproduceSpec,
-  { force, runtime }: Pick<Call<unknown>, "force" | "runtime">,
+  { force, runtime }: { readonly force: boolean; readonly runtime: RuntimeOptions },
 ): Promise<Result | undefined> {
   if (await exists(paths.result)) {
     const found = await readResult(paths.result).catch((error) => (force ? undefined : Promise.reject(error)));

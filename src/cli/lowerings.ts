@@ -137,7 +137,7 @@ function dimensionsOf(node: Node): Pick<LayerLowering, "image" | "kernel" | "str
 }
 
 /** The shape of the images that a model takes, from its input. */
-function imageShapeOf(model: Model): ImageShape {
+export function imageShapeOf(model: Model): ImageShape {
   const [input] = model.graph.inputs;
   const { layout } = resolvePreprocessing(model.preprocessing, input?.dims);
   const [, ...dims] = input?.dims ?? [];

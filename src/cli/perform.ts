@@ -6,6 +6,7 @@ import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
 import { secretSeed } from "../core/random.js";
 import type { RuntimeOptions } from "../runtime/session.js";
+import type { Workload } from "../training/devices.js";
 import type { Command, CommonFlags } from "./command.js";
 import { commonFlags } from "./common.js";
 import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
@@ -45,12 +46,12 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   const progress = common.quiet
     ? { ...silent, end: () => {} }
     : terminalProgress({ output: process.stderr, unit: command.unit });
-  const computes = hasEffect("device", command.common ?? {});
   const outcome = await interruptible(async (signal) =>
     command.run(given, {
       args: place.processedArgs,
       seed: command.common?.random === "secret" && given.seed === undefined ? secretSeed() : common.seed,
-      runtime: await runtimeOf(common, computes, (line) => progress.note(line)),
+      runtimeFor: (network) =>
+        runtimeOf(common, { ...network, trains: command.common?.computes === "trains" }, (line) => progress.note(line)),
       force: common.force,
       progress,
       signal,
@@ -67,19 +68,19 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
 async function runtimeOf(
   { device, threads, tuning }: z.infer<typeof commonFlags>,
-  computes: boolean,
+  work: Workload,
   note: (line: string) => void,
 ): Promise<RuntimeOptions> {
   const rest = { ...(threads === undefined ? {} : { threads }), ...(tuning === undefined ? {} : { tuning }) };
   if (device !== "auto") return { device, ...rest };
-  if (!computes) return rest;
-  const { quickest, tryDevices } = await import("../runtime/devices.js");
-  const trials = await tryDevices(rest);
+  const { quickest, TRIAL_IMAGES, tryDevices } = await import("../training/devices.js");
+  const trials = await tryDevices(work, rest);
   const picked = quickest(trials);
   const told = trials.map(({ device: tried, milliseconds }) =>
-    milliseconds === undefined ? `${tried} not here` : `${tried} ${milliseconds.toPrecision(3)} ms`,
+    milliseconds === undefined ? `${tried} does not run it` : `${tried} ${milliseconds.toPrecision(3)} ms`,
   );
-  note(`device: ${picked} (a product of two 1024 x 1024 matrices: ${told.join(", ")})`);
+  const tried = work.trains ? `a training step on ${TRIAL_IMAGES} images` : `answers to ${TRIAL_IMAGES} images`;
+  note(`device: ${picked} (${tried}: ${told.join(", ")})`);
   return { device: picked, ...rest };
 }
 

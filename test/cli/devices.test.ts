@@ -16,14 +16,21 @@ beforeAll(async () => {
 });
 afterAll(work.remove);
 
-test("auto picks a device, says which and why, and goes on", async () => {
+test("auto tries the network on each device, says which it picks and why, and goes on", async () => {
   const { status, stdout, stderr } = await wildmark(folder, `${EVALUATE} --device auto --json`);
   expect(status, stderr).toBe(0);
-  expect(stderr).toMatch(/device: (cpu|webgpu|cuda) \(a product of two 1024 x 1024 matrices: cpu [\d.e+]+ ms, webgpu /);
+  expect(stderr).toMatch(/device: (cpu|webgpu|cuda) \(answers to 64 images: cpu [\d.e+-]+ ms, webgpu /);
   expect(JSON.parse(stdout)).toHaveProperty("accuracy");
 });
 
-test("auto of a command that computes nothing tries nothing", async () => {
+test("auto of training tries a step of training", async () => {
+  const train = "train --dataset digits --limit 64 --test-limit 20 --epochs 1 --out new.onnx --device auto";
+  const { status, stderr } = await wildmark(folder, train);
+  expect(status, stderr).toBe(0);
+  expect(stderr).toMatch(/device: (cpu|webgpu|cuda) \(a training step on 64 images: cpu [\d.e+-]+ ms, webgpu /);
+});
+
+test("auto of a command that runs no network tries nothing", async () => {
   const { status, stderr } = await wildmark(folder, "list marks --device auto");
   expect(status).toBe(0);
   expect(stderr).toBe("");

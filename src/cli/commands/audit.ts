@@ -15,9 +15,10 @@ import { isFinished } from "../../experiments/store.js";
 import { readKey } from "../../ownership/key.js";
 import { formatPValue } from "../../ownership/verdict.js";
 import { removalMethods } from "../../removal/registry.js";
+import type { RuntimeOptions } from "../../runtime/session.js";
 import { type AuditSummary, type Square, stateWords, summariseAudit } from "../../report/audit/summary.js";
 import { renderReport } from "../../report/report.js";
-import { type Call, type CommandFile, defineCommand, type Outcome } from "../command.js";
+import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { chosenJobs, jobsFlag } from "../jobs.js";
 import { modelFlags, openModel } from "../model.js";
@@ -65,8 +66,6 @@ const flags = z.object({
   ...modelFlags,
 });
 
-type AuditCall = Call<z.infer<typeof flags>>;
-
 export const command: CommandFile = () =>
   defineCommand({
     name: "audit",
@@ -88,7 +87,6 @@ export const command: CommandFile = () =>
         args: [path = ""],
         flags: { key: keyPath, out, dryRun, alpha, ...chosen },
         progress,
-        runtime,
         seed,
         force,
       } = call;
@@ -101,11 +99,12 @@ export const command: CommandFile = () =>
       const seeds = Array.from({ length: chosen.seeds }, (_, i) => seed + i);
       const more = epochs === undefined ? {} : { epochs };
       const spec = auditSpec({ model, key, dataset, methods, controls, budgets, seeds, reactivation, ...more });
-      if (dryRun) return listed(spec, out, call);
+      const runtime = await call.runtimeFor({ model, ...dataset.train });
+      if (dryRun) return listed(spec, out, runtime);
 
       await requireFolder(out);
       const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
-      const earlier = await earlierAudit(paths, spec, call);
+      const earlier = await earlierAudit(paths, spec, { alpha, runtime, force });
       if (earlier !== undefined) progress.note(`${out} holds this audit already; only the report is drawn again`);
       const options = { runtime, progress, signal: call.signal, command: call.typed, names, alpha, force };
       const audit = earlier ?? (await runAudit(spec, { ...options, out, jobs: chosenJobs(jobs, runtime) }));
@@ -131,7 +130,7 @@ export const command: CommandFile = () =>
 async function earlierAudit(
   paths: { readonly result: string; readonly report: string },
   spec: AuditSpec,
-  { flags: { alpha }, force, runtime }: AuditCall,
+  { alpha, runtime, force }: { readonly alpha: number; readonly runtime: RuntimeOptions; readonly force: boolean },
 ): Promise<AuditResult | undefined> {
   if (!(await exists(paths.result))) {
     if (!force && (await exists(paths.report))) await requireWritable(paths.report, false);
@@ -154,7 +153,7 @@ async function earlierAudit(
 }
 
 /** What would be run. */
-async function listed(spec: AuditSpec, out: string, { runtime }: AuditCall): Promise<Outcome> {
+async function listed(spec: AuditSpec, out: string, runtime: RuntimeOptions): Promise<Outcome> {
   const { cells, skipped } = planAudit(spec);
   const finished = await Promise.all(
     cells.map(({ address }) => isFinished(cellFolder(out), attackCell(spec, address, { runtime }))),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { benchDocument } from "../../experiments/bench.js";
 import { benchFlags, benchPaths, openBench, outcomeTable, tally, tallyText, writeBench } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { newNetwork } from "../network.js";
 import { requireFolder } from "../outputs.js";
 
 export const command: CommandFile = () =>
@@ -16,9 +17,10 @@ export const command: CommandFile = () =>
     flags: z.object(benchFlags),
     common: { computes: true },
     examples: [["wildmark bench report wildmark-bench-mnist", ""]],
-    async run({ args: [path = ""], flags, progress, runtime, typed }) {
+    async run({ args: [path = ""], flags, progress, runtimeFor, typed }) {
       const { spec, out } = await openBench(path, flags, progress);
       await requireFolder(out);
+      const runtime = await runtimeFor(newNetwork(spec));
       const result = await benchDocument(spec, { out, runtime, command: typed });
       const findings = await writeBench(out, result);
       const paths = benchPaths(out);

@@ -7,6 +7,7 @@ import { cellsUnderWay, estimateCells, finishedSeconds } from "../../experiments
 import { cellRuntime } from "../../experiments/run-cells.js";
 import { benchFlags, openBench, tally, tallyText } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { newNetwork } from "../network.js";
 import { count, indented, table } from "../output.js";
 import { clock } from "../progress.js";
 
@@ -18,9 +19,10 @@ export const command: CommandFile = () =>
     flags: z.object(benchFlags),
     common: { computes: true },
     examples: [["wildmark bench status wildmark-bench-mnist", ""]],
-    async run({ args: [path = ""], flags, progress, runtime }) {
+    async run({ args: [path = ""], flags, progress, runtimeFor }) {
       const { spec, out } = await openBench(path, flags, progress);
       const plan = planBench(spec);
+      const runtime = await runtimeFor(newNetwork(spec));
       const workshop = { spec, out, run: { runtime: cellRuntime(runtime) } };
       const result = await benchDocument(spec, { out, runtime });
       const finished = await finishedSeconds(workshop, plan);

@@ -21,6 +21,7 @@ import {
 } from "../bench.js";
 import { type Call, type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { chosenJobs, jobsFlag } from "../jobs.js";
+import { newNetwork } from "../network.js";
 import { count, table } from "../output.js";
 import { exists, requireFolder } from "../outputs.js";
 import { clock } from "../progress.js";
@@ -63,7 +64,6 @@ export const command: CommandFile = () =>
         args: [path = ""],
         flags: chosen,
         progress,
-        runtime,
         signal,
         typed,
         force,
@@ -76,6 +76,7 @@ export const command: CommandFile = () =>
       await requireFolder(out);
       if (!force) await requireSameSubject(bench);
       await keepSpec(bench);
+      const runtime = await call.runtimeFor(newNetwork(spec));
       const jobs = chosenJobs(chosen.jobs, runtime);
       const options = { runtime, progress, signal, out, command: typed, jobs };
       const result = await runBench(spec, { ...options, ...(shard === undefined ? {} : { shard }) });
@@ -109,7 +110,8 @@ async function requireSameSubject({ spec, out }: OpenBench): Promise<void> {
 /** What would be run. */
 async function listed(bench: OpenBench, shard: Shard | undefined, call: BenchCall): Promise<Outcome> {
   const { spec, out } = bench;
-  const { runtime, flags: chosen } = call;
+  const { flags: chosen } = call;
+  const runtime = await call.runtimeFor(newNetwork(spec));
   const plan = planBench(spec);
   const workshop = { spec, out, run: { runtime: cellRuntime(runtime) } };
   const finished = await finishedSeconds(workshop, plan);

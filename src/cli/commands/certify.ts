@@ -42,7 +42,7 @@ export const command: CommandFile = () =>
       ["wildmark certify marked.onnx --key mark.safetensors --weight-noise 0.01", "any other"],
       ["wildmark certify marked.onnx --key mark.safetensors --moved cleaned.onnx", "and how far an attack went"],
     ],
-    async run({ args: [path = ""], flags: given, seed, runtime, progress, signal }) {
+    async run({ args: [path = ""], flags: given, seed, runtimeFor, progress, signal }) {
       const { key: keyPath, weightNoise, draws, confidence, least, moved, ...said } = given;
       const key = await readKey(keyPath);
       const sigma = weightNoise ?? noiseOf(key);
@@ -54,6 +54,7 @@ export const command: CommandFile = () =>
       };
       const model = await open(path);
       const distance = moved === undefined ? undefined : weightDistance(model, await open(moved), key);
+      const runtime = await runtimeFor({ model, ...key });
       const random = randomStream(seed, "certificate");
       const smoothing = { sigma, draws, confidence, least, random, runtime, progress, signal };
       const certificate = await certifyModel(model, key, smoothing);

@@ -23,6 +23,7 @@ import {
   requireSidecarWritable,
   trainFromFlag,
 } from "../model.js";
+import { newNetwork } from "../network.js";
 import { percent, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
 
@@ -88,6 +89,8 @@ export const command: CommandFile = (words) => {
       if (given !== undefined) {
         requireFit(given, path ?? "", { what: `the images of ${dataset.id}`, shape, classes });
       }
+      const network = given === undefined ? newNetwork({ architecture, dataset }) : { model: given, shape, classes };
+      const runtime = await call.runtimeFor(network);
       const marked = await markModel(
         {
           dataset,
@@ -98,7 +101,7 @@ export const command: CommandFile = (words) => {
           options,
           seed,
         },
-        { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
+        { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );
       const bytes = encodeModel(marked.model);
       // The key goes first: a marked model without its key would be worth nothing.

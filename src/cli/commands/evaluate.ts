@@ -26,11 +26,12 @@ export const command: CommandFile = () =>
       ["wildmark evaluate model.onnx --dataset digits", ""],
       ["wildmark evaluate model.onnx --dataset mnist --json", "for programs"],
     ],
-    async run({ args: [path = ""], flags, runtime, progress }) {
+    async run({ args: [path = ""], flags, runtimeFor, progress }) {
       const model = await openModel(path, flags, progress);
       const dataset = await loadChosen(flags, progress);
       const { shape, classes, count, labels } = dataset.test;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
+      const runtime = await runtimeFor({ model, shape, classes });
       const accuracy = agreement(await answers(model, dataset.test, runtime), labels);
       const correct = Math.round(accuracy * count);
       const atChance = isAtChance(correct, dataset.test);

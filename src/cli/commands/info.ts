@@ -10,7 +10,7 @@ import type { ValueInfo } from "../../onnx/graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords } from "../../onnx/preprocessing.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
+import { imageShapeOf, layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
 import { modelFlags, openModel } from "../model.js";
 import { count, indented, table } from "../output.js";
 
@@ -36,13 +36,13 @@ export const command: CommandFile = () =>
         .default(false)
         .describe("with --tuning: measure what was not measured on this machine, and keep it"),
     }),
-    common: { computes: true },
+    common: { computes: "trains" },
     examples: [
       ["wildmark info model.onnx", ""],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
       ["wildmark info model.onnx --tuning --measure", "the lowering of each layer, measured on this machine"],
     ],
-    async run({ args: [path = ""], flags, runtime, progress, signal }) {
+    async run({ args: [path = ""], flags, runtimeFor, progress, signal }) {
       if (flags.measure && !flags.tuning) throw new WildmarkError("usage", "info: --measure goes with --tuning.");
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
@@ -53,6 +53,9 @@ export const command: CommandFile = () =>
       const text = inWords(file, read, description);
       if (!flags.tuning) return { document, text };
       const { rows, measure } = flags;
+      // Where the file does not say how many classes there are, one column of targets stands for all.
+      const classes = description.classifier?.classes ?? 1;
+      const runtime = await runtimeFor({ model, shape: imageShapeOf(model), classes });
       const options = { rows, measure, runtime, watch: watchOf(progress, signal) };
       const lowerings = await layerLowerings(model, options);
       return {

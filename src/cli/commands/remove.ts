@@ -96,7 +96,13 @@ export const command: CommandFile = (words) => {
       const followed = reactivate ? { reactivation: REACTIVATION } : {};
       const removal = { model, dataset, method: picked, fraction, seed, ...share };
       requireAttackerImages(removal);
-      const run = { ...call, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) };
+      const runtime = await call.runtimeFor({ model, shape, classes });
+      const run = {
+        ...call,
+        runtime,
+        ...(trainFrom === undefined ? {} : { trainFrom }),
+        onEpoch: noteEpochs(progress),
+      };
       const cleaned = await removeMark(key === undefined ? removal : { ...removal, key, ...followed }, run);
       const bytes = encodeModel(cleaned.model);
       await writeModelFile(out, cleaned.model, { force });

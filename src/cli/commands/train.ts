@@ -10,6 +10,7 @@ import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
+import { newNetwork } from "../network.js";
 import { percent } from "../output.js";
 import { requireWritable } from "../outputs.js";
 
@@ -44,7 +45,11 @@ export const command: CommandFile = (words) => {
       const dataset = await loadChosen(data, call.progress);
       const { model, accuracy, epochs } = await trainModel(
         { dataset, architecture, seed, options: chosen },
-        { ...call, onEpoch: noteEpochs(call.progress) },
+        {
+          ...call,
+          runtime: await call.runtimeFor(newNetwork({ architecture, dataset })),
+          onEpoch: noteEpochs(call.progress),
+        },
       );
       const bytes = encodeModel(model);
       await writeFileAtomic(out, bytes, { force });

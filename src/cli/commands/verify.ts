@@ -60,13 +60,14 @@ export const command: CommandFile = () =>
         "ranked among the models of a folder: 19 or more for the usual level 0.05",
       ],
     ],
-    async run({ args: [path = ""], flags: given, runtime, progress }) {
+    async run({ args: [path = ""], flags: given, runtimeFor, progress }) {
       const { key: keyPath, alpha, confidence, unmarked: listed, keysTried, commitment, salt, ...said } = given;
       const key = await committedKey(keyPath, commitment, salt);
       const model = await openModel(path, said, progress);
       requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
       const unmarked = listed === undefined ? undefined : await openUnmarked(listed, said, progress);
       if (unmarked !== undefined) requireUnmarked(model, key, unmarked);
+      const runtime = await runtimeFor({ model, ...key });
       const verdict = await verifyModel(model, key, {
         runtime,
         alpha,
