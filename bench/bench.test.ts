@@ -11,7 +11,7 @@ import { findArchitecture, newModel } from "../src/models/registry.js";
 import { cases, lenetSteps, type Setting, wildEpochs } from "./cases.js";
 import { type Contestant, race } from "./contest.js";
 import { countFlops } from "./flops.js";
-import { runMatch } from "./match.js";
+import { type MatchResult, runMatch } from "./match.js";
 import { readOptions } from "./options.js";
 import { type Peak, peakContestant } from "./peak.js";
 import { describeMatch } from "./report.js";
@@ -100,6 +100,11 @@ describe("without PyTorch", () => {
   });
 });
 
+function described(result: MatchResult): string {
+  const [first] = cases;
+  return first === undefined ? "" : describeMatch(first, result, "cpu");
+}
+
 test("sides that do different work are told apart, and both are released", async () => {
   const log: string[] = [];
   const prepared = {
@@ -118,8 +123,12 @@ test("sides that do different work are told apart, and both are released", async
   expect(result.agreement?.sound).toBe(false);
   expect(result.ratio).toBe(1);
   expect(result.wildmark.gflops).toBe(2000);
-  const [first] = cases;
-  expect(first === undefined ? "" : describeMatch(first, result, "cpu")).toContain("NOT THE SAME WORK");
+  expect(described(result)).toContain("NOT THE SAME WORK");
+  const slowed = { min: 8, median: 45, gflops: 1, share: 0, milliseconds: [] };
+  expect(described({ ...result, torch: slowed })).toMatch(
+    /of least times [\d.]+\n.*UNSTEADY: PyTorch's median is 5\.6/,
+  );
+  expect(described({ ...result, torch: { ...slowed, median: 9 } })).not.toContain("UNSTEADY");
   expect(log.slice(-2)).toEqual(["wildmark released", "torch released"]);
 });
 
