@@ -99,6 +99,9 @@ describe("the summary", () => {
   test("costs are those of the method: images of both kinds, time, and what came back", () => {
     expect(costsOf(summary, 0, 0.1)).toMatchObject({ labelled: 6000, unlabelled: 0, returned: 0, of: 5 });
     expect(costsOf(summary, 2, 0.1)).toMatchObject({ labelled: 0, unlabelled: 6000 });
+    // Content in every seed, unrelated in none; distillation is too dear for either.
+    expect(costsOf(summary, 0, 0.1)).toMatchObject({ removed: 5, tried: 10 });
+    expect(costsOf(summary, 2, 0.1)).toMatchObject({ removed: 0, tried: 10 });
   });
 });
 
@@ -133,6 +136,15 @@ test("a remover that costs far more than is acceptable stands at the end of the 
   const far = ticksOf(0.4);
   expect(far.some((text) => /, 40\.\d\d →$/.test(text))).toBe(true);
   expect(far).not.toContain("40");
+});
+
+test("what removes most, at the lowest price, stands first in the table of budgets", () => {
+  const { document } = parseHTML(renderReport(bench));
+  const rows = [...document.querySelectorAll("table.reach tbody tr")].map((row) => row.textContent ?? "");
+  expect(rows[0]).toMatch(/^WILD-JS0 of 10.*5 of 10/);
+  expect(rows.at(-1)).toMatch(/^Distillation0 of 10/);
+  const one = parseHTML(renderReport(sampleBench({ budgets: [0.1] }))).document;
+  expect(one.querySelector("table.reach")).toBeNull();
 });
 
 describe("tables", () => {

@@ -69,15 +69,39 @@ function data(bench: BenchResult, summary: BenchSummary): Markup {
   return panels(
     "How much data it takes",
     budgetPanels(bench, summary, "page"),
+    reachTable(bench, summary),
     html`<b>Retention against the attacker's share of the training data.</b> Lines are means over seeds, bands 95 % bootstrap intervals of the mean; dashed
 lines are controls.`,
   );
+}
+
+/** Removers that remove most first, over all budgets; the cheaper of equals. */
+function reachTable({ removers, budgets, acceptableDrop }: BenchResult, summary: BenchSummary): Markup {
+  const rows = removers
+    .map(({ name }, remover) => ({ name, cells: budgets.map((fraction) => costsOf(summary, remover, fraction)) }))
+    .map((row) => ({
+      ...row,
+      removed: row.cells.reduce((sum, cell) => sum + (cell?.removed ?? 0), 0),
+      drop: row.cells.reduce((sum, cell) => sum + (cell?.drop ?? 0), 0),
+    }))
+    .toSorted((a, b) => b.removed - a.removed || a.drop - b.drop);
+  return html`<div class="scroll"><table class="data reach">
+<caption>From how many marked models each remover took the mark for at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy, of how many it was tried on; beside that, its mean drop in points.</caption>
+<thead><tr><th>Remover</th>${budgets.map((fraction) => html`<th class="number" colspan="2">${shortPercent(fraction)}</th>`)}</tr></thead><tbody>
+${rows.map(({ name, cells }) => html`<tr><th scope="row">${name}</th>${cells.map(reachCell)}</tr>\n`)}</tbody></table></div>
+`;
+}
+
+function reachCell(costs: ReturnType<typeof costsOf>): Markup {
+  if (costs === undefined) return html`<td class="number">–</td><td></td>`;
+  return html`<td class="number">${costs.removed} of ${costs.tried}</td><td class="number price">${points(costs.drop)}</td>`;
 }
 
 function price(bench: BenchResult, summary: BenchSummary): Markup {
   return panels(
     "What it costs",
     paretoPanels(bench, summary, "page"),
+    undefined,
     html`<b>Accuracy drop against retention</b> with ${shortPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
 steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture. Hollow shapes are
 controls.`,
@@ -90,6 +114,7 @@ function comeback(bench: BenchResult, summary: BenchSummary): Markup {
   return panels(
     "Whether marks come back",
     reactivationPanels(bench, summary, "page"),
+    undefined,
     html`<b>Re-activation</b> with ${shortPercent(summary.focus)} of the data: from the dot (after removal) to the arrow's head (after ${count(reactivation.steps)} steps of tuning on
 clean training images, batches of ${reactivation.batch}, rate ${reactivation.learningRate}; after Ngo et al., arXiv:2501.02704), means over seeds.`,
   );
@@ -98,11 +123,12 @@ clean training images, batches of ${reactivation.batch}, rate ${reactivation.lea
 /** Wider figures stand two in a row. */
 const WIDEST_OF_THREE = 480;
 
-function panels(title: string, figures: readonly Figure[], caption: Content): Markup {
+/** @param before stands above the figures. */
+function panels(title: string, figures: readonly Figure[], before: Content, caption: Content): Markup {
   const [first] = figures;
   if (first === undefined) return html``;
   return html`<section><h2>${title}</h2>
-<figure><div class="panels${first.width > WIDEST_OF_THREE ? " wide" : figures.length < 3 && " few"}">
+${before}<figure><div class="panels${first.width > WIDEST_OF_THREE ? " wide" : figures.length < 3 && " few"}">
 ${figures.map(({ svg }) => html`${raw(svg)}\n`)}</div>
 <figcaption>${caption}</figcaption></figure></section>
 `;

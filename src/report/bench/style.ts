@@ -8,5 +8,8 @@ export const BENCH_STYLE = `
 .wide { overflow-x: auto; }
 .ranks td.tied::before { content: "= "; color: var(--faint); }
 .ranks tr.tied th, .ranks tr.best th { font-weight: 650; }
+table.reach { min-width: 0; margin-bottom: 1.6rem; }
+.reach tbody .number, .reach thead .number { padding-left: 1.6rem; }
+.reach tbody .price { padding-left: 0; color: var(--faint); min-width: 3.2em; }
 details pre { max-height: 26rem; overflow: auto; font: .78rem/1.45 var(--mono); background: var(--soft); padding: 10px 12px; }
 `;

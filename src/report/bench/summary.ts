@@ -287,8 +287,11 @@ function count(n: number, of: number): string {
   return `${n} of ${of}`;
 }
 
-/** What a remover costs and whether its work lasts, over all fair cells with one budget. */
+/** What a remover achieves, what it costs and whether its work lasts, over all fair cells with one budget. */
 export interface Costs {
+  /** From how many of the marked models it removed the mark at an acceptable price. */
+  readonly removed: number;
+  readonly tried: number;
   readonly labelled: number;
   readonly unlabelled: number;
   /** Median time of the method, in seconds. */
@@ -300,11 +303,14 @@ export interface Costs {
 }
 
 export function costsOf({ squares }: Pick<BenchSummary, "squares">, remover: number, fraction: number) {
-  const runs = squares.filter((s) => s.remover === remover && s.fraction === fraction).flatMap((s) => s.runs);
+  const own = squares.filter((s) => s.remover === remover && s.fraction === fraction);
+  const runs = own.flatMap((s) => s.runs);
   const [first] = runs;
   if (first === undefined) return undefined;
   const gone = runs.filter((run) => !run.judgement.owned && run.reactivated !== undefined);
   const costs: Costs = {
+    removed: own.reduce((sum, square) => sum + square.removed, 0),
+    tried: runs.length,
     ...first.images,
     seconds: median(runs.map(({ seconds }) => seconds)),
     drop: mean(runs.map(({ accuracyDrop }) => accuracyDrop)),
