@@ -11,7 +11,7 @@ import { writeModelFile } from "../../onnx/model-file.js";
 import { keySha256, writeKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
-import { findMark, markSchemes } from "../../watermarks/registry.js";
+import { type ChosenMark, findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { abstractFlag, abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { noteEpochs } from "../epochs.js";
@@ -124,7 +124,7 @@ export const command: CommandFile = (words) => {
           epochs: marked.epochs,
         },
         text: [
-          inWords(marked),
+          inWords(marked, mark),
           `Model: ${out}\nKey:   ${keyPath} (secret: whoever has it can find and remove the mark)`,
         ].join("\n\n"),
       };
@@ -144,9 +144,10 @@ function refuseModelFlags(trainFrom: string | undefined, said: ModelFlags): void
   });
 }
 
-function inWords({ accuracyBefore, measured, verdict }: MarkedModel): string {
+function inWords({ accuracyBefore, measured, verdict }: MarkedModel, mark: ChosenMark): string {
   const [sentence] = describeVerdict(verdict);
-  const weak = `The mark took hold on ${percent(measured.retention)} of its triggers only: raise --epochs or --triggers-per-batch.`;
+  const weights = "weight" in mark.options ? ", --weight" : "";
+  const weak = `The mark took hold on ${percent(measured.retention)} of its triggers only: raise --epochs, --learning-rate${weights} or --triggers-per-batch.`;
   return [
     `${sentence}.`,
     table([
