@@ -6,7 +6,7 @@ import type { MatchResult, Times } from "./match.js";
 import type { ScalingResult } from "./scaling.js";
 
 /**
- * Times that differ more say something of the machine: where a virtual one packs its threads onto one core, steps of
+ * Times that differ more say something of the machine: on a virtual one whose sleeping threads seem to wake late, steps of
  * PyTorch's that take 8 ms took 50 for whole runs.
  */
 const UNSTEADY = 2;
