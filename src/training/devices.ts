@@ -42,13 +42,13 @@ const PATIENCE_MS = 60_000;
 
 /** Tries every device that ONNX Runtime can have, one after another. */
 export async function tryDevices(
-  { model, ...work }: Workload,
+  { model, shape, classes, trains }: Workload,
   options: Omit<RuntimeOptions, "device"> = {},
 ): Promise<readonly DeviceTrial[]> {
-  const bytes = encodeModel(model);
+  const order = { bytes: encodeModel(model), shape, classes, trains };
   const trials: DeviceTrial[] = [];
   for (const device of devices) {
-    trials.push({ device, milliseconds: await timeElsewhere({ ...work, bytes, options: { ...options, device } }) });
+    trials.push({ device, milliseconds: await timeElsewhere({ ...order, options: { ...options, device } }) });
   }
   return trials;
 }

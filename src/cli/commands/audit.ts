@@ -99,7 +99,7 @@ export const command: CommandFile = () =>
       const seeds = Array.from({ length: chosen.seeds }, (_, i) => seed + i);
       const more = epochs === undefined ? {} : { epochs };
       const spec = auditSpec({ model, key, dataset, methods, controls, budgets, seeds, reactivation, ...more });
-      const runtime = await call.runtimeFor({ model, ...dataset.train });
+      const runtime = await call.runtimeFor({ model, shape: key.shape, classes: key.classes });
       if (dryRun) return listed(spec, out, runtime);
 
       await requireFolder(out);

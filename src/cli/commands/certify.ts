@@ -54,7 +54,7 @@ export const command: CommandFile = () =>
       };
       const model = await open(path);
       const distance = moved === undefined ? undefined : weightDistance(model, await open(moved), key);
-      const runtime = await runtimeFor({ model, ...key });
+      const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
       const random = randomStream(seed, "certificate");
       const smoothing = { sigma, draws, confidence, least, random, runtime, progress, signal };
       const certificate = await certifyModel(model, key, smoothing);

@@ -67,7 +67,7 @@ export const command: CommandFile = () =>
       requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
       const unmarked = listed === undefined ? undefined : await openUnmarked(listed, said, progress);
       if (unmarked !== undefined) requireUnmarked(model, key, unmarked);
-      const runtime = await runtimeFor({ model, ...key });
+      const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
       const verdict = await verifyModel(model, key, {
         runtime,
         alpha,
