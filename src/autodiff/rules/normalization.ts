@@ -33,16 +33,17 @@ export const normalizationRules: GradientRules = {
 
     const meanGradient = needs(2) || training ? channelMean(dy) : undefined;
     const product = centered && (needs(1) || training) ? channelMean(dy, centered) : undefined;
-    const dscale = product && mul(mul(product, inverse), b.scalar(n));
+    const slopes = product && mul(product, inverse);
+    const dscale = slopes && mul(slopes, b.scalar(n));
     const dbias = meanGradient && mul(meanGradient, b.scalar(n));
     if (!needs(0)) return [undefined, dscale, dbias];
     const straight = channelAffine(dy, a);
-    if (!training || centered === undefined || product === undefined || meanGradient === undefined) {
+    if (!training || centered === undefined || slopes === undefined || meanGradient === undefined) {
       return [straight, dscale, dbias];
     }
-    const slope = b.op("Neg", [mul(a, mul(product, mul(inverse, inverse)))]);
-    const shift = b.op("Neg", [mul(a, meanGradient)]);
-    return [channelAffine(centered, slope, shift, straight), dscale, dbias];
+    const minusA = b.op("Neg", [a]);
+    const slope = mul(minusA, mul(slopes, inverse));
+    return [channelAffine(centered, slope, mul(minusA, meanGradient), straight), dscale, dbias];
   },
 };
 
