@@ -6,7 +6,8 @@
  *
  * | operator       | inputs    | output | attributes                                                              |
  * | -------------- | --------- | ------ | ----------------------------------------------------------------------- |
- * | ConvGradInput  | dy, w     | dx     | x_shape, w_shape, y_shape, strides, pads (begins, ends), dilations, group |
+ * | Conv           | x, w [, bias] | y  | x_shape, w_shape, y_shape, strides, pads (begins, ends), dilations, group |
+ * | ConvGradInput  | dy, w     | dx     | the same                                                                |
  * | ConvGradWeight | x, dy     | dw     | the same                                                                |
  * | MaxPoolGrad    | x, y, dy  | dx     | x_shape, y_shape, kernel_shape, strides, pads, dilations                |
  * | AveragePoolGrad| dy        | dx     | x_shape, y_shape, kernel_shape, strides, pads, dilations, count_include_pad |
@@ -19,8 +20,8 @@
  * with the roles of input and output exchanged. Ties in MaxPoolGrad: the whole gradient goes to the first maximum in
  * row-major order of the window, as ONNX's own `Indices` output has it.
  *
- * ReluGrad is dy where y > 0, else 0. The Channel operators are what batch normalisation does to images of dimensions
- * `shape` [N, C, …spatial] with one number a channel [C]: the mean of x, or of x · y, over images and positions;
- * x − mean; scale · x + shift + addend.
+ * Conv is ONNX's own, with its shapes: a device may have something quicker for some of them. ReluGrad is dy where y > 0,
+ * else 0. The Channel operators are what batch normalisation does to images of dimensions `shape` [N, C, …spatial] with one
+ * number a channel [C]: the mean of x, or of x · y, over images and positions; x − mean; scale · x + shift + addend.
  */
 export const WILDMARK_DOMAIN = "wildmark";

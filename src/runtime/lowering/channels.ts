@@ -7,16 +7,19 @@ import type { GraphBuilder } from "../../onnx/builder.js";
 import { intsAttribute, type Node } from "../../onnx/graph.js";
 import type { LoweringContext, LoweringFamily } from "./lowering.js";
 
-export const channelMean = only("ChannelMean", ({ node, b, input }) => {
-  const dims = shapeOf(node);
-  const [, channels = 1] = dims;
-  const square = node.inputs.length > 1 && input(0) === input(1);
-  const value = node.inputs.length > 1 && !square ? b.op("Mul", [input(0), input(1)]) : input(0);
-  return b.op("Mul", [sumOf(b, value, dims, square), b.scalar(channels / elementCount(dims))]);
-});
+export const channelMean = only("ChannelMean", ({ node, b, input, layouts }) =>
+  // Where the forward pass is spelled out, gradients ask for its means again.
+  layouts.once(`mean of ${node.inputs.map((_, i) => input(i)).join(" · ")}`, () => {
+    const dims = shapeOf(node);
+    const [, channels = 1] = dims;
+    const square = node.inputs.length > 1 && input(0) === input(1);
+    const value = node.inputs.length > 1 && !square ? b.op("Mul", [input(0), input(1)]) : input(0);
+    return b.op("Mul", [sumOf(b, value, dims, square), b.scalar(channels / elementCount(dims))]);
+  }),
+);
 
-export const channelCenter = only("ChannelCenter", ({ node, b, input }) =>
-  b.op("Sub", [input(0), spread(b, input(1), shapeOf(node))]),
+export const channelCenter = only("ChannelCenter", ({ node, b, input, layouts }) =>
+  layouts.once(`${input(0)} around ${input(1)}`, () => b.op("Sub", [input(0), spread(b, input(1), shapeOf(node))])),
 );
 
 export const channelAffine = only("ChannelAffine", ({ node, b, input }) => {

@@ -15,6 +15,7 @@ import {
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { blockedConv, convolved, exchangedKernel } from "./blocked.js";
+import { fewPositions, convGradInputByRows as rows } from "./conv-by-rows.js";
 import { neighboursConvGradInput } from "./conv-grad-input-few.js";
 import type { Lowering, LoweringFamily } from "./lowering.js";
 
@@ -159,10 +160,10 @@ function interleaved(
 
 export const convGradInput: LoweringFamily = {
   operator: "ConvGradInput",
-  lowerings: [transposed, rotated, blocked, neighboursConvGradInput],
+  lowerings: [transposed, rotated, blocked, neighboursConvGradInput, rows],
   /**
    * `blocked` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128 images: 1 ms
-   * instead of 2.5). Of the others,
+   * instead of 2.5), `rows` on a GPU where there are few of them. Of the others,
    * `rotated` multiplies once a cell of x, `transposed` once a window, and then has to add up: with padding, where both
    * are about as many, the former took 0.5 to 0.8 of the latter's time; for LeNet's 5×5 kernels without padding, 3 times.
    */
@@ -170,6 +171,7 @@ export const convGradInput: LoweringFamily = {
     if (blocked.supports(node, device, block)) return blocked.name;
     if (neighboursConvGradInput.supports(node, device, block)) return neighboursConvGradInput.name;
     const { xDims, yDims } = convGeometry(node);
+    if (rows.supports(node, device) && fewPositions(yDims)) return rows.name;
     const padded = elementCount(xDims.slice(2)) <= 1.3 * elementCount(yDims.slice(2));
     return padded && rotated.supports(node, device) ? rotated.name : transposed.name;
   },

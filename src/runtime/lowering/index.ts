@@ -4,17 +4,18 @@
  * Each primitive's node gives way, in its place, to the nodes of one lowering; the value keeps its name. Which lowering:
  * the caller's choice (measured, say), else the family's static one. Where the machine has a blocked layout, convolutions
  * bring images into it and whatever can follow stays in it (`blocked-forms.ts`). What other devices lack is spelled out for
- * them (`spelled-out.ts`).
+ * them before (`spelled-out.ts`).
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
 import { convGeometry } from "../../autodiff/windows.js";
 import { graphBuilder } from "../../onnx/builder.js";
-import { describeNode, type Graph, type Node } from "../../onnx/graph.js";
+import { describeNode, type Graph, intsAttribute, type Node } from "../../onnx/graph.js";
 import type { Device } from "../session.js";
 import { averagePoolGrad } from "./average-pool-grad.js";
 import { appendBlocked } from "./blocked-forms.js";
 import { channelAffine, channelCenter, channelMean } from "./channels.js";
+import { conv } from "./conv.js";
 import { convGradInput } from "./conv-grad-input.js";
 import { convGradWeight } from "./conv-grad-weight.js";
 import { layoutsOf } from "./layouts.js";
@@ -24,6 +25,7 @@ import { reluGrad } from "./relu-grad.js";
 import { spelledOut } from "./spelled-out.js";
 
 export const loweringFamilies: readonly LoweringFamily[] = [
+  conv,
   convGradInput,
   convGradWeight,
   maxPoolGrad,
@@ -51,7 +53,8 @@ export interface LowerOptions {
  * The same graph with operators that ONNX Runtime has. Names of inputs, outputs and existing values are kept, but a value
  * that only nodes in blocks read is there in blocks only, under another name.
  */
-export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph {
+export function lowerPrimitives(given: Graph, options: LowerOptions = {}): Graph {
+  const graph = spelledOut(given, options.device ?? "cpu", staticDims(given));
   const b = graphBuilder(graph.name, { from: graph, keepOutputs: true });
   const layouts = layoutsOf(b, options.block);
   const dims = staticDims(graph);
@@ -113,12 +116,11 @@ export function lowerPrimitives(graph: Graph, options: LowerOptions = {}): Graph
     });
   }
   const built = b.build();
-  const lowered = {
+  return {
     ...built,
     nodes: nodes.map((node) => renamed(node, names)),
     opsets: new Map([...built.opsets].filter(([domain]) => domain !== WILDMARK_DOMAIN)),
   };
-  return spelledOut(lowered, options.device ?? "cpu");
 }
 
 /** Dimensions that the graph says: of initialisers, of inputs without free dimensions, and of what primitives read. */
@@ -129,8 +131,11 @@ function staticDims(graph: Graph): Map<string, readonly number[]> {
     if (fixed.length === dims.length) known.set(name, fixed);
   }
   for (const node of graph.nodes) {
-    if (node.domain !== WILDMARK_DOMAIN || node.opType !== "ConvGradWeight") continue;
-    known.set(node.inputs[0] ?? "", convGeometry(node).xDims);
+    if (node.domain !== WILDMARK_DOMAIN) continue;
+    const [first = "", second = ""] = node.inputs;
+    if (node.opType.startsWith("Channel")) known.set(first, intsAttribute(node, "shape") ?? []);
+    if (node.opType === "ConvGradWeight") known.set(first, convGeometry(node).xDims);
+    if (node.opType === "ConvGradInput") known.set(second, convGeometry(node).wDims);
   }
   return known;
 }

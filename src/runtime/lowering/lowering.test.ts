@@ -138,6 +138,22 @@ async function expectAllLowerings(
 describe.each(Object.entries(convCases))("%s", (_, geometry) => {
   const { xDims, wDims, yDims } = geometry;
 
+  test.each(["without bias", "with bias"])("Conv, %s", async (which) => {
+    const x = random("x", xDims);
+    const w = random("w", wDims);
+    const bias = which === "with bias" ? random("bias", [wDims[0] ?? 1]) : undefined;
+    const b = graphBuilder("test");
+    const inputs = [b.input("x", "float32", xDims), b.input("w", "float32", wDims)];
+    if (bias !== undefined) inputs.push(b.input("bias", "float32", bias.dims));
+    b.output(b.op("Conv", inputs, convAttributes(geometry), { domain: WILDMARK_DOMAIN }), "float32", yDims);
+    const channels = yDims[1] ?? 1;
+    const positions = elementCount(yDims.slice(2));
+    const expected = reference
+      .convForward(wide(x), wide(w), geometry)
+      .map((value, i) => value + (bias?.data[Math.floor(i / positions) % channels] ?? 0));
+    await expectAllLowerings(b.build(), { x, w, ...(bias === undefined ? {} : { bias }) }, expected);
+  });
+
   test("ConvGradInput", async () => {
     const dy = random("dy", yDims);
     const w = random("w", wDims);
