@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { canonicalGraph } from "../onnx/canonical.js";
 import { batchNormForTraining } from "./batch-norm.js";
-import { tinyModel } from "./testing/tiny.js";
+import { MOMENTUM, tinyModel } from "./testing/tiny.js";
 
 const graph = canonicalGraph(tinyModel({ batchNorm: true }).graph);
 const normalisations = (nodes: typeof graph.nodes) => nodes.filter((node) => node.opType === "BatchNormalization");
@@ -22,8 +22,8 @@ test("train asks for training mode and for the new statistics, and keeps everyth
   expect(after?.outputs[0]).toBe(before?.outputs[0]);
   expect(after?.attributes).toEqual({ ...before?.attributes, training_mode: { kind: "int", value: 1 } });
   expect(statistics).toEqual([
-    { initializer: "bn.mean", updated: after?.outputs[1] },
-    { initializer: "bn.variance", updated: after?.outputs[2] },
+    { initializer: "bn.mean", updated: after?.outputs[1], kept: MOMENTUM },
+    { initializer: "bn.variance", updated: after?.outputs[2], kept: MOMENTUM },
   ]);
   expect(training.nodes.length).toBe(graph.nodes.length);
 });

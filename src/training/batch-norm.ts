@@ -6,7 +6,7 @@
  * and shift still train). Statistics that nodes share are left as they are in either mode.
  */
 
-import type { Graph } from "../onnx/graph.js";
+import { floatAttribute, type Graph } from "../onnx/graph.js";
 
 export type BatchNormMode = "train" | "frozen";
 
@@ -14,6 +14,8 @@ export type BatchNormMode = "train" | "frozen";
 export interface RunningStatistic {
   readonly initializer: string;
   readonly updated: string;
+  /** The share of the old value that a step keeps. */
+  readonly kept: number;
 }
 
 export function batchNormForTraining(
@@ -34,7 +36,11 @@ export function batchNormForTraining(
       return node;
     }
     const updated = [`${output}/running_mean`, `${output}/running_var`] as const;
-    statistics.push({ initializer: mean, updated: updated[0] }, { initializer: variance, updated: updated[1] });
+    const kept = floatAttribute(node, "momentum", 0.9);
+    statistics.push(
+      { initializer: mean, updated: updated[0], kept },
+      { initializer: variance, updated: updated[1], kept },
+    );
     return {
       ...node,
       outputs: [output, ...updated],

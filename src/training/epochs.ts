@@ -79,7 +79,7 @@ export interface StepMoment {
   /** Copies of everything that training changes, as it is now. */
   weights(): Promise<ReadonlyMap<string, FloatTensor>>;
   /** Other values for some of it, which this step starts from; copied. */
-  replace(weights: ReadonlyMap<string, FloatTensor>): void;
+  replace(weights: ReadonlyMap<string, FloatTensor>): Promise<void>;
 }
 
 /**

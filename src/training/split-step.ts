@@ -194,7 +194,7 @@ function splitStep(
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
     },
     weights: async () => weightsOf(await update.session.state(), update.carried),
-    replace(weights) {
+    async replace(weights) {
       const changed = new Map([...weightsNow(), ...weights]);
       const groups = update.carried.flatMap(({ weights: group }) => group ?? []);
       update.session.replace(new Map(groups.map((group) => [group.name, vectorOf(group, changed)])));

@@ -11,6 +11,7 @@ import type { Graph } from "../onnx/graph.js";
 import type { RuntimeOptions } from "../runtime/options.js";
 import { createStatefulSession, type StatefulSession } from "../runtime/state.js";
 import type { TuningWatch } from "../runtime/tuning/tune.js";
+import type { RunningStatistic } from "./batch-norm.js";
 import {
   appendObjective,
   lowered,
@@ -20,6 +21,7 @@ import {
   stepInputs,
 } from "./objective-gradients.js";
 import type { Optimizer } from "./optimizer.js";
+import { appendStatistics, statisticsOfBatch } from "./running-statistics.js";
 import { compileSplitStep, partsOf } from "./split-step.js";
 import {
   appendUpdates,
@@ -30,7 +32,7 @@ import {
   weightsOf,
   zeroGradients,
 } from "./update.js";
-import { alone, type WeightGroup } from "./weight-groups.js";
+import { alone, readingVectors, vectorOf, type WeightGroup, weightGroups } from "./weight-groups.js";
 
 export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
@@ -77,7 +79,7 @@ export interface TrainingStep {
   /** Copies of everything that training changed: weights and running statistics, by initialiser. */
   weights(): Promise<Map<string, FloatTensor>>;
   /** Other values for some of them, in their own dimensions; copied. What training does not change is passed over. */
-  replace(weights: ReadonlyMap<string, FloatTensor>): void;
+  replace(weights: ReadonlyMap<string, FloatTensor>): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -104,29 +106,47 @@ export async function compileStep(
   return trainingStep(plan, session, kept, inputs, learningRate);
 }
 
-/** Forward graph → objective → gradients → updates; weights and state become inputs and outputs. */
-async function deriveTrainingGraph(
+/**
+ * Forward graph → objective → gradients → updates; weights and state become inputs and outputs.
+ *
+ * @returns the graph with the primitives of domain "wildmark", what it carries, and the input that wants the learning rate.
+ */
+export async function deriveTrainingGraph(
   plan: StepPlan,
   inputs: ObjectiveInputs,
   options: RuntimeOptions,
 ): Promise<{ graph: Graph; carried: readonly Carried[]; learningRate: string | undefined }> {
   const { b, loss, statistics, gradients, learningRate } = await appendObjective(plan, plan.trainable, inputs, options);
-  const running = statistics.map(({ initializer, updated }) => ({
+  const onCpu = (options.device ?? "cpu") === "cpu";
+  const groups = onCpu ? plan.trainable.map((name) => aloneIn(plan, name)) : groupsOf(plan, gradients);
+  const running = onCpu ? statisticsAlone(plan, statistics) : appendStatistics(b, plan, statistics);
+  const carried = [...running, ...appendUpdates(b, plan, groups, gradients)];
+  const named = b.op("Identity", [loss], {}, { name: LOSS });
+  const built = onCpu ? b.build() : statisticsOfBatch(readingVectors(b.build(), groups));
+  return { graph: carrying(built, carried, [named]), carried, learningRate };
+}
+
+/**
+ * For a GPU, which takes as long for the update of a bias as for that of all weights. On a CPU each weight is alone: where a
+ * network is large, weights gain nothing by going together, and would be there twice.
+ */
+function groupsOf(plan: StepPlan, gradients: ReadonlyMap<string, string>): readonly WeightGroup[] {
+  const moving = plan.trainable.filter((name) => plan.joinsGradients === true || gradients.has(name));
+  return weightGroups(plan, new Map(moving.map((name) => [name, floatInitializer(plan.graph, name)])));
+}
+
+const statisticsAlone = (plan: StepPlan, statistics: readonly RunningStatistic[]): readonly Carried[] =>
+  statistics.map(({ initializer, updated }) => ({
     input: initializer,
     output: updated,
     initial: floatInitializer(plan.graph, initializer),
     weights: aloneIn(plan, initializer),
   }));
-  const groups = plan.trainable.map((weight) => aloneIn(plan, weight));
-  const carried = [...running, ...appendUpdates(b, plan, groups, gradients)];
-  const named = b.op("Identity", [loss], {}, { name: LOSS });
-  return { graph: carrying(b.build(), carried, [named]), carried, learningRate };
-}
 
-/** Where a network is large, weights gain nothing by going together, and would be there twice. */
 const aloneIn = ({ graph }: StepPlan, weight: string): WeightGroup => alone(weight, floatInitializer(graph, weight));
 
-function trainingStep(
+/** The step of a graph that `deriveTrainingGraph` gave, lowered and loaded. */
+export function trainingStep(
   plan: StepPlan,
   session: StatefulSession,
   carried: readonly Pick<Carried, "weights">[],
@@ -135,6 +155,7 @@ function trainingStep(
 ): TrainingStep {
   const loss = float32([], new Float32Array(1));
   const nothing = zeroGradients(plan);
+  const weights = async (): Promise<Map<string, FloatTensor>> => weightsOf(await session.state(), carried);
   let steps = 0;
   return {
     images: inputs.images.data,
@@ -147,9 +168,15 @@ function trainingStep(
       await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },
-    weights: async () => weightsOf(await session.state(), carried),
-    // A weight is read under its own name.
-    replace: (weights) => session.replace(weights),
+    weights,
+    async replace(given) {
+      const touched = carried
+        .flatMap((tensor) => tensor.weights ?? [])
+        .filter(({ pieces }) => pieces.some(({ weight }) => given.has(weight)));
+      const rest = touched.some(({ pieces }) => pieces.length > 1) ? await weights() : [];
+      const changed = new Map([...rest, ...given]);
+      session.replace(new Map(touched.map((group) => [group.name, vectorOf(group, changed)])));
+    },
     release: () => session.release(),
   };
 }

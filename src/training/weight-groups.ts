@@ -2,12 +2,13 @@
  * @file Weights that one update moves together, as one vector.
  *
  * Ten small weights have as many updates of some microseconds each, and ONNX Runtime's binding takes as long again to take
- * and to give their tensors. In a vector, elements move as those of its weights would; what looks at a weight as a whole
+ * and to give their tensors; a GPU takes longer to start an update than to do it. In a vector, elements move as those of its weights would; what looks at a weight as a whole
  * looks at its piece of the vector.
  */
 
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
-import type { GraphBuilder } from "../onnx/builder.js";
+import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
+import type { Graph } from "../onnx/graph.js";
 import type { StepPlan } from "./step.js";
 
 export interface WeightGroup {
@@ -40,16 +41,21 @@ export function weightGroups(
   weights: ReadonlyMap<string, FloatTensor>,
 ): readonly WeightGroup[] {
   const byDimensions = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
-  if (byDimensions || project !== undefined || joinsGradients === true) {
+  if (weights.size === 1 || byDimensions || project !== undefined || joinsGradients === true) {
     return [...weights].map(([weight, tensor]) => alone(weight, tensor));
   }
+  return [groupOf("wildmark/weights", weights)];
+}
+
+/** Together in the vector `name`, in their order. */
+export function groupOf(name: string, weights: ReadonlyMap<string, FloatTensor>): WeightGroup {
   const pieces: Piece[] = [];
   let length = 0;
   for (const [weight, { dims }] of weights) {
     pieces.push({ weight, dims, start: length });
     length += elementCount(dims);
   }
-  return [{ name: "wildmark/weights", dims: [length], pieces }];
+  return { name, dims: [length], pieces };
 }
 
 /** The weights in their group's vector: views of its data. */
@@ -74,6 +80,30 @@ export function appendPieces(b: GraphBuilder, { pieces }: WeightGroup, vector: s
   return pieces.length === 1 ? [vector] : b.ops("Split", [vector, b.ints(lengths)], lengths.length, { axis: 0 });
 }
 
-/** What `appendPieces` took apart. */
+/** The vector of flat pieces; a single one as it is. */
 export const appendVector = (b: GraphBuilder, pieces: readonly string[]): string =>
   pieces.length === 1 ? (pieces[0] ?? "") : b.op("Concat", pieces, { axis: 0 });
+
+/**
+ * The graph, which has the weights as initialisers, with those of larger groups read out of their vectors, which it is fed.
+ *
+ * By a `Slice` each: a GPU has no `Split` of as many parts as a network has weights.
+ */
+export function readingVectors(graph: Graph, groups: readonly WeightGroup[]): Graph {
+  const vectors = groups.filter(({ pieces }) => pieces.length > 1);
+  const moved = new Set(vectors.flatMap(({ pieces }) => pieces.map(({ weight }) => weight)));
+  const initializers = new Map([...graph.initializers].filter(([name]) => !moved.has(name)));
+  const b = graphBuilder(graph.name, { from: { ...graph, initializers }, keepOutputs: true });
+  for (const { name, dims, pieces } of vectors) {
+    b.input(name, "float32", dims);
+    for (const piece of pieces) {
+      const end = piece.start + elementCount(piece.dims);
+      const flat = b.op("Slice", [name, b.ints([piece.start]), b.ints([end])]);
+      const inputs = [flat, b.ints(piece.dims)];
+      b.append({ name: "", opType: "Reshape", domain: "", inputs, outputs: [piece.weight], attributes: {} });
+    }
+  }
+  const built = b.build();
+  const count = graph.nodes.length;
+  return { ...built, nodes: [...built.nodes.slice(count), ...built.nodes.slice(0, count)] };
+}

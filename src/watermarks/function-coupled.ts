@@ -150,7 +150,7 @@ async function* embedUnderMasks(
       maskRatio,
       masks.stream(epoch).stream(step),
     );
-    replace(new Map(now));
+    await replace(new Map(now));
   };
   const plan = sgdPlan(training, crossEntropyObjective(training.labelSmoothing), { beforeStep });
   yield* trainEpochs(model, plan, markFeed(embedding, training), embedding);

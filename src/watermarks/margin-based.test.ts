@@ -90,7 +90,10 @@ describe("the ascent", () => {
     const weights = new Map(
       [...storedTensors(at.graph)].flatMap(([name, tensor]) => (tensor.type === "float32" ? [[name, tensor]] : [])),
     );
-    await worst.move({ epoch: 1, step: 0, images, targets, weights: async () => weights, replace: () => {} }, CLEAN);
+    await worst.move(
+      { epoch: 1, step: 0, images, targets, weights: async () => weights, replace: async () => {} },
+      CLEAN,
+    );
     await worst.release();
     return { before, after: images };
   }
