@@ -20,6 +20,16 @@ export interface Questions {
 const CHUNK = 250;
 
 /**
+ * Pixels that a GPU sees at once, where images are so small that there are more of them: a run costs milliseconds whatever it
+ * does (LeNet-5 on an NVIDIA H100: 250 images 2.8 ms, 1000 images 5.1).
+ */
+const PIXELS_ON_GPU = 2 ** 20;
+
+function chunkOf(pixels: number, { device = "cpu" }: RuntimeOptions): number {
+  return device === "cpu" ? CHUNK : Math.max(CHUNK, Math.floor(PIXELS_ON_GPU / pixels));
+}
+
+/**
  * The model's answers on images, whatever form it wants them in (`imageGraph`).
  *
  * @returns one class index an image; the first of equal scores wins.
@@ -36,11 +46,12 @@ export async function predict(
   const pixels = elementCount(imageDims);
   const session = await createSession(graph, options);
   const ask = (images: FloatTensor): Promise<FloatTensor> => run(session, input.name, images, output);
-  const buffer = new Float32Array(Math.min(CHUNK, count) * pixels);
+  const chunk = chunkOf(pixels, options);
+  const buffer = new Float32Array(Math.min(chunk, count) * pixels);
   const answers = new Uint16Array(count);
   try {
-    for (let from = 0; from < count; from += CHUNK) {
-      const size = Math.min(CHUNK, count - from);
+    for (let from = 0; from < count; from += chunk) {
+      const size = Math.min(chunk, count - from);
       const data = buffer.subarray(0, size * pixels);
       pack(from, size, data);
       const images = float32([size, ...imageDims], data);
