@@ -4,8 +4,7 @@
  */
 
 import { elementCount, float32 } from "../core/tensor.js";
-import type { GraphBuilder } from "../onnx/builder.js";
-import { float } from "../onnx/builder.js";
+import { float, type GraphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
 import type { RunningStatistic } from "./batch-norm.js";
 import type { StepPlan } from "./step.js";
