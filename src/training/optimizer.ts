@@ -31,8 +31,8 @@ export type Optimizer = z.infer<typeof optimizerSchema>;
 /** What one weight's update is made from: names of values in the training graph. */
 export interface UpdateInputs {
   readonly weight: string;
-  /** Number of the weight's dimensions: kernels and matrices have two or more, biases and scales one. */
-  readonly rank: number;
+  /** Whether it is a kernel or a matrix, and not a bias or a scale. */
+  readonly kernel: boolean;
   readonly gradient: string;
   /** One tensor of the weight's shape for each of `optimizerSlots`. */
   readonly slots: readonly string[];
@@ -81,7 +81,7 @@ export function appendUpdate(b: GraphBuilder, optimizer: Optimizer, inputs: Upda
 function appendSgd(b: GraphBuilder, optimizer: Optimizer & { kind: "sgd" }, inputs: UpdateInputs): UpdateOutputs {
   const { weight, slots } = inputs;
   const [rate = ""] = inputs.scalars;
-  const decay = optimizer.decayOn === "kernels" && inputs.rank < 2 ? 0 : optimizer.weightDecay;
+  const decay = optimizer.decayOn === "kernels" && !inputs.kernel ? 0 : optimizer.weightDecay;
   const gradient = plusScaled(b, inputs.gradient, weight, decay);
   const [velocity] = slots;
   if (velocity === undefined) return { weight: b.op("Sub", [weight, b.op("Mul", [gradient, rate])]), slots: [] };

@@ -155,7 +155,7 @@ function splitStep(
   const [gradientsOfFirst = new Map<string, FloatTensor>(), ...gradientsOfOthers] = update.gradients;
   const losses = [zeros([]), ...gradientsOfOthers.map(() => zeros([]))];
   const outputsOfFirst = new Map([...gradientsOfFirst, [LOSS, losses[0] ?? zeros([])] as const]);
-  const weightsNow = (): Map<string, FloatTensor> => weightsOf(update.session.current(), update.carried);
+  const weightsNow = (): Map<string, FloatTensor> => weightsOf(plan, update.session.current(), update.carried);
   const nothing = zeroGradients(plan);
   let steps = 0;
 
@@ -193,7 +193,7 @@ function splitStep(
       );
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
     },
-    weights: async () => weightsOf(await update.session.state(), update.carried),
+    weights: async () => weightsOf(plan, await update.session.state(), update.carried),
     async replace(weights) {
       const changed = new Map([...weightsNow(), ...weights]);
       const groups = update.carried.flatMap(({ weights: group }) => group ?? []);

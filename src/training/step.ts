@@ -109,16 +109,18 @@ export async function compileStep(
 /**
  * Forward graph → objective → gradients → updates; weights and state become inputs and outputs.
  *
+ * @param longest most elements of a vector of weights, for tests of several; default: `weightGroups`'s.
  * @returns the graph with the primitives of domain "wildmark", what it carries, and the input that wants the learning rate.
  */
 export async function deriveTrainingGraph(
   plan: StepPlan,
   inputs: ObjectiveInputs,
   options: RuntimeOptions,
+  longest?: number,
 ): Promise<{ graph: Graph; carried: readonly Carried[]; learningRate: string | undefined }> {
   const { b, loss, statistics, gradients, learningRate } = await appendObjective(plan, plan.trainable, inputs, options);
   const onCpu = (options.device ?? "cpu") === "cpu";
-  const groups = onCpu ? plan.trainable.map((name) => aloneIn(plan, name)) : groupsOf(plan, gradients);
+  const groups = onCpu ? plan.trainable.map((name) => aloneIn(plan, name)) : groupsOf(plan, gradients, longest);
   const running = onCpu ? statisticsAlone(plan, statistics) : appendStatistics(b, plan, statistics);
   const carried = [...running, ...appendUpdates(b, plan, groups, gradients)];
   const named = b.op("Identity", [loss], {}, { name: LOSS });
@@ -130,9 +132,13 @@ export async function deriveTrainingGraph(
  * For a GPU, which takes as long for the update of a bias as for that of all weights. On a CPU each weight is alone: where a
  * network is large, weights gain nothing by going together, and would be there twice.
  */
-function groupsOf(plan: StepPlan, gradients: ReadonlyMap<string, string>): readonly WeightGroup[] {
+function groupsOf(
+  plan: StepPlan,
+  gradients: ReadonlyMap<string, string>,
+  longest: number | undefined,
+): readonly WeightGroup[] {
   const moving = plan.trainable.filter((name) => plan.joinsGradients === true || gradients.has(name));
-  return weightGroups(plan, new Map(moving.map((name) => [name, floatInitializer(plan.graph, name)])));
+  return weightGroups(plan, new Map(moving.map((name) => [name, floatInitializer(plan.graph, name)])), longest);
 }
 
 const statisticsAlone = (plan: StepPlan, statistics: readonly RunningStatistic[]): readonly Carried[] =>
@@ -155,7 +161,7 @@ export function trainingStep(
 ): TrainingStep {
   const loss = float32([], new Float32Array(1));
   const nothing = zeroGradients(plan);
-  const weights = async (): Promise<Map<string, FloatTensor>> => weightsOf(await session.state(), carried);
+  const weights = async (): Promise<Map<string, FloatTensor>> => weightsOf(plan, await session.state(), carried);
   let steps = 0;
   return {
     images: inputs.images.data,

@@ -48,14 +48,14 @@ export function appendUpdates(
   const slotNames = optimizerSlots(optimizer);
   const carried: Carried[] = [];
   for (const group of groups) {
-    const { name: weight, dims } = group;
+    const { name: weight, dims, kernels: kernel } = group;
     const gradient = clipped.get(weight);
     if (gradient === undefined) continue;
     const initial = initialOf(plan, group);
     const late = initial.data.length < LARGE ? [] : readWithout(before, weight, gradient);
     const scalars = given.map((scalar) => waiting(b, scalar, late));
     const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", dims));
-    const updated = appendUpdate(b, optimizer, { weight, rank: dims.length, gradient, slots, scalars });
+    const updated = appendUpdate(b, optimizer, { weight, kernel, gradient, slots, scalars });
     const kept = plan.project?.(b, { name: weight, before: weight, updated: updated.weight }) ?? updated.weight;
     carried.push({ input: weight, output: kept, initial, weights: group });
     slots.forEach((slot, i) => {
@@ -114,17 +114,19 @@ export function updateFeeds(
   return feeds;
 }
 
-/** What the model has of what a step carries, by initialiser: views of it. */
+/** What the model has of what a step carries, by initialiser: statistics, then weights in the plan's order; views of it. */
 export function weightsOf(
+  { trainable }: StepPlan,
   state: readonly FloatTensor[],
   carried: readonly Pick<Carried, "weights">[],
 ): Map<string, FloatTensor> {
-  return new Map(
-    state.flatMap((tensor, i) => {
-      const group = carried[i]?.weights;
-      return group === undefined ? [] : [...weightsIn(group, tensor)];
-    }),
-  );
+  const found = state.flatMap((tensor, i) => {
+    const group = carried[i]?.weights;
+    return group === undefined ? [] : [...weightsIn(group, tensor)];
+  });
+  const places = new Map(trainable.map((name, place) => [name, place]));
+  const placeOf = ([name]: readonly [string, FloatTensor]): number => places.get(name) ?? -1;
+  return new Map(found.toSorted((one, other) => placeOf(one) - placeOf(other)));
 }
 
 /** A weight that is alone need not be copied. */

@@ -18,6 +18,8 @@ export interface WeightGroup {
   readonly dims: readonly number[];
   /** In the order in which they lie in the vector. */
   readonly pieces: readonly Piece[];
+  /** Whether all are kernels and matrices: of two dimensions or more, and not biases or scales. */
+  readonly kernels: boolean;
 }
 
 /** A weight in the vector of its group. */
@@ -33,29 +35,67 @@ export const alone = (weight: string, { dims }: FloatTensor): WeightGroup => ({
   name: weight,
   dims,
   pieces: [{ weight, dims, start: 0 }],
+  kernels: isKernel(dims),
 });
 
-/** All weights together; each by itself where its name or its dimensions say what becomes of it. */
+/** Elements of the longest vector: 128 MiB, which any WebGPU device can bind. */
+const LONGEST = 2 ** 25;
+
+/**
+ * All weights together, but those that decay apart from those that do not; each by itself where its name or its dimensions
+ * say what becomes of it.
+ *
+ * @param longest most elements of a vector; a weight with more is alone.
+ */
 export function weightGroups(
   { optimizer, project, joinsGradients }: StepPlan,
   weights: ReadonlyMap<string, FloatTensor>,
+  longest = LONGEST,
 ): readonly WeightGroup[] {
-  const byDimensions = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
-  if (weights.size === 1 || byDimensions || project !== undefined || joinsGradients === true) {
+  if (project !== undefined || joinsGradients === true) {
     return [...weights].map(([weight, tensor]) => alone(weight, tensor));
   }
-  return [groupOf("wildmark/weights", weights)];
+  const apart = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
+  const kinds = apart ? [true, false] : [undefined];
+  const vectors = kinds.flatMap((kind) => {
+    const ofKind = [...weights].filter(([, { dims }]) => kind === undefined || isKernel(dims) === kind);
+    return cut(ofKind, longest);
+  });
+  return vectors.map((vector, i) => groupOf(`wildmark/weights/${i}`, new Map(vector)));
 }
 
-/** Together in the vector `name`, in their order. */
+/** Together in the vector `name`, in their order; a single weight by itself. */
 export function groupOf(name: string, weights: ReadonlyMap<string, FloatTensor>): WeightGroup {
+  const [[weight, tensor] = [], ...others] = weights;
+  if (weight !== undefined && tensor !== undefined && others.length === 0) return alone(weight, tensor);
   const pieces: Piece[] = [];
   let length = 0;
   for (const [weight, { dims }] of weights) {
     pieces.push({ weight, dims, start: length });
     length += elementCount(dims);
   }
-  return { name, dims: [length], pieces };
+  return { name, dims: [length], pieces, kernels: pieces.every(({ dims }) => isKernel(dims)) };
+}
+
+const isKernel = (dims: readonly number[]): boolean => dims.length >= 2;
+
+/** The weights in their order, in runs of at most `longest` elements or of one weight. */
+function cut(
+  weights: readonly (readonly [string, FloatTensor])[],
+  longest: number,
+): (readonly [string, FloatTensor])[][] {
+  const runs: (readonly [string, FloatTensor])[][] = [];
+  let length = Number.POSITIVE_INFINITY;
+  for (const weight of weights) {
+    const elements = weight[1].data.length;
+    if (length + elements > longest) {
+      runs.push([]);
+      length = 0;
+    }
+    runs.at(-1)?.push(weight);
+    length += elements;
+  }
+  return runs;
 }
 
 /** The weights in their group's vector: views of its data. */
