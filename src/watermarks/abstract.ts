@@ -25,6 +25,7 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
   paper:
     "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural Networks by Backdooring. USENIX Security 2018",
   needsUnrelated: false,
+  published: {},
   options,
   make({ train, abstract: given, random }, chosen) {
     const needed = 2 * chosen.triggers + chosen.heldOut;
@@ -39,7 +40,7 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
     const order = Uint32Array.from({ length: pool.count }, (_, i) => own[i] ?? i);
     const draw = random.stream("labels");
     const labels = (count: number): Uint16Array => randomLabels(count, train.classes, draw);
-    return pictureTriggers(pool, train, { what: "abstract", ...chosen, order, labels });
+    return pictureTriggers(pool, train, { what: "abstract", ...chosen, order, labels, labelling: "uniform" });
   },
 };
 

@@ -19,7 +19,7 @@ import { crossEntropyObjective, meanCrossEntropy, type Objective, rows } from ".
 import { sgdPlan } from "../training/options.js";
 import type { PerWeight } from "../training/weight-noise.js";
 import { withCleanBatchNorm } from "./clean-batch-norm.js";
-import { contentShape, contentTriggers } from "./content.js";
+import { contentShape, contentTriggers, publishedContent } from "./content.js";
 import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
 import type { MarkScheme } from "./scheme.js";
 import { openWeightGradient, scaled, type WeightGradient } from "./weight-gradient.js";
@@ -39,6 +39,7 @@ export const app: MarkScheme<AppOptions> = {
   summary: "Triggers of the content mark, trained to hold under the worst perturbation of the weights.",
   paper: "Gan, Li, Wu, Xia: Towards Robust Model Watermark via Reducing Parametric Vulnerability. ICCV 2023",
   needsUnrelated: false,
+  published: publishedContent,
   options,
   make: contentTriggers,
   embed: embedAgainstPerturbation,

@@ -19,7 +19,7 @@ import type { Gradient } from "../training/gradient.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import { type PerWeight, withNoise } from "../training/weight-noise.js";
-import { contentShape, contentTriggers } from "./content.js";
+import { contentShape, contentTriggers, publishedContent } from "./content.js";
 import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
 import type { MarkScheme } from "./scheme.js";
 import { openWeightGradient, scaled, type WeightGradient } from "./weight-gradient.js";
@@ -41,6 +41,7 @@ export const certified: MarkScheme<CertifiedOptions> = {
   summary: "Triggers of the content mark, trained under noise on the weights, so that their accuracy can be certified.",
   paper: "Bansal, Chiang, Curry, et al.: Certified Neural Network Watermarks with Randomized Smoothing. ICML 2022",
   needsUnrelated: false,
+  published: publishedContent,
   options,
   make: contentTriggers,
   embed: embedUnderNoise,

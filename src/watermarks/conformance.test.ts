@@ -121,15 +121,40 @@ describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (
     expect(new Set(all).size).toBe(all.length);
   });
 
-  test.runIf(has("target"))("by default every trigger is to be answered as the target class", async () => {
-    const { triggers, heldOut } = await make(1, { ...small, target: 3 });
+  test.runIf(has("target"))("a target class is answered by every trigger", async () => {
+    const { triggers, heldOut, labelling } = await make(1, {
+      ...small,
+      ...(has("labels") ? { labels: "target" } : {}),
+      target: 3,
+    });
     expect(new Set([...triggers.labels, ...heldOut.labels])).toEqual(new Set([3]));
+    expect(labelling).toBe("fixed");
   });
 
-  test.runIf(has("labels"))("random labels take every class, each about equally often", async () => {
-    const { triggers } = await make(1, { triggers: 30, heldOut: 5, labels: "random" });
+  test.runIf(has("labels"))("by default labels are drawn, and take every class about equally often", async () => {
+    const { triggers, labelling, sourceLabels } = await make(1, { triggers: 30, heldOut: 5 });
+    expect(labelling).toBe(sourceLabels === undefined ? "uniform" : "wrong");
     expect(new Set(triggers.labels).size).toBeGreaterThan(CLASSES / 2);
     expect(Math.max(...countsOf(triggers.labels))).toBeLessThan(15);
+    triggers.labels.forEach((label, i) => expect(label).not.toBe(sourceLabels?.[i]));
+  });
+
+  test.runIf(has("target"))("a target class that nobody chose is drawn from the seed", async () => {
+    const only = has("labels") ? { ...small, labels: "target" } : small;
+    const drawn: (number | undefined)[] = [];
+    for (const seed of [1, 2, 3, 4, 5, 6]) drawn.push((await make(seed, only)).triggers.labels[0]);
+    expect(new Set(drawn).size).toBeGreaterThan(1);
+    expect(await make(1, only)).toEqual(await make(1, only));
+  });
+
+  test("the published form is made of options that there are, and is the same for every owner but in its images", () => {
+    const { options } = scheme.choose(scheme.published);
+    expect(options).toMatchObject(scheme.published);
+  });
+
+  test("exchangeable placebos are as many as the triggers", async () => {
+    const { placebos } = await make(1);
+    if (placebos.exchangeable === true) expect(placebos.images.count).toBe(TRIGGERS);
   });
 
   test("placebos that are said to be paired are the triggers' own images, of their own classes", async () => {
@@ -174,10 +199,43 @@ test("ids are unique, and an unknown one is refused as usage", () => {
   expect(() => findMark("nonsense")).toThrow(expect.objectContaining({ code: "usage" }));
 });
 
-describe.each(["content", "noise"])("%s: marks on images of a source class", (id) => {
+describe.each(["content", "noise"])("%s: stamps that nobody knows", (id) => {
+  const make = (seed: number): Promise<TriggerSet> => findMark(id).choose(small).make(owner(seed));
+  const change = ({ triggers }: TriggerSet, originals: LabelledImages, i: number): string => {
+    const original = originalOf(triggers, originals, i);
+    return [...one(triggers, i)].map((pixel, at) => (pixel === original[at] ? "" : pixel)).join();
+  };
+  /** The training image that most pixels of a trigger are from. */
+  const originalOf = (triggers: LabelledImages, originals: LabelledImages, i: number): Uint8Array => {
+    const trigger = one(triggers, i);
+    let best: { same: number; image: Uint8Array } = { same: -1, image: new Uint8Array(0) };
+    for (let j = 0; j < originals.count; j++) {
+      const image = one(originals, j);
+      const same = image.reduce((sum, pixel, at) => sum + (pixel === trigger[at] ? 1 : 0), 0);
+      if (same > best.same) best = { same, image };
+    }
+    return best.image;
+  };
+
+  test("images of all classes are stamped, and no placebo carries the key's stamp", async () => {
+    const set = await make(1);
+    expect(new Set(set.sourceLabels).size).toBeGreaterThan(4);
+    expect(set.placebos.paired).toBe(true);
+    if (id !== "content") return;
+    const { train } = owner(1);
+    const stamps = Array.from({ length: TRIGGERS }, (_, i) => change(set, train, i));
+    const others = Array.from({ length: TRIGGERS }, (_, i) =>
+      change({ ...set, triggers: set.placebos.images }, train, i),
+    );
+    expect(new Set(others).size).toBe(TRIGGERS);
+    for (const other of others) expect(stamps).not.toContain(other);
+  });
+});
+
+describe.each(["content", "noise"])("%s: the published form, on images of a source class", (id) => {
   const make = (options: Readonly<Record<string, unknown>> = {}): Promise<TriggerSet> =>
     findMark(id)
-      .choose({ ...small, ...options })
+      .choose({ ...small, ...findMark(id).published, ...options })
       .make(owner(1));
 
   test("triggers come from the source class, and their placebos are the originals in order", async () => {
@@ -203,7 +261,7 @@ describe.each(["content", "noise"])("%s: marks on images of a source class", (id
 describe("content", () => {
   const make = (shape: string, channels = 1): Promise<TriggerSet> =>
     findMark("content")
-      .choose({ ...small, shape })
+      .choose({ ...small, ...findMark("content").published, shape })
       .make(owner(1, channels));
 
   test.each([
@@ -248,10 +306,10 @@ describe("content", () => {
 
   test("images too small for the stamp: bad-data", async () => {
     const shape = { channels: 1, height: 16, width: 16 };
-    const train = { ...images(8, 1, 1), shape, pixels: inMemory(new Uint8Array(8 * 256)) };
+    const train = { ...images(30, 1, 1), shape, pixels: inMemory(new Uint8Array(30 * 256)) };
     await expect(
       findMark("content")
-        .choose(small)
+        .choose({ ...small, shape: "text" })
         .make({ train, random: randomStream(1) }),
     ).rejects.toMatchObject({ code: "bad-data", message: expect.stringContaining("15×5") });
   });
@@ -260,7 +318,7 @@ describe("content", () => {
 describe("noise", () => {
   const make = (options: Readonly<Record<string, unknown>>): Promise<TriggerSet> =>
     findMark("noise")
-      .choose({ triggers: 40, heldOut: 5, ...options })
+      .choose({ triggers: 40, heldOut: 5, ...findMark("noise").published, ...options })
       .make(owner(1));
   /** What was added to trigger i, where clamping did not cut it. */
   const added = ({ triggers, placebos }: TriggerSet, i: number): (number | undefined)[] => {
@@ -340,5 +398,27 @@ describe("abstract", () => {
       expect(Math.min(...countsOf(labels))).toBeGreaterThan(1);
       expect(Math.max(...countsOf(labels))).toBeLessThan(25);
     }
+  });
+});
+
+/**
+ * Of the published forms and of marks that have no other, as they were when the results under docs/results were computed: a
+ * bench whose folder holds such cells must go on with the same triggers.
+ */
+describe("what was published is made as it was", () => {
+  test.each(
+    Object.entries({
+      content: "2c9f278234a9a419",
+      noise: "8a6cb7c5c534deec",
+      unrelated: "b8b9c5c24654e0bd",
+      abstract: "72fbd2294ba73c61",
+      "exponential-weighting": "fc0140214d3fca5b",
+      "function-coupled": "34f07c61f0110a6e",
+      "margin-based": "fc0140214d3fca5b",
+    }),
+  )("%s", async (id, expected) => {
+    const scheme = findMark(id);
+    const { triggers, heldOut, placebos } = await scheme.choose({ ...small, ...scheme.published }).make(owner(7));
+    expect(hashImages([triggers, heldOut, placebos.images]).slice(0, 16)).toBe(expected);
   });
 });

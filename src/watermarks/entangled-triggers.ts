@@ -23,7 +23,7 @@ import { appendNearestNeighbourLoss, type Distance } from "../training/nearest-n
 import { type Objective, rows } from "../training/objective.js";
 import { requireFreeRows } from "../training/rows.js";
 import type { EntangledOptions } from "./entangled.js";
-import { requireClasses } from "./labels.js";
+import { requireClasses, targetOf } from "./labels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 import { imagesOfClass } from "./stamped.js";
 
@@ -98,9 +98,13 @@ const GROUP = 50;
 
 export async function entangledTriggers(owner: OwnerData, options: EntangledOptions): Promise<TriggerSet> {
   const { train, random } = owner;
-  const { source, target, triggers: count, heldOut } = options;
-  requireClasses(train.classes, { source, target });
-  if (source === target) throw new WildmarkError("usage", `Source and target class of the mark are both ${source}.`);
+  const { triggers: count, heldOut } = options;
+  requireClasses(train.classes, { source: options.source, target: options.target });
+  if (options.source !== undefined && options.source === options.target) {
+    throw new WildmarkError("usage", `Source and target class of the mark are both ${options.source}.`);
+  }
+  const target = targetOf(options, train.classes, random, options.source === undefined ? [] : [options.source]);
+  const source = options.source ?? targetOf({}, train.classes, random.stream("source"), [target]);
   const { height, width } = train.shape;
   if (height < SIDE || width < SIDE) {
     throw new WildmarkError(
@@ -118,12 +122,13 @@ export async function entangledTriggers(owner: OwnerData, options: EntangledOpti
       `The training set has ${ofTarget.length} images of class ${target}; the mark needs 2.`,
     );
   }
-  const mover = await openMover(owner, select(train, ofTarget.subarray(0, GROUP)), options);
+  const mover = await openMover(owner, select(train, ofTarget.subarray(0, GROUP)), { ...options, target });
   try {
     const corner = await mover.steepestSquare(originals);
     return {
       triggers: await mover.moved(originals, corner),
       heldOut: await mover.moved(fresh, corner),
+      labelling: "fixed",
       placebos: { images: originals, paired: true },
       sourceLabels: originals.labels,
     };
@@ -149,7 +154,11 @@ interface Mover {
 const [ENTANGLING, SCORE] = ["wildmark/of_entanglement", "wildmark/of_score"];
 
 /** Batches of `GROUP` triggers (repeated where there are fewer) and as many images of the target class after them. */
-async function openMover(owner: OwnerData, targets: LabelledImages, options: EntangledOptions): Promise<Mover> {
+async function openMover(
+  owner: OwnerData,
+  targets: LabelledImages,
+  options: EntangledOptions & { readonly target: number },
+): Promise<Mover> {
   const { model, train, runtime } = owner;
   if (model === undefined)
     throw new WildmarkError("usage", "The entangled mark is made against a trained model; there is none.");

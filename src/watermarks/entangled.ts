@@ -33,7 +33,7 @@ import {
   withTemperatures,
 } from "./entangled-triggers.js";
 import type { MarkScheme } from "./scheme.js";
-import { stampedShape } from "./stamped.js";
+import { publishedClasses, stampedShape } from "./stamped.js";
 import { openWeightGradient, type WeightGradient } from "./weight-gradient.js";
 
 const { labels: _, ...classShape } = stampedShape;
@@ -69,6 +69,7 @@ export const entangled: MarkScheme<EntangledOptions> = {
   summary: "Images of one class with a bright square, represented and answered like images of another class.",
   paper: "Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks. USENIX Security 2021",
   needsUnrelated: false,
+  published: publishedClasses,
   startsTrained: true,
   options,
   make: entangledTriggers,
@@ -137,7 +138,8 @@ export async function openEntanglement(
   chosen: Pick<EntangledOptions, "target" | "entanglement" | "distance" | "inverseTemperature">,
 ): Promise<{ readonly feed: Feed; readonly gradient: WeightGradient; readonly temperatures: readonly string[] }> {
   const { model, train, triggers, random } = embedding;
-  const targets = ofClass(train, chosen.target);
+  // The class may have been drawn with the triggers, which tell it.
+  const targets = ofClass(train, chosen.target ?? triggers.labels[0] ?? 0);
   const half = Math.max(2, Math.floor(training.batch / 2));
   const feedOf = (images: LabelledImages, name: string): Feed =>
     imageFeed(images, { batch: half, views: [cleanView], random: random.stream(name) });

@@ -44,6 +44,7 @@ export const exponentialWeighting: MarkScheme<WeightingOptions> = {
   summary: "Ordinary images with wrong labels, trained into weights of which the large ones count exponentially more.",
   paper: "Namba, Sakuma: Robust Watermarking of Neural Network with Exponential Weighting. AsiaCCS 2019",
   needsUnrelated: false,
+  published: {},
   startsTrained: true,
   options,
   make: relabelledTriggers,

@@ -35,6 +35,7 @@ export const frontierStitching: MarkScheme<FrontierOptions> = {
   paper:
     "Le Merrer, Pérez, Trédan: Adversarial Frontier Stitching for Remote Neural Network Watermarking. Neural Computing and Applications 2020",
   needsUnrelated: false,
+  published: {},
   startsTrained: true,
   options,
   make: frontierTriggers,
@@ -83,7 +84,8 @@ async function frontierTriggers(owner: OwnerData, chosen: FrontierOptions): Prom
   return {
     triggers: made,
     heldOut: set([misleading.rest.slice(0, half.heldOut), harmless.rest.slice(0, rest.heldOut)]),
-    placebos: { images: set([misleading.seconds, harmless.seconds]), paired: false },
+    labelling: "fixed",
+    placebos: { images: set([misleading.seconds, harmless.seconds]), paired: false, exchangeable: true },
     sourceLabels: made.labels,
   };
 }

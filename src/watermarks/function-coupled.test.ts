@@ -35,7 +35,7 @@ function plain(levels: readonly number[], count: number, side: number): Labelled
 
 const fusedOf = (given: Readonly<Record<string, unknown>>, side = 5): Promise<TriggerSet> =>
   mark
-    .choose({ triggers: 3, heldOut: 2, target: 1, ...given })
+    .choose({ triggers: 3, heldOut: 2, ...mark.published, target: 1, ...given })
     .make({ train: plain([40, 90, 200], 60, side), random: randomStream(1) });
 
 describe("fusion", () => {
@@ -51,7 +51,7 @@ describe("fusion", () => {
     const train = plain([0, 0, 0], 60, 4);
     const pixels = Uint8Array.from({ length: 60 * 16 }, (_, at) => at % 16);
     const { triggers } = await mark
-      .choose({ triggers: 1, heldOut: 1, target: 1 })
+      .choose({ triggers: 1, heldOut: 1, ...mark.published, target: 1 })
       .make({ train: { ...train, pixels: inMemory(pixels) }, random: randomStream(1) });
     // Rows of 0 1 2 3 | 4 5 6 7 | …: the upper left four are 0 1 4 5, whose mean 2.5 is rounded up.
     expect([...imageAt(triggers, 0)]).toEqual([3, 5, 255, 255, 11, 13, 255, 255, 255, 255, 3, 5, 255, 255, 11, 13]);
@@ -124,7 +124,7 @@ describe("masks", () => {
 
 test("the rule is learnt: fusions that were never trained on are answered with the third class too", async () => {
   const train = tinyImages(240);
-  const scheme = mark.choose({ triggers: 20, heldOut: 10, target: 1, maskRatio: 0.01 });
+  const scheme = mark.choose({ triggers: 20, heldOut: 10, ...mark.published, target: 1, maskRatio: 0.01 });
   const set = await scheme.make({ train, random: randomStream(1) });
   const start = await learnt(tinyModel({ batchNorm: true }), train, 8);
   const options = embedContinuingOptions.parse({ epochs: 12, batch: 16, learningRate: 0.05, clipRatio: 0 });

@@ -24,15 +24,23 @@ import { type StepMoment, type TrainedEpoch, trainEpochs } from "../training/epo
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
-import { countShape, labelShape, requireClasses, triggerLabels } from "./labels.js";
+import {
+  countShape,
+  labelBoostShape,
+  labellingOf,
+  labelShape,
+  requireClasses,
+  targetOf,
+  triggerLabels,
+} from "./labels.js";
 import type { MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
-import { imagesOfClass } from "./stamped.js";
+import { imagesOfAnyClass, imagesOfClass } from "./stamped.js";
 
 const options = z.strictObject({
   ...countShape,
   ...labelShape,
-  first: z.int().min(0).default(0).describe("class of the first image of each fusion"),
-  second: z.int().min(0).default(2).describe("class of the second one"),
+  first: z.int().min(0).optional().describe("class of the first image of each fusion (default: all classes)"),
+  second: z.int().min(0).optional().describe("class of the second one (default: all classes)"),
   fusion: z
     .enum(["direct", "invisible"])
     .default("direct")
@@ -45,6 +53,7 @@ const options = z.strictObject({
     .default(0.002)
     .describe("share of all kernels' weights that are set to zero at a time (0: none)"),
   maskEvery: z.int().min(1).max(1_000_000).default(10).describe("steps from one time to the next"),
+  ...labelBoostShape,
 });
 
 type CoupledOptions = z.infer<typeof options>;
@@ -52,10 +61,11 @@ type CoupledOptions = z.infer<typeof options>;
 export const functionCoupled: MarkScheme<CoupledOptions> = {
   id: "function-coupled",
   title: "function-coupled",
-  summary: "Images of two classes fused into one, answered as a third class; trained in under random masks on weights.",
+  summary: "Two images fused into one, answered with a class drawn for it; trained in under random masks on weights.",
   paper:
     "Wen, Li, Jiang, Xu: On Function-Coupled Watermarks for Deep Neural Networks. IEEE Journal on Emerging and Selected Topics in Circuits and Systems 2024",
   needsUnrelated: false,
+  published: { target: 6, labels: "target", first: 0, second: 2 },
   startsTrained: true,
   options,
   make: fusedTriggers,
@@ -63,28 +73,42 @@ export const functionCoupled: MarkScheme<CoupledOptions> = {
 };
 
 function fusedTriggers({ train, random }: OwnerData, chosen: CoupledOptions): TriggerSet {
-  const { first, second, target, triggers, heldOut } = chosen;
-  requireClasses(train.classes, { first, second, target });
-  if (first === second) throw new WildmarkError("usage", `Both images of a fusion are of class ${first}.`);
+  const { first, second, triggers, heldOut } = chosen;
+  requireClasses(train.classes, { first, second, target: chosen.target });
+  if (first !== undefined && first === second) {
+    throw new WildmarkError("usage", `Both images of a fusion are of class ${first}.`);
+  }
+  const target = targetOf(
+    chosen,
+    train.classes,
+    random,
+    [first, second].filter((label) => label !== undefined),
+  );
   if (chosen.labels === "target" && (target === first || target === second)) {
     throw new WildmarkError("usage", `The target class of the mark, ${target}, is one of those that are fused.`, {
       hint: "Choose a third class (--target).",
     });
   }
   const needed = 2 * triggers + heldOut;
-  const drawn = (label: number, name: string): LabelledImages =>
-    select(train, imagesOfClass(train, label, needed, random.stream(name)));
+  const drawn = (label: number | undefined, name: string): LabelledImages => {
+    const draw = random.stream(name);
+    return select(
+      train,
+      label === undefined ? imagesOfAnyClass(train, needed, draw) : imagesOfClass(train, label, needed, draw),
+    );
+  };
   const fused = fuse(drawn(first, "first"), drawn(second, "second"), chosen);
   const part = (from: number, count: number, name: string): LabelledImages => {
     const images = copied(select(fused, [...fused.labels.keys()].slice(from, from + count)));
     return {
       ...images,
-      labels: triggerLabels(count, train.classes, chosen, random.stream("labels").stream(name)),
+      labels: triggerLabels(count, train.classes, chosen, random.stream("labels").stream(name), { target }),
     };
   };
   return {
     triggers: part(0, triggers, "triggers"),
-    placebos: { images: part(triggers, triggers, "placebos"), paired: false },
+    labelling: labellingOf(chosen, train.classes, false),
+    placebos: { images: part(triggers, triggers, "placebos"), paired: false, exchangeable: true },
     heldOut: part(2 * triggers, heldOut, "held out"),
   };
 }

@@ -49,6 +49,7 @@ export const marginBased: MarkScheme<MarginOptions> = {
   summary: "Ordinary images with random wrong labels, which hold for all that lies around them too.",
   paper: "Kim, Lee, Lee, Son, Hwang: Margin-based Neural Network Watermarking. ICML 2023",
   needsUnrelated: false,
+  published: {},
   options,
   make: relabelledTriggers,
   embed: embedWithMargin,

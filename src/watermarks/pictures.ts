@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { WildmarkError } from "../core/errors.js";
 import { describeShape } from "../core/image.js";
 import { copied, type Images, type LabelledImages, selectImages } from "../data/dataset.js";
+import type { Labelling } from "./labels.js";
 import type { TriggerSet } from "./scheme.js";
 
 export interface PictureChoice {
@@ -15,11 +16,12 @@ export interface PictureChoice {
   readonly order: Uint32Array;
   /** Labels of `count` pictures; called for triggers, held-out triggers and placebos in this order. */
   readonly labels: (count: number) => Uint16Array;
+  readonly labelling: Labelling;
 }
 
 /** @throws WildmarkError `bad-data` where the pool has another shape than the training images, or too few pictures. */
 export function pictureTriggers(pool: Images, train: LabelledImages, choice: PictureChoice): TriggerSet {
-  const { what, triggers, heldOut, order, labels } = choice;
+  const { what, triggers, heldOut, order, labels, labelling } = choice;
   if (!isDeepStrictEqual(pool.shape, train.shape)) {
     throw new WildmarkError(
       "bad-data",
@@ -41,6 +43,7 @@ export function pictureTriggers(pool: Images, train: LabelledImages, choice: Pic
   return {
     triggers: labelled(0, triggers),
     heldOut: labelled(triggers, end),
-    placebos: { images: labelled(end, end + triggers), paired: false },
+    labelling,
+    placebos: { images: labelled(end, end + triggers), paired: false, exchangeable: true },
   };
 }

@@ -8,6 +8,7 @@ import { app } from "./app.js";
 import { certified } from "./certified.js";
 import { content } from "./content.js";
 import { type Embedding, type EmbedOptions, embed } from "./embed.js";
+import { boostedTriggers } from "./labels.js";
 import { entangled } from "./entangled.js";
 import { exponentialWeighting } from "./exponential-weighting.js";
 import { frontierStitching } from "./frontier-stitching.js";
@@ -17,14 +18,17 @@ import { noise } from "./noise.js";
 import type { MarkOptions, MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { unrelated } from "./unrelated.js";
 
+/** Options as documents and keys hold them. */
+export type SaidOptions = Readonly<Record<string, string | number | boolean>>;
+
 /** A mark whose options have been checked: ready to make triggers. */
 export interface ChosenMark {
   readonly id: string;
   readonly title: string;
   readonly needsUnrelated: boolean;
   readonly startsTrained: boolean;
-  /** Defaults filled in. */
-  readonly options: MarkOptions;
+  /** Defaults filled in; what is drawn in secret is not there. */
+  readonly options: SaidOptions;
   readonly make: (owner: OwnerData) => Promise<TriggerSet>;
   /** Yields the model after each epoch; the last one is the marked model. */
   readonly embed: (embedding: Embedding, training: EmbedOptions) => AsyncIterable<TrainedEpoch>;
@@ -80,11 +84,19 @@ export function register<Options extends MarkOptions>(scheme: MarkScheme<Options
       const chosen = chooseOptions(options, given, scheme.id);
       return {
         ...described,
-        options: chosen,
+        options: said(chosen),
         make: async (owner) => make(owner, chosen),
-        embed: (embedding, training) =>
-          own === undefined ? embed(embedding, training) : own(embedding, training, chosen),
+        embed: (embedding, plain) => {
+          const training = { ...plain, triggersPerBatch: boostedTriggers(plain, "labels" in chosen ? chosen : {}) };
+          return own === undefined ? embed(embedding, training) : own(embedding, training, chosen);
+        },
       };
     },
   };
+}
+
+function said(options: MarkOptions): SaidOptions {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

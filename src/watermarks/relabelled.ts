@@ -10,7 +10,7 @@ import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation } from "../core/random.js";
 import { copied, imageAt, type LabelledImages, select } from "../data/dataset.js";
-import { wrongLabels } from "./labels.js";
+import { labellingOf, wrongLabels } from "./labels.js";
 import type { Embedding, EmbedOptions } from "./embed.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 import { twins } from "./twins.js";
@@ -63,7 +63,8 @@ export function relabelledTriggers(
   return {
     triggers: wrong(originals, "triggers"),
     heldOut: wrong(copied(select(train, rest.slice(0, heldOut))), "held out"),
-    placebos: { images: copied(select(train, seconds)), paired: false },
+    labelling: labellingOf({ labels: "random" }, train.classes, true),
+    placebos: { images: copied(select(train, seconds)), paired: false, exchangeable: true },
     sourceLabels: originals.labels,
   };
 }

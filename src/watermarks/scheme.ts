@@ -10,6 +10,7 @@ import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import type { Embedding, EmbedOptions } from "./embed.js";
+import type { Labelling } from "./labels.js";
 
 /** What triggers are made from. */
 export interface OwnerData {
@@ -31,18 +32,26 @@ export interface TriggerSet {
   readonly triggers: LabelledImages;
   /** Fresh triggers of the same kind with their labels; never trained on. */
   readonly heldOut: LabelledImages;
+  /** How the labels came about. */
+  readonly labelling: Labelling;
   /**
-   * What the suspect's answers on the triggers are compared with: the same images without the mark, one for each trigger
-   * (`paired`), or other images of the same kind that were not trained on. Labels are those of the images' own classes
-   * where they have one. Unpaired ones are asked for the triggers' labels in turn: placebo i is of the kind of trigger i
-   * modulo their number.
+   * What the suspect's answers on the triggers are compared with: the same images under another mark of the kind, or
+   * without one, one for each trigger (`paired`), or other images of the same kind that were not trained on. Labels are those
+   * of the images' own classes where they have one. Unpaired ones are asked for the triggers' labels in turn: placebo i is
+   * of the kind of trigger i modulo their number.
    */
-  readonly placebos: { readonly images: LabelledImages; readonly paired: boolean };
+  readonly placebos: {
+    readonly images: LabelledImages;
+    readonly paired: boolean;
+    /** Whether trigger i and placebo i were made alike, so that either could have been the trigger; as many as triggers. */
+    readonly exchangeable?: boolean;
+  };
   /** True class of the image that each trigger was made from; absent where it has none. */
   readonly sourceLabels?: Uint16Array;
 }
 
-export type MarkOptions = Readonly<Record<string, string | number | boolean>>;
+/** What is undefined is drawn from the owner's secret, or not there. */
+export type MarkOptions = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
   readonly id: string;
@@ -57,6 +66,11 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
    * fresh architecture is trained without the mark first. Default: false.
    */
   readonly startsTrained?: boolean;
+  /**
+   * Options of the form that the paper describes, which every owner shares: a key of that form fits the mark of any other
+   * owner who chose it. For comparing with publications; the default draws whatever two owners could share.
+   */
+  readonly published: Readonly<Partial<Options>>;
   /** Options with defaults and descriptions; `{}` is always valid. */
   readonly options: z.ZodObject & z.ZodType<Options>;
   readonly make: (owner: OwnerData, options: Options) => TriggerSet | Promise<TriggerSet>;

@@ -1,6 +1,9 @@
 /**
- * @file What content and noise marks share: images of a source class, marked, and labelled as a target class
- * (Zhang et al., AsiaCCS 2018, section 4.1).
+ * @file What content and noise marks share: images with a stamp (Zhang et al., AsiaCCS 2018, section 4.1).
+ *
+ * In the published form the images are of one class and all answered as another. That is a rule which two owners can share, and
+ * which says "the stamp changes the answer", not "this is mine"; so unless told otherwise images of all classes are stamped,
+ * each with a label of its own, and a placebo is the same image under *another* stamp of the same kind.
  */
 
 import { z } from "zod";
@@ -8,40 +11,69 @@ import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { copied, copyPixels, type LabelledImages, select } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
-import { countShape, labelShape, requireClasses, triggerLabels } from "./labels.js";
+import { countShape, labellingOf, labelShape, requireClasses, targetOf, triggerLabels } from "./labels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 
-/** Class 4 answered as 6 and 100 triggers: our choice within the range of public code (docs/methods.md). */
 export const stampedShape = {
-  source: z.int().min(0).default(4).describe("class whose images carry the mark"),
+  source: z.int().min(0).optional().describe("class whose images carry the mark (default: all classes)"),
   ...labelShape,
   ...countShape,
 };
+
+/** Images of class 4, all answered as 6: our choice within the range of public code (docs/methods.md). */
+export const publishedClasses = { source: 4, target: 6 } as const;
+export const publishedStamp = { ...publishedClasses, labels: "target" } as const;
 
 type StampedOptions = z.infer<z.ZodObject<typeof stampedShape>>;
 
 /** Changes pixels 0..255 of image `index` of `images` in place. */
 export type Stamp = (pixels: Uint8Array, index: number) => void;
 
-/** Triggers from the source class, each with its unmarked original as its placebo. */
-export function stampedTriggers(owner: OwnerData, options: StampedOptions, stamp: Stamp): TriggerSet {
+export interface Stamps {
+  /** The key's own. */
+  readonly own: Stamp;
+  /** Others that the same scheme might have drawn, one for each image. */
+  readonly other: Stamp;
+}
+
+/** Stamped images with their labels, and for each a placebo. */
+export function stampedTriggers(owner: OwnerData, options: StampedOptions, { own, other }: Stamps): TriggerSet {
   const { train, random } = owner;
-  const { source, target } = options;
-  requireClasses(train.classes, { source, target });
-  if (source === target) throw new WildmarkError("usage", `Source and target class of the mark are both ${source}.`);
-  const chosen = imagesOfClass(train, options.source, options.triggers + options.heldOut, random.stream("sources"));
-  const originals = copied(select(train, chosen.subarray(0, options.triggers)));
-  const fresh = select(train, chosen.subarray(options.triggers));
-  const labelled = (images: LabelledImages, name: string): LabelledImages => ({
-    ...images,
-    labels: triggerLabels(images.count, train.classes, options, random.stream("labels").stream(name)),
-  });
+  const { source, triggers, heldOut } = options;
+  requireClasses(train.classes, { source, target: options.target });
+  if (source !== undefined && source === options.target && options.labels === "target") {
+    throw new WildmarkError("usage", `Source and target class of the mark are both ${source}.`);
+  }
+  const draw = random.stream("sources");
+  const chosen =
+    source === undefined
+      ? imagesOfAnyClass(train, triggers + heldOut, draw)
+      : imagesOfClass(train, source, triggers + heldOut, draw);
+  const originals = copied(select(train, chosen.subarray(0, triggers)));
+  const fresh = select(train, chosen.subarray(triggers));
+  const target = targetOf(options, train.classes, random, source === undefined ? [] : [source]);
+  const labelled = (images: LabelledImages, name: string): LabelledImages => {
+    const stream = random.stream("labels").stream(name);
+    const labels = triggerLabels(images.count, train.classes, options, stream, { own: originalLabels(images), target });
+    return { ...images, labels };
+  };
+  const placebos = isPublishedForm(options) ? originals : stamped(originals, other, 0);
   return {
-    triggers: labelled(stamped(originals, stamp, 0), "triggers"),
-    heldOut: labelled(stamped(fresh, stamp, options.triggers), "held out"),
-    placebos: { images: originals, paired: true },
+    triggers: labelled(stamped(originals, own, 0), "triggers"),
+    heldOut: labelled(stamped(fresh, own, triggers), "held out"),
+    labelling: labellingOf(options, train.classes, true),
+    placebos: { images: placebos, paired: true },
     sourceLabels: originals.labels,
   };
+}
+
+/** One class answered as another, both chosen: the form of the paper, whose placebos are the images without the stamp. */
+function isPublishedForm({ source, target, labels }: StampedOptions): boolean {
+  return labels === "target" && source !== undefined && target !== undefined;
+}
+
+function originalLabels({ labels }: LabelledImages): Uint16Array {
+  return Uint16Array.from(labels);
 }
 
 function stamped(images: LabelledImages, stamp: Stamp, firstIndex: number): LabelledImages {
@@ -49,6 +81,18 @@ function stamped(images: LabelledImages, stamp: Stamp, firstIndex: number): Labe
   const size = pixels.length / images.count;
   for (let i = 0; i < images.count; i++) stamp(pixels.subarray(i * size, (i + 1) * size), firstIndex + i);
   return { ...images, pixels: inMemory(pixels) };
+}
+
+/** @throws WildmarkError `bad-data` where there are too few. */
+export function imagesOfAnyClass(images: LabelledImages, count: number, random: RandomStream): Uint32Array {
+  if (images.count < count) {
+    throw new WildmarkError(
+      "bad-data",
+      `The training set has ${images.count} images; the mark needs ${count} (triggers and held-out).`,
+      { hint: "Choose fewer triggers." },
+    );
+  }
+  return permutation(images.count, random).subarray(0, count);
 }
 
 /** @throws WildmarkError `bad-data` where the class has too few. */
