@@ -40,6 +40,8 @@ export interface Call<Flags> {
    */
   readonly read: <Schema extends z.ZodObject>(schema: Schema) => z.infer<Schema>;
   readonly seed: number;
+  /** Whether the seed was asked for. */
+  readonly seedGiven: boolean;
   /** Where models run: as the flags say, and for `--device auto` where `network`, what is going to run, is quickest. */
   readonly runtimeFor: (network: Network) => Promise<RuntimeOptions>;
   /** Whether what exists may be overwritten. */

@@ -50,6 +50,7 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
     command.run(given, {
       args: place.processedArgs,
       seed: command.common?.random === "secret" && given.seed === undefined ? secretSeed() : common.seed,
+      seedGiven: given.seed !== undefined,
       runtimeFor: (network) =>
         runtimeOf(common, { ...network, trains: command.common?.computes === "trains" }, (line) => progress.note(line)),
       force: common.force,

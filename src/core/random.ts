@@ -26,6 +26,15 @@ export function randomStream(seed: number, ...names: readonly (string | number)[
   return namedStream([String(seed), ...names.map(String)].join("/"));
 }
 
+/**
+ * The root stream of a secret: as `randomStream`, from bytes that nobody can try out one after the other.
+ *
+ * @param secret 32 bytes.
+ */
+export function secretStream(secret: Uint8Array, ...names: readonly (string | number)[]): RandomStream {
+  return namedStream(["secret", Buffer.from(secret).toString("hex"), ...names.map(String)].join("/"));
+}
+
 function namedStream(path: string): RandomStream {
   const digest = createHash("sha256").update(path).digest();
   let a = digest.readInt32LE(0);

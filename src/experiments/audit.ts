@@ -118,7 +118,8 @@ export function requireAuditable(
 
 async function lookBefore({ model, key, dataset }: AuditSpec, alpha: number, { runtime }: AuditOptions) {
   const measured = await measure(model, yardstickOf(key, dataset.test), runtime);
-  return { measured, verdict: await verifyModel(model, key, { alpha, ...(runtime === undefined ? {} : { runtime }) }) };
+  const asked = { alpha, madeHere: true, ...(runtime === undefined ? {} : { runtime }) };
+  return { measured, verdict: await verifyModel(model, key, asked) };
 }
 
 function nothingToAudit({ matches, n, pValue, alpha }: AuditResult["before"]["verdict"], name: string): WildmarkError {

@@ -229,11 +229,11 @@ function judge(key: Key, asked: Answers, innocents: InnocentsResult | undefined,
   const { alpha } = court;
   const triggers = Uint16Array.from(asked.triggers);
   if (court.empiricalNull && innocents !== undefined) {
-    const unmarked = innocents.innocents.map((each) => Uint16Array.from(each.triggers));
-    return verifyAnswers(key, { triggers, unmarked }, { alpha });
+    const nullModels = innocents.innocents.map((each) => each.triggers);
+    return verifyAnswers(key, { triggers, nullModels }, { alpha, madeHere: true });
   }
   const placebos = asked.placebos === undefined ? {} : { placebos: Uint16Array.from(asked.placebos) };
-  return verifyAnswers(key, { triggers, ...placebos }, { alpha });
+  return verifyAnswers(key, { triggers, ...placebos }, { alpha, madeHere: true });
 }
 
 function inBrief({ owned, n, matches, interval, pValue, decidedBy, tests }: Verdict): Judgement {

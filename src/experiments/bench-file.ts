@@ -98,6 +98,7 @@ const fileSchema = z.strictObject({
   budgets: z.unknown().optional(),
   seeds: z.unknown().optional(),
   unmarked: z.int().min(0).max(1000).optional(),
+  publishedForms: z.boolean().optional(),
   attackEpochs: z.int().min(1).max(100_000).optional(),
   alpha: z.number().gt(0).lt(1).optional(),
   acceptableDrop: z.unknown().optional(),
@@ -132,7 +133,8 @@ export function parseBenchFile(text: string, name: string): BenchFile {
   const training = part("training", shape.training) ?? {};
   file.read(embedFromScratchOptions, training, ["training"]);
   const epochs = part("attackEpochs", shape.attackEpochs);
-  const marks = needed("marks") ? readEntries(file, given.marks, "marks", marksKind) : [];
+  const published = part("publishedForms", shape.publishedForms) ?? false;
+  const marks = needed("marks") ? readEntries(file, given.marks, "marks", marksKind(published)) : [];
   const removers = needed("removers") ? readEntries(file, given.removers, "removers", methodsKind(epochs)) : [];
   const budgets = given.budgets === undefined ? DEFAULT_BUDGETS : readEach(file, given.budgets, "budgets", share);
   const seeds = seedsOf(part("seeds", seedsSchema.default(DEFAULT_SEEDS)) ?? []);
@@ -195,14 +197,18 @@ interface Kind<Chosen> {
   }[];
   readonly titleOf: (chosen: Chosen) => string;
   /** Options for all that have them, where the entry does not say otherwise. */
-  readonly shared: Readonly<Record<string, unknown>>;
+  readonly sharedBy: (id: string) => Readonly<Record<string, unknown>>;
 }
 
-const marksKind: Kind<ChosenMark> = { what: "mark", known: markSchemes, titleOf: ({ title }) => title, shared: {} };
+/** @param published whether marks have the form of the papers where nothing else is said. */
+function marksKind(published: boolean): Kind<ChosenMark> {
+  const sharedBy = (id: string) => (published ? (markSchemes.find((mark) => mark.id === id)?.published ?? {}) : {});
+  return { what: "mark", known: markSchemes, titleOf: ({ title }) => title, sharedBy };
+}
 
 function methodsKind(epochs: number | undefined): Kind<ChosenMethod> {
   const shared = epochs === undefined ? {} : { epochs };
-  return { what: "removal method", known: removalMethods, titleOf: ({ label }) => label, shared };
+  return { what: "removal method", known: removalMethods, titleOf: ({ label }) => label, sharedBy: () => shared };
 }
 
 /** An entry that was read, before it has a name. */
@@ -255,13 +261,13 @@ function readEntry<Chosen>(file: YamlFile, given: unknown, path: Path, kind: Kin
   const own = several.length > 1 ? undefined : name;
   return several.flatMap((variant, i): Form<Chosen>[] => {
     const said = { ...entry.options, ...variant };
-    const shared = Object.fromEntries(Object.entries(kind.shared).filter(([key]) => key in found.options.shape));
+    const shared = Object.fromEntries(Object.entries(kind.sharedBy(id)).filter(([key]) => key in found.options.shape));
     // Each option stands where it was said: in the variant, in the options of all variants, or at the top for all.
     const placeOf = (part: Path): Path => {
       const [key = ""] = part;
       if (key in variant && Array.isArray(variants)) return [...path, "variants", i, ...part];
       if (key in entry.options) return [...path, "options", ...part];
-      return key in shared ? ["attackEpochs"] : path;
+      return key === "epochs" && key in shared ? ["attackEpochs"] : path;
     };
     const options = { ...shared, ...said };
     const fine = file.read(found.options, options, placeOf) !== undefined;

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { chooseOptions } from "../core/options.js";
-import { randomStream, secretSeed } from "../core/random.js";
+import { randomStream } from "../core/random.js";
 import { findAbstract } from "../data/abstract.js";
 import { answers } from "../data/answers.js";
 import type { Dataset, Images } from "../data/dataset.js";
@@ -24,6 +24,7 @@ import { type Model, withPreprocessing } from "../onnx/model.js";
 import { readModelFile, writeModelFile } from "../onnx/model-file.js";
 import { type Preprocessing, preprocessingSchema } from "../onnx/preprocessing.js";
 import { type Certificate, certifyModel } from "../ownership/certify.js";
+import { keySeeds } from "../ownership/draw-key.js";
 import type { Key } from "../ownership/key.js";
 import type { Verdict } from "../ownership/verdict.js";
 import type { VerifyOptions } from "../ownership/verify.js";
@@ -147,7 +148,10 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
   readonly unrelated?: Images | string;
   /** Pictures for the abstract mark, or the path of some; default: Adi et al.'s where they are found, else built-in ones. */
   readonly abstract?: Images | string;
-  /** Whoever knows it and the data has the key; default: drawn in secret (`key.seed`). */
+  /**
+   * All that is random follows from it, the key's secret too: whoever knows it and the data has the key. Default: both are drawn
+   * in secret.
+   */
   readonly seed?: number;
 }
 
@@ -157,7 +161,8 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
  * @throws WildmarkError `usage` for options that cannot be; `bad-data` where the data do not fit or are too few.
  */
 export async function embed<Id extends MarkId = "content">(options: EmbedOptions<Id>): Promise<MarkedModel> {
-  const { dataset, model, scheme = "content", training = {}, seed = secretSeed() } = options;
+  const { dataset, model, scheme = "content", training = {} } = options;
+  const { seed, secret } = keySeeds(options.seed);
   const mark = chosen<ChosenMark>(scheme, findMark, options.options);
   if (model !== undefined && options.architecture !== undefined) {
     throw new WildmarkError(
@@ -174,7 +179,7 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
     ...(mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {}),
     ...(mark.id === "abstract" ? await abstractOf(options) : {}),
   };
-  return markModel({ dataset, mark, start, options: settled, seed, ...pictures }, options);
+  return markModel({ dataset, mark, start, options: settled, seed, secret, ...pictures }, options);
 }
 
 async function picturesOf({ dataset, unrelated, progress }: EmbedOptions): Promise<Images> {
@@ -192,15 +197,17 @@ export interface VerifyCall extends VerifyOptions {
   readonly model: Model;
   readonly key: Key;
   readonly runtime?: RuntimeOptions;
-  /** Models without the mark that the suspect is ranked among, in place of the placebo control (the empirical null). */
-  readonly unmarked?: readonly Model[];
+  /** Models that were trained without the mark. */
+  readonly nullModels?: readonly Model[];
+  /** Keys that anybody can make, of the same scheme, options and base data: `strangersKeys`. */
+  readonly strangers?: readonly Key[];
 }
 
 /**
  * Tests whether a suspect model carries a key's mark.
  *
  * @throws WildmarkError `bad-key` when a model takes other images or answers other classes than the key's; `usage` when
- *   the suspect, the marked model, or one model twice is among the unmarked ones.
+ *   the suspect, the marked model, or one model twice is among the null models.
  */
 export async function verify({ model, key, ...options }: VerifyCall): Promise<Verdict> {
   return verifyModel(model, key, options);

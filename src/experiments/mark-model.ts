@@ -9,7 +9,9 @@ import type { Dataset, Images } from "../data/dataset.js";
 import { type Architecture, newModel } from "../models/registry.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
+import { type BaseData, drawTriggers } from "../ownership/draw-key.js";
 import { makeKey } from "../ownership/make-key.js";
+import { strangersKeys } from "../ownership/strangers.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import { type EmbedOptions, embedContinuingOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
@@ -29,8 +31,13 @@ export interface Marking {
   readonly start: { readonly model: Model } | { readonly architecture: Architecture };
   /** Of training; where a fresh model is trained without the mark first, of that, and the mark goes on with the defaults. */
   readonly options: EmbedOptions;
-  /** Triggers, weights, order and all else that is random follow from it. */
+  /** Weights, order and all else that is random follow from it; the triggers too where there is no secret. */
   readonly seed: number;
+  /**
+   * 32 bytes that the key is drawn from, so that it can prove something (`ownership/binding.ts`). Experiments, whose keys
+   * nobody disputes, have none.
+   */
+  readonly secret?: Uint8Array;
 }
 
 export interface MarkedModel {
@@ -47,17 +54,18 @@ export interface MarkedModel {
 
 /** @throws WildmarkError `bad-data` where the data do not give enough triggers, and as `trainEpochs` does. */
 export async function markModel(marking: Marking, run: RunOptions = {}): Promise<MarkedModel> {
-  const { dataset, unrelated, abstract, mark, seed } = marking;
+  const { dataset, unrelated, abstract, mark, seed, secret } = marking;
   const { train, test } = dataset;
   const { model, options, epochs: earlier, trained } = await startOf(marking, run);
   const runtime = run.runtime === undefined ? {} : { runtime: run.runtime };
-  const set = await mark.make({
+  const base = {
     train,
     ...(unrelated === undefined ? {} : { unrelated }),
     ...(abstract === undefined ? {} : { abstract }),
     ...(mark.startsTrained ? { model, ...runtime } : {}),
-    random: randomStream(seed, "mark", mark.id),
-  });
+  };
+  const drawn = secret === undefined ? undefined : await drawTriggers(mark, base, secret);
+  const set = drawn?.set ?? (await mark.make({ ...base, random: randomStream(seed, "mark", mark.id) }));
   const before = trained ? { accuracyBefore: await accuracy(model, test, run.runtime) } : {};
 
   const embedding = {
@@ -70,15 +78,40 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
   const goesOn = goingOn(earlier, run);
   const marked = await runEpochs(model, mark.embed(embedding, options), async () => undefined, goesOn.onEpoch);
   const sha256 = modelSha256(encodeModel(marked.model));
-  const key = makeKey({ mark, set, seed, modelSha256: sha256 });
+  const key = makeKey({
+    mark,
+    set,
+    seed,
+    modelSha256: sha256,
+    ...(drawn === undefined ? {} : { drawn, ...namesOf(dataset) }),
+  });
   return {
     model: marked.model,
     key,
     ...before,
     measured: await measure(marked.model, { test, ...set }, run.runtime),
-    verdict: await verifyModel(marked.model, key, runtime),
+    verdict: await verdictFor(marking, { model: marked.model, key, base }, run),
     epochs: goesOn.all(marked.epochs),
   };
+}
+
+/**
+ * What the owner can prove by the new key: of an experiment's key, which nobody disputes, what the tests say; of a drawn one what
+ * a judge would be told, with strangers' keys where the claim stands on them.
+ */
+async function verdictFor(
+  { mark, secret }: Marking,
+  { model, key, base }: { readonly model: Model; readonly key: Key; readonly base: BaseData },
+  { runtime }: RunOptions,
+): Promise<Verdict> {
+  const asked = runtime === undefined ? {} : { runtime };
+  if (secret === undefined) return verifyModel(model, key, { ...asked, madeHere: true });
+  const strangers = key.drawn?.labelling === "fixed" ? { strangers: await strangersKeys(mark, base) } : {};
+  return verifyModel(model, key, { ...asked, ...strangers });
+}
+
+function namesOf({ classNames }: Dataset): { readonly classNames?: readonly string[] } {
+  return classNames === undefined ? {} : { classNames };
 }
 
 interface Start {

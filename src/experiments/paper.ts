@@ -26,6 +26,8 @@ export interface PaperChoices {
   /** Epochs of training and embedding; default: theirs. */
   readonly trainingEpochs?: number;
   readonly seeds: readonly number[];
+  /** Whether marks have the form of the paper, the same for every owner; default: drawn for each. */
+  readonly publishedForms?: boolean;
 }
 
 /** @throws WildmarkError `usage` for a mark that there is not. */
@@ -39,7 +41,10 @@ export function paperSpec(choices: PaperChoices): ReproduceSpec {
     ...(unrelated === undefined ? {} : { unrelated }),
     architecture,
     training: embedFromScratchOptionsOf(recipeFor(architecture)).parse(training),
-    marks: unique(marks).map((id) => findMark(id).choose()),
+    marks: unique(marks).map((id) => {
+      const mark = findMark(id);
+      return mark.choose(choices.publishedForms === true ? mark.published : {});
+    }),
     removals: [...wild, ...(controls ? controlMethods(epochs) : [])],
     fraction,
     seeds,

@@ -144,7 +144,7 @@ export async function removeMark(
   };
   if (key === undefined || before === undefined || after === undefined) return outcome;
   const verify = (suspect: Model): Promise<Verdict> =>
-    verifyModel(suspect, key, runtime === undefined ? {} : { runtime });
+    verifyModel(suspect, key, { madeHere: true, ...(runtime === undefined ? {} : { runtime }) });
   const mark = { before, after, verdict: await verify(cleaned.model) };
   if (removal.reactivation === undefined) return { ...outcome, mark };
   const random = randomStream(seed, "re-activate");

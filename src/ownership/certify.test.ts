@@ -23,7 +23,7 @@ const options = (changes: Partial<CertifyOptions> = {}): CertifyOptions => ({
 let key: Key;
 let model: Model;
 beforeAll(async () => {
-  const mark = findMark("content").choose({ triggers: 8, heldOut: 4 });
+  const mark = findMark("content").choose({ triggers: 8, heldOut: 4, ...findMark("content").published });
   const set = await mark.make({ train: tinyImages(240, { side: 20, classes: 8 }), random: randomStream(3) });
   key = makeKey({ mark, set, seed: 3, modelSha256: "ab".repeat(32) });
   // A model that answers nothing but the key.

@@ -3,7 +3,10 @@
  *
  * Tensors, U8 (labels are U16 where there are more than 256 classes): `triggers.images` [n, C, H, W], `triggers.labels` [n], and where the key holds them
  * `held_out.images`, `held_out.labels`, `placebos.images` [m, C, H, W], `source_labels` [n]. The rest is metadata, all
- * text. Any safetensors reader can open a key; nothing else of Wildmark depends on these names.
+ * text (docs/key-format.md). Any safetensors reader can open a key; nothing else of Wildmark depends on these names.
+ *
+ * Version 2 adds how a key was drawn (`secret`, `labelling`, `exchangeable`, `base_sha256`, …) and `class_names`. A key that
+ * says neither is written as version 1, byte for byte as before.
  */
 
 import { z } from "zod";
@@ -11,10 +14,16 @@ import { WildmarkError } from "../core/errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../core/safetensors.js";
 import type { Tensor } from "../core/tensor.js";
 import { type ImageShape, imageSize, MAX_CLASSES } from "../data/dataset.js";
-import type { Key, KeyImages, KeyTriggers } from "./key.js";
+import { inMemory } from "../data/pixels.js";
+import { labellings } from "../watermarks/labels.js";
+import { markSchemes } from "../watermarks/registry.js";
+import { type Binding, boundLabels, contentHash, heldOutLabels, secretFromHex, tossed } from "./binding.js";
+import { type Key, type KeyDraw, type KeyImages, type KeyTriggers, MADE_ELSEWHERE } from "./key.js";
+import { specOf } from "./key-spec.js";
 
 const FORMAT = "wildmark-key";
-const VERSION = "1";
+/** Of keys that say nothing which version 1 has no place for. */
+const [PLAIN, VERSION] = ["1", "2"];
 
 const IMAGES = "triggers.images";
 const LABELS = "triggers.labels";
@@ -42,18 +51,33 @@ const jsonText = z.string().transform((text, context): unknown => {
 
 const shortText = z.string().min(1).max(200);
 
+const hash = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+const yesOrNo = z.enum(["true", "false"]).transform((text) => text === "true");
+
+/** Of drawn keys, all or none. */
+const drawShape = {
+  secret: hash.optional(),
+  labelling: z.enum(labellings).optional(),
+  exchangeable: yesOrNo.optional(),
+  base_sha256: hash.optional(),
+  base_count: wholeText.pipe(z.int().min(1)).optional(),
+  pictures_sha256: hash.optional(),
+  start_sha256: hash.optional(),
+};
+
 const metadataSchema = z.object({
   scheme: shortText,
   seed: wholeText,
   classes: wholeText.pipe(z.int().min(2).max(MAX_CLASSES)),
   options: jsonText.pipe(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
-  model_sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+  model_sha256: hash,
   created_by: shortText,
-  placebos_paired: z
-    .enum(["true", "false"])
-    .transform((text) => text === "true")
-    .optional(),
+  placebos_paired: yesOrNo.optional(),
+  ...drawShape,
+  class_names: jsonText.pipe(z.array(z.string().min(1).max(200))).optional(),
 });
+
+type Metadata = z.infer<typeof metadataSchema>;
 
 /** @throws WildmarkError `bad-key` when the key contradicts itself. */
 export function keyToBytes(key: Key): Uint8Array {
@@ -72,7 +96,7 @@ export function keyToBytes(key: Key): Uint8Array {
   const sortedOptions = Object.fromEntries(Object.entries(key.options).sort(([a], [b]) => (a < b ? -1 : 1)));
   const metadata = new Map([
     ["format", FORMAT],
-    ["version", VERSION],
+    ["version", key.drawn === undefined && key.classNames === undefined ? PLAIN : VERSION],
     ["scheme", key.scheme],
     ["seed", String(key.seed)],
     ["classes", String(key.classes)],
@@ -81,6 +105,8 @@ export function keyToBytes(key: Key): Uint8Array {
     ["created_by", key.createdBy],
   ]);
   if (placebos !== undefined) metadata.set("placebos_paired", String(placebos.paired));
+  for (const [name, value] of Object.entries(drawMetadata(key.drawn))) metadata.set(name, value);
+  if (key.classNames !== undefined) metadata.set("class_names", JSON.stringify(key.classNames));
 
   // The reader's checks are the only ones there are: what they refuse is never written.
   checkKey(key, "the key to write");
@@ -91,7 +117,9 @@ export function keyToBytes(key: Key): Uint8Array {
 /** @throws WildmarkError `bad-file` or `bad-key`, naming `where`. */
 export function bytesToKey(bytes: Uint8Array, where: string): Key {
   const { metadata, tensors } = decodeSafetensors(bytes, where);
-  const { scheme, seed, classes, options, model_sha256, created_by, placebos_paired } = parseMetadata(metadata, where);
+  const parsed = parseMetadata(metadata, where);
+  const { scheme, seed, classes, options, model_sha256, created_by, placebos_paired, class_names } = parsed;
+  const drawn = drawOf(parsed, where);
   for (const name of tensors.keys()) {
     if (!NAMES.includes(name))
       throw badKey(where, `it holds an unexpected tensor ${JSON.stringify(name.slice(0, 60))}`);
@@ -121,6 +149,8 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
       : undefined,
     placebos: placebos_paired === undefined ? undefined : { ...other(PLACEBOS), paired: placebos_paired },
     sourceLabels: tensors.has(SOURCE_LABELS) ? readLabels(tensors, SOURCE_LABELS, classes, where) : undefined,
+    ...(drawn === undefined ? {} : { drawn }),
+    ...(class_names === undefined ? {} : { classNames: class_names }),
     options,
     modelSha256: model_sha256,
     createdBy: created_by,
@@ -129,21 +159,71 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
   return key;
 }
 
-function parseMetadata(metadata: ReadonlyMap<string, string>, where: string): z.infer<typeof metadataSchema> {
+/** How a key was drawn, as metadata. */
+function drawMetadata(drawn: KeyDraw | undefined): Readonly<Record<string, string>> {
+  if (drawn === undefined) return {};
+  const { secret, labelling, exchangeable, base } = drawn;
+  return {
+    secret: Buffer.from(secret).toString("hex"),
+    labelling,
+    exchangeable: String(exchangeable),
+    base_sha256: base.sha256,
+    base_count: String(base.count),
+    ...(base.picturesSha256 === undefined ? {} : { pictures_sha256: base.picturesSha256 }),
+    ...(base.modelSha256 === undefined ? {} : { start_sha256: base.modelSha256 }),
+  };
+}
+
+function drawOf(metadata: Metadata, where: string): KeyDraw | undefined {
+  const { secret, labelling, exchangeable, base_sha256, base_count, pictures_sha256, start_sha256 } = metadata;
+  const parts = { secret, labelling, exchangeable, base_sha256, base_count };
+  const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+  if (missing.length === 5 && pictures_sha256 === undefined && start_sha256 === undefined) return undefined;
+  if (
+    secret === undefined ||
+    labelling === undefined ||
+    exchangeable === undefined ||
+    base_sha256 === undefined ||
+    base_count === undefined
+  ) {
+    const names = missing.map(([name]) => name).join(", ");
+    throw badKey(where, `its metadata say in part how it was drawn, and lack ${names}`);
+  }
+  return {
+    secret: secretFromHex(secret),
+    labelling,
+    exchangeable,
+    base: {
+      sha256: base_sha256,
+      count: base_count,
+      ...(pictures_sha256 === undefined ? {} : { picturesSha256: pictures_sha256 }),
+      ...(start_sha256 === undefined ? {} : { modelSha256: start_sha256 }),
+    },
+  };
+}
+
+function parseMetadata(metadata: ReadonlyMap<string, string>, where: string): Metadata {
   const [format, version] = [metadata.get("format"), metadata.get("version")];
   if (format !== FORMAT) {
     throw new WildmarkError("bad-key", `${where}: a safetensors file, but not a Wildmark key`, {
       hint: "a key is what `wildmark embed --key` writes",
     });
   }
-  if (version !== VERSION) {
+  if (version !== PLAIN && version !== VERSION) {
     const found = version === undefined ? "none" : JSON.stringify(version.slice(0, 20));
-    throw new WildmarkError("bad-key", `${where}: expected key format version ${VERSION}, found ${found}`, {
+    throw new WildmarkError("bad-key", `${where}: expected key format version ${PLAIN} or ${VERSION}, found ${found}`, {
       hint: "a newer Wildmark may have written it: update this one",
     });
   }
   const parsed = metadataSchema.safeParse(Object.fromEntries(metadata));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const isPlain = Object.keys({ ...drawShape, class_names: 0 }).every((name) => !metadata.has(name));
+    if (isPlain === (version === PLAIN)) return parsed.data;
+    throw badKey(
+      where,
+      `a key of format version ${version} ${isPlain ? "does not say how it was drawn" : "says how it was drawn"}`,
+    );
+  }
   const issue = parsed.error.issues[0];
   throw badKey(where, `metadata ${issue?.path.join(".")}: ${issue?.message}`);
 }
@@ -166,8 +246,82 @@ function checkKey(key: Key, where: string): void {
   checkLabels(triggers.labels, triggers.count, classes, "triggers", where);
   if (heldOut !== undefined) checkLabels(heldOut.labels, heldOut.count, classes, "held-out triggers", where);
   if (sourceLabels !== undefined) checkLabels(sourceLabels, triggers.count, classes, "source labels", where);
+  const { classNames } = key;
+  if (classNames !== undefined && classNames.length !== classes) {
+    throw badKey(where, `it names ${classNames.length} classes of ${classes}`);
+  }
+  checkScheme(key, where);
+  checkDraw(key, where);
   if (placebos?.paired === true && placebos.count !== triggers.count) {
     throw badKey(where, `paired placebos must be as many as the triggers, ${triggers.count}, found ${placebos.count}`);
+  }
+}
+
+/** @throws WildmarkError `bad-key` for a key of a mark that is not in the registry: nobody here knows what it means. */
+export function requireKnownScheme({ scheme }: Key, where: string): void {
+  if (scheme === MADE_ELSEWHERE || markSchemes.some(({ id }) => id === scheme)) return;
+  throw badKey(where, `there is no mark ${JSON.stringify(scheme.slice(0, 60))}`);
+}
+
+/** Options that its scheme has, and that fit what the key holds. */
+function checkScheme({ scheme, options, triggers, heldOut }: Key, where: string): void {
+  if (scheme === MADE_ELSEWHERE) {
+    if (Object.keys(options).length === 0) return;
+    throw badKey(where, `triggers that were made elsewhere have no options, found ${Object.keys(options).join(", ")}`);
+  }
+  const known = markSchemes.find(({ id }) => id === scheme);
+  // A mark of somebody's program may be unknown here: whoever reads a file asks `requireKnownScheme`.
+  if (known === undefined) return;
+  const parsed = known.options.safeParse(options);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw badKey(where, `options of the ${scheme} mark: ${[...(issue?.path ?? []), issue?.message].join(": ")}`);
+  }
+  const counts = { triggers: triggers.count, ...(heldOut === undefined ? {} : { heldOut: heldOut.count }) };
+  for (const [name, count] of Object.entries(counts)) {
+    const said = options[name];
+    if (typeof said === "number" && said !== count) {
+      throw badKey(
+        where,
+        `its options say ${said} ${name === "heldOut" ? "held-out triggers" : name}, it holds ${count}`,
+      );
+    }
+  }
+}
+
+/** What a drawn key holds is what its secret gives: a label that somebody chose would be found here. */
+function checkDraw(key: Key, where: string): void {
+  const { drawn, shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
+  const spec = specOf(key);
+  if (drawn === undefined || spec === undefined) return;
+  const binding: Binding = { ...drawn, spec, shape, classes };
+  const size = imageSize(shape);
+  const paired = placebos !== undefined && placebos.count === triggers.count;
+  if (drawn.exchangeable && !paired) {
+    throw badKey(where, "a coin decided between triggers and placebos, but they are not as many");
+  }
+  const content = contentHash(binding, {
+    triggers: triggers.images,
+    placebos: paired ? placebos.images : undefined,
+    own: sourceLabels,
+  });
+  for (let i = 0; drawn.exchangeable && paired && i < triggers.count; i++) {
+    const pair = [triggers.images, placebos.images].map((images) => images.subarray(i * size, (i + 1) * size));
+    const [trigger, placebo] = [pair[0] ?? new Uint8Array(), pair[1] ?? new Uint8Array()];
+    if (Buffer.compare(trigger, tossed(binding, content, i, [trigger, placebo])[0]) === 0) continue;
+    throw badKey(where, `the secret makes the placebo of trigger ${i} the trigger: somebody chose`);
+  }
+  const labels = boundLabels(binding, content, triggers.count, sourceLabels);
+  const wrong = labels?.findIndex((label, i) => label !== triggers.labels[i]) ?? -1;
+  if (wrong >= 0) {
+    const said = `label ${wrong} is ${triggers.labels[wrong]}, the secret gives ${labels?.[wrong]}`;
+    throw badKey(where, `${said}: labels or images were changed after they were drawn`);
+  }
+  if (heldOut === undefined) return;
+  const { images, count, labels: found } = heldOut;
+  const expected = heldOutLabels({ shape, classes, count, pixels: inMemory(images), labels: found }, binding);
+  if (expected?.some((label, i) => label !== found[i])) {
+    throw badKey(where, "the labels of its held-out triggers are not those that the secret gives");
   }
 }
 

@@ -23,7 +23,7 @@ const key: Key = {
   heldOut: { images: pixels(2, 50), labels: Uint16Array.of(6, 6), count: 2 },
   placebos: { images: pixels(3, 90), count: 3, paired: true },
   sourceLabels: Uint16Array.of(4, 4, 4),
-  options: { text: "TEST", size: 0.5, fixed: true },
+  options: { triggers: 3, heldOut: 2, labels: "target" },
   modelSha256: "ab".repeat(32),
   createdBy: "wildmark 0.1.0",
 };
@@ -60,7 +60,7 @@ describe("bytes", () => {
   });
 
   test("are the same for the same key, whatever the order of its options, and so is the hash", () => {
-    const reordered: Key = { ...key, options: { fixed: true, text: "TEST", size: 0.5 } };
+    const reordered: Key = { ...key, options: { labels: "target", heldOut: 2, triggers: 3 } };
     expect(encodeKey(reordered)).toEqual(encodeKey(key));
     expect(keySha256(reordered)).toBe(keySha256(key));
     expect(keySha256({ ...key, seed: 8 })).not.toBe(keySha256(key));
@@ -74,8 +74,9 @@ describe("bytes", () => {
 describe("a key that contradicts itself is refused by its reader", () => {
   const cases: readonly (readonly [string, string, Uint8Array])[] = [
     ["another file", "not a Wildmark key", tampered((metadata) => metadata.delete("format"))],
-    ["a newer format", 'version 1, found "2"', tampered((metadata) => metadata.set("version", "2"))],
-    ["no version", "version 1, found none", tampered((metadata) => metadata.delete("version"))],
+    ["a newer format", 'version 1 or 2, found "3"', tampered((metadata) => metadata.set("version", "3"))],
+    ["a version that says more", "does not say how it was drawn", tampered((metadata) => metadata.set("version", "2"))],
+    ["no version", "version 1 or 2, found none", tampered((metadata) => metadata.delete("version"))],
     ["no seed", "metadata seed", tampered((metadata) => metadata.delete("seed"))],
     ["a seed that is no number", "whole number", tampered((metadata) => metadata.set("seed", "1e3"))],
     ["a seed beyond counting", "metadata seed", tampered((metadata) => metadata.set("seed", "9".repeat(40)))],

@@ -1,14 +1,15 @@
 /**
  * @file The owner's key: the secret triggers with their labels, and what a fair test of ownership needs beside them.
  *
- * A key is plain data here and one safetensors file on disk. It holds no time stamp: the same seed gives the same bytes,
+ * A key is plain data here and one safetensors file on disk. It holds no time stamp: the same secret gives the same bytes,
  * so that the hash of a key, published before a dispute, commits its owner to it.
  */
 
 import { createHash } from "node:crypto";
 import { readFileBounded, writeFileAtomic } from "../core/files.js";
 import type { ImageShape } from "../data/dataset.js";
-import { bytesToKey, keyToBytes } from "./key-format.js";
+import type { Labelling } from "../watermarks/labels.js";
+import { bytesToKey, keyToBytes, requireKnownScheme } from "./key-format.js";
 
 /** Images without labels: NCHW, row-major, pixel values 0..255. */
 export interface KeyImages {
@@ -30,9 +31,34 @@ export interface KeyPlacebos extends KeyImages {
 /** A value of one of a mark's options. */
 export type KeyOption = string | number | boolean;
 
+/** What the triggers of a drawn key were made from, by SHA-256 in hex. */
+export interface KeyBase {
+  /** Images and labels of the owner's training set. */
+  readonly sha256: string;
+  readonly count: number;
+  /** Pictures of another domain, of marks that show such. */
+  readonly picturesSha256?: string;
+  /** The trained model that the triggers were made against, of marks that start from one. */
+  readonly modelSha256?: string;
+}
+
+/** What makes a key somebody's: all of it follows from a secret, and can be made again from it. */
+export interface KeyDraw {
+  /** 32 random bytes. */
+  readonly secret: Uint8Array;
+  readonly labelling: Labelling;
+  /** Whether a coin of the secret decided which of trigger and placebo is which. */
+  readonly exchangeable: boolean;
+  readonly base: KeyBase;
+}
+
+/** The scheme of triggers that were not made by a mark of the registry. */
+export const MADE_ELSEWHERE = "made-elsewhere";
+
 export interface Key {
-  /** Registry id of the mark: "content", "noise", "unrelated". */
+  /** Registry id of the mark, "content", "noise", "unrelated", or `MADE_ELSEWHERE`. */
   readonly scheme: string;
+  /** Of the training that embedded the mark; of a key that was not drawn, of its triggers too. */
   readonly seed: number;
   /** Classes of the model, 2 … 65,536. */
   readonly classes: number;
@@ -43,6 +69,10 @@ export interface Key {
   readonly placebos: KeyPlacebos | undefined;
   /** True class of the image that each trigger was made from; absent where there is none (unrelated images). */
   readonly sourceLabels: Uint16Array | undefined;
+  /** Absent of a key whose triggers or labels somebody chose: those made elsewhere, and all of format 1. */
+  readonly drawn?: KeyDraw;
+  /** What the classes are called, in the order of their labels. */
+  readonly classNames?: readonly string[];
   /** The mark's options as used. */
   readonly options: Readonly<Record<string, KeyOption>>;
   /** Hex SHA-256 of the marked model file that the key was made for. */
@@ -94,7 +124,9 @@ export async function writeKey(path: string, key: Key, options: { readonly force
  * @throws WildmarkError `bad-file`, `bad-key`.
  */
 export async function readKey(path: string): Promise<Key> {
-  return bytesToKey(await readKeyBytes(path), path);
+  const key = bytesToKey(await readKeyBytes(path), path);
+  requireKnownScheme(key, path);
+  return key;
 }
 
 /**

@@ -4,6 +4,7 @@ import { WILDMARK_VERSION } from "../core/version.js";
 import { copyPixels, type LabelledImages } from "../data/dataset.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import type { TriggerSet } from "../watermarks/scheme.js";
+import type { DrawnSet } from "./draw-key.js";
 import type { Key, KeyTriggers } from "./key.js";
 
 export interface KeyOrigin {
@@ -12,9 +13,12 @@ export interface KeyOrigin {
   readonly seed: number;
   /** Hex SHA-256 of the marked model's file. */
   readonly modelSha256: string;
+  /** Where the set was drawn from a secret. */
+  readonly drawn?: Pick<DrawnSet, "binding" | "base">;
+  readonly classNames?: readonly string[];
 }
 
-export function makeKey({ mark, set, seed, modelSha256 }: KeyOrigin): Key {
+export function makeKey({ mark, set, seed, modelSha256, drawn, classNames }: KeyOrigin): Key {
   const { triggers, heldOut, placebos, sourceLabels } = set;
   const paired = placebos.paired && placebos.images.count === triggers.count;
   return {
@@ -26,6 +30,17 @@ export function makeKey({ mark, set, seed, modelSha256 }: KeyOrigin): Key {
     heldOut: keyTriggers(heldOut),
     placebos: { images: copyPixels(placebos.images), count: placebos.images.count, paired },
     sourceLabels,
+    ...(drawn === undefined
+      ? {}
+      : {
+          drawn: {
+            secret: drawn.binding.secret,
+            labelling: drawn.binding.labelling,
+            exchangeable: drawn.binding.exchangeable,
+            base: drawn.base,
+          },
+        }),
+    ...(classNames === undefined ? {} : { classNames }),
     options: mark.options,
     modelSha256,
     createdBy: `wildmark ${WILDMARK_VERSION}`,

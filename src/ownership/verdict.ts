@@ -8,13 +8,17 @@ const share = z.number().min(0).max(1);
 
 /** One test of ownership: what an innocent model would do, and how likely that makes what was seen. */
 export const testSchema = z.object({
-  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher", "empirical-null"]),
+  id: z.enum(["binomial", "placebo-mcnemar", "placebo-fisher", "empirical-null", "null-models", "strangers"]),
   title: z.string(),
   nullHypothesis: z.string(),
   /** One-sided p-value. */
   pValue: share,
   /** The counts that the p-value comes from, in words. */
   detail: z.string(),
+  /** Which false claim it stands against. */
+  against: z.enum(["luck", "look-alikes", "forgers"]).optional(),
+  /** Whether trying many secrets helps against it, so that the verdict multiplies it by 2^triesLog2. */
+  paysTries: z.boolean().optional(),
 });
 
 export const verdictSchema = z.object({
@@ -31,9 +35,32 @@ export const verdictSchema = z.object({
   tests: z.array(testSchema).min(1),
   /** The most conservative test that applies; its p-value against alpha is the verdict. */
   decidedBy: testSchema.shape.id,
-  /** The p-value of the deciding test, times the number of keys tried (Bonferroni), at most 1. */
+  /**
+   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings and the
+   * keys tried (Bonferroni), at most 1.
+   */
   pValue: share,
-  /** How many unmarked models the suspect was ranked among, where there were any. */
+  /** The smallest p-value that this key could have reached here, whatever the suspect answers. */
+  least: share.optional(),
+  /** Where the key comes from: drawn from a secret, chosen by somebody, or made by whoever asks. */
+  provenance: z.enum(["drawn", "chosen", "made-here"]).optional(),
+  /** Whether the key is said to be older than the suspect. */
+  committed: z.boolean().optional(),
+  /** Binary logarithm of the secrets that a forger may have tried. */
+  triesLog2: z.number().min(0).optional(),
+  /** What the claim lacks before anything could be shown by it. */
+  missing: z.array(z.string()).min(1).optional(),
+  /** Triggers that show the same picture as another one, which were not counted. */
+  duplicates: z.int().positive().optional(),
+  /** Triggers that the suspect did not answer; counted as misses. */
+  refused: z.int().positive().optional(),
+  /** How many readings of the suspect's preprocessing were tried, where more than one. */
+  readings: z.int().min(2).optional(),
+  /** How many null models took part. */
+  nullModels: z.int().positive().optional(),
+  /** How many strangers' keys took part. */
+  strangers: z.int().positive().optional(),
+  /** What documents from before called `nullModels`. */
   unmarked: z.int().positive().optional(),
   /** How many keys the owner tried, where more than one. */
   keysTried: z.int().min(2).optional(),
@@ -47,15 +74,18 @@ export function atLevel(verdict: Verdict, alpha: number): Verdict {
   return { ...verdict, alpha, owned: verdict.pValue <= alpha };
 }
 
-/** The verdict in plain lines: the answer first, then the counts, then each test with its null hypothesis. */
+/** The verdict in plain lines: the answer first, what it rests on, then the counts, then each test with its null hypothesis. */
 export function describeVerdict(verdict: Verdict): string[] {
-  const { owned, n, matches, retention, interval, confidence, alpha, tests, decidedBy, pValue } = verdict;
+  const { owned, n, matches, retention, interval, confidence, alpha, tests, decidedBy, pValue, missing } = verdict;
   const title = tests.find((test) => test.id === decidedBy)?.title ?? decidedBy;
   const answer = owned ? "Ownership is shown" : "Ownership is not shown";
   const comparison = owned ? "at most" : "above";
   const [low, high] = interval;
   return [
-    `${answer}: ${formatPValue(pValue)}, ${comparison} the significance level ${alpha}; decided by: ${title}`,
+    missing === undefined
+      ? `${answer}: ${formatPValue(pValue)}, ${comparison} the significance level ${alpha}; decided by: ${title}`
+      : `${answer}: with this key nothing can be, whatever the suspect answers, without ${listed(missing)}`,
+    ...groundsOf(verdict),
     ...limits(verdict),
     `${matches} of ${n} triggers answered with the key's labels: retention ${percent(retention)}, ` +
       `${Number((confidence * 100).toFixed(4))} % Clopper-Pearson interval ${percent(low)} to ${percent(high)}`,
@@ -67,11 +97,77 @@ export function describeVerdict(verdict: Verdict): string[] {
   ];
 }
 
-/** What bears on the p-value beside the tests: the keys tried, and whether the unmarked models could suffice at all. */
-function limits({ alpha, unmarked, keysTried = 1 }: Verdict): string[] {
+/** One false claim, and what was done about it. */
+export interface Ground {
+  readonly against: "luck" | "look-alikes" | "forgers";
+  readonly tested: boolean;
+  readonly text: string;
+}
+
+/** What the verdict rests on, in words that a judge reads; nothing for documents from before. */
+export function groundsInWords(verdict: Verdict): readonly Ground[] {
+  const { tests, provenance, triesLog2 = 0, committed, missing } = verdict;
+  if (provenance === undefined) return [];
+  const of = (against: Ground["against"]) => tests.filter((test) => test.against === against);
+  const told = (against: Ground["against"], untested: string): Ground => {
+    const found = of(against);
+    const text = found.map(({ title, pValue }) => `${title}, ${formatPValue(pValue)}`).join("; ");
+    return { against, tested: found.length > 0, text: found.length > 0 ? text : untested };
+  };
+  const tried =
+    provenance !== "drawn"
+      ? ""
+      : triesLog2 > 0
+        ? `; whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect would have found a key as good as by luck, which is in the p-value`
+        : committed === true
+          ? "; the key is said to be older than the suspect, so that nobody can have tried secrets on it"
+          : "";
+  const forgers = told(
+    "forgers",
+    provenance === "chosen"
+      ? "not tested: somebody chose what this key holds, and may have chosen what the suspect answers"
+      : provenance === "drawn" && missing === undefined
+        ? "no strangers' keys were asked; the key follows from its secret, so that nobody chose it"
+        : "not tested",
+  );
+  return [
+    told("luck", "cannot be tested: the labels were chosen, not drawn"),
+    told("look-alikes", "not tested: neither placebos nor null models were asked"),
+    { ...forgers, text: forgers.text + tried },
+  ];
+}
+
+function groundsOf(verdict: Verdict): string[] {
+  const weak =
+    verdict.provenance === "chosen"
+      ? ["Evidence of the weaker kind: this key was not drawn from a secret, somebody chose what it holds"]
+      : [];
+  return [...weak, ...groundsInWords(verdict).map(({ against, text }) => `against ${against}: ${text}`)];
+}
+
+/** What bears on the p-value beside the tests: what was tried, what did not count, and whether the key could suffice at all. */
+function limits({
+  alpha,
+  least,
+  unmarked,
+  keysTried = 1,
+  readings = 1,
+  duplicates,
+  refused,
+  missing,
+}: Verdict): string[] {
   const lines: string[] = [];
-  if (keysTried > 1) {
-    lines.push(`${keysTried} keys were tried, so the deciding p-value is multiplied by ${keysTried} (Bonferroni)`);
+  const many = (count: number, what: string): string =>
+    `${count} ${what} tried, so the p-value is multiplied by ${count} (Bonferroni)`;
+  if (keysTried > 1) lines.push(many(keysTried, "keys were"));
+  if (readings > 1) lines.push(many(readings, "readings of the suspect's images were"));
+  if (duplicates !== undefined) lines.push(`${duplicates} triggers repeat a picture, and were not counted`);
+  if (refused !== undefined) lines.push(`${refused} triggers were not answered, and count as misses`);
+  if (missing === undefined && least !== undefined && least > alpha) {
+    lines.push(
+      `This key can never show ownership at ${alpha} when asked like this, whatever the suspect answers: its p-value is at ` +
+        `least ${formatPValue(least).slice(4)}`,
+    );
   }
   if (unmarked !== undefined && keysTried / (unmarked + 1) > alpha) {
     lines.push(
@@ -80,6 +176,10 @@ function limits({ alpha, unmarked, keysTried = 1 }: Verdict): string[] {
     );
   }
   return lines;
+}
+
+function listed(items: readonly string[]): string {
+  return items.length < 2 ? (items[0] ?? "") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 }
 
 /** "p = 0.032", "p = 3.2e-16"; never a bare zero, which would claim certainty. */

@@ -18,13 +18,14 @@ import { makeKey } from "./make-key.js";
 import { verifyModel } from "./verify-model.js";
 
 const images = { side: 20, classes: 8 };
+const mine = { madeHere: true };
 const few = { triggers: 8, heldOut: 4 };
 
 async function marked(
   id: string,
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<{ mark: ChosenMark; set: TriggerSet; key: Key }> {
-  const mark = findMark(id).choose({ ...few, ...options });
+  const mark = findMark(id).choose({ ...few, ...findMark(id).published, ...options });
   const owner = { train: tinyImages(240, images), unrelated: tinyImages(40, { ...images, seed: 2 }) };
   const set = await mark.make({ ...owner, random: randomStream(3) });
   return { mark, set, key: makeKey({ mark, set, seed: 3, modelSha256: "ab".repeat(32) }) };
@@ -63,12 +64,14 @@ describe("verifying a model", () => {
 
   test("asks triggers and placebos: the counts are those of its own answers", async () => {
     const { key, set } = await marked("unrelated", { labels: "random" });
-    const verdict = await verifyModel(model, key);
+    const verdict = await verifyModel(model, key, mine);
     const given = await answers(model, set.triggers);
     expect(verdict.n).toBe(8);
     expect(verdict.matches).toBe(given.filter((answer, i) => answer === set.triggers.labels[i]).length);
     expect(verdict.tests.map(({ id }) => id)).toEqual(["binomial", "placebo-fisher"]);
-    expect((await verifyModel(model, { ...key, placebos: undefined })).tests.map(({ id }) => id)).toEqual(["binomial"]);
+    expect((await verifyModel(model, { ...key, placebos: undefined }, mine)).tests.map(({ id }) => id)).toEqual([
+      "binomial",
+    ]);
   });
 
   test("hands on the level and the confidence", async () => {
@@ -91,14 +94,14 @@ describe("verifying a model", () => {
       triggers: { ...key.triggers, images: flagged(copyPixels(set.triggers), 255) },
       placebos: { images: flagged(copyPixels(set.placebos.images), 0), count: 12, paired: true },
     };
-    expect(await verifyModel(suspect, planted)).toMatchObject({ owned: true, matches: 12 });
-    expect(await verifyModel(model, key)).toMatchObject({ owned: false });
+    expect(await verifyModel(suspect, planted, mine)).toMatchObject({ owned: true, matches: 12 });
+    expect(await verifyModel(model, key, mine)).toMatchObject({ owned: false });
   });
 
   test("ranks the suspect among unmarked models, in place of the placebos", async () => {
     const { key, set } = await marked("unrelated", { labels: "random" });
     const unmarked = [5, 6, 7].map((seed) => tinyModel({ ...images, seed }));
-    const verdict = await verifyModel(model, key, { unmarked });
+    const verdict = await verifyModel(model, key, { ...mine, nullModels: unmarked });
     const matches = async (asked: Model): Promise<number> =>
       (await answers(asked, set.triggers)).filter((answer, i) => answer === set.triggers.labels[i]).length;
     const others = await Promise.all(unmarked.map(matches));
@@ -111,13 +114,13 @@ describe("verifying a model", () => {
     const { key } = await marked("content");
     const other = tinyModel({ ...images, seed: 5 });
     const madeFor = { ...key, modelSha256: modelSha256(encodeModel(other)) };
-    await expect(verifyModel(model, key, { unmarked: [other, model] })).rejects.toThrow(/model 2 .* as the suspect/);
-    await expect(verifyModel(model, key, { unmarked: [other, other] })).rejects.toThrow(/2 .* as unmarked model 1/);
-    await expect(verifyModel(model, madeFor, { unmarked: [other] })).rejects.toThrow(/the marked model/);
+    await expect(verifyModel(model, key, { nullModels: [other, model] })).rejects.toThrow(/model 2 .* as the suspect/);
+    await expect(verifyModel(model, key, { nullModels: [other, other] })).rejects.toThrow(/2 .* as null model 1/);
+    await expect(verifyModel(model, madeFor, { nullModels: [other] })).rejects.toThrow(/the marked model/);
     const misfit = tinyModel({ side: 16, classes: 8 });
-    await expect(verifyModel(model, key, { unmarked: [misfit] })).rejects.toMatchObject({
+    await expect(verifyModel(model, key, { nullModels: [misfit] })).rejects.toMatchObject({
       code: "bad-key",
-      message: expect.stringContaining("unmarked model 1"),
+      message: expect.stringContaining("null model 1"),
     });
   });
 

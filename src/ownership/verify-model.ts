@@ -1,39 +1,70 @@
-/** @file Asks a suspect model a key's questions: the triggers, and the placebos that its answers are compared with. */
+/** @file Asks a suspect a key's questions: the triggers, and the placebos that its answers are compared with. */
 
-import { answers } from "../data/answers.js";
 import { requireFit } from "../data/fit.js";
+import { type Images, imageSize } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
-import { requireUnmarked } from "./unmarked.js";
+import { requireNullModels } from "./null-models.js";
+import { modelSuspect, type Suspect, type SuspectAnswers } from "./suspect.js";
+import type { Matches } from "./tests.js";
 import type { Verdict } from "./verdict.js";
 import { type Answers, type VerifyOptions, verifyAnswers } from "./verify.js";
 
 export interface VerifyModelOptions extends VerifyOptions {
   readonly runtime?: RuntimeOptions;
-  /** Models without the mark that the suspect is ranked among, in place of the placebo control. */
-  readonly unmarked?: readonly Model[];
+  /** Models without the mark. */
+  readonly nullModels?: readonly Model[];
+  /** Keys that anybody can make, of the same scheme and data (`strangers.ts`). */
+  readonly strangers?: readonly Key[];
 }
 
 /**
  * @throws WildmarkError `bad-key` when a model takes other images or answers other classes than the key's; `usage` as
- *   `requireUnmarked` and `verifyAnswers` do.
+ *   `requireNullModels` and `verifyAnswers` do.
  */
 export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
   const { shape, classes } = key;
   requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
-  const { unmarked } = options;
-  if (unmarked !== undefined) {
-    const named = unmarked.map((each, i) => ({ name: `unmarked model ${i + 1}`, model: each }));
-    requireUnmarked(model, key, named);
+  const { nullModels, runtime } = options;
+  if (nullModels !== undefined) {
+    const named = nullModels.map((each, i) => ({ name: `null model ${i + 1}`, model: each }));
+    requireNullModels(model, key, named);
   }
-  if (unmarked === undefined) return verifyAnswers(key, await askKey(model, key, options.runtime), options);
-  const triggers = await ask(model, key, key.triggers, options.runtime);
-  const others: Uint16Array[] = [];
+  return verifySuspect(modelSuspect(model, "the model", runtime), key, options);
+}
+
+/** The same of whoever can be asked; whether it takes such images is for the suspect to say. */
+export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
+  const { nullModels, strangers, runtime } = options;
+  const own = await askSuspect(suspect, key);
+  const others: SuspectAnswers[] = [];
   // One after the other: each has a session of its own.
-  for (const each of unmarked) others.push(await ask(each, key, key.triggers, options.runtime));
-  return verifyAnswers(key, { triggers, unmarked: others }, options);
+  for (const each of nullModels ?? [])
+    others.push(await modelSuspect(each, "", runtime).ask(imagesOf(key, key.triggers)));
+  const matched: Matches[] = [];
+  for (const stranger of strangers ?? []) matched.push(await matchesOf(suspect, stranger));
+  return verifyAnswers(
+    key,
+    {
+      ...own,
+      ...(nullModels === undefined ? {} : { nullModels: others }),
+      ...(strangers === undefined ? {} : { strangers: matched }),
+    },
+    options,
+  );
+}
+
+/** What a suspect answers to a key's triggers, and to its placebos where it holds some; all asked together. */
+export async function askSuspect(suspect: Suspect, key: Key): Promise<Pick<Answers, "triggers" | "placebos">> {
+  const { triggers, placebos } = key;
+  if (placebos === undefined) return { triggers: await suspect.ask(imagesOf(key, triggers)) };
+  const images = new Uint8Array(triggers.images.length + placebos.images.length);
+  images.set(triggers.images);
+  images.set(placebos.images, triggers.images.length);
+  const all = Array.from(await suspect.ask(imagesOf(key, { images, count: triggers.count + placebos.count })));
+  return { triggers: all.slice(0, triggers.count), placebos: all.slice(triggers.count) };
 }
 
 /** What a model answers to a key's triggers, and to its placebos where it holds some. */
@@ -41,18 +72,21 @@ export async function askKey(
   model: Model,
   key: Key,
   runtime?: RuntimeOptions,
-): Promise<Pick<Answers, "triggers" | "placebos">> {
-  const triggers = await ask(model, key, key.triggers, runtime);
-  return key.placebos === undefined
-    ? { triggers }
-    : { triggers, placebos: await ask(model, key, key.placebos, runtime) };
+): Promise<{ readonly triggers: Uint16Array; readonly placebos?: Uint16Array }> {
+  const { triggers, placebos } = await askSuspect(modelSuspect(model, "the model", runtime), key);
+  return {
+    triggers: Uint16Array.from(triggers),
+    ...(placebos === undefined ? {} : { placebos: Uint16Array.from(placebos) }),
+  };
 }
 
-function ask(
-  model: Model,
-  { shape }: Key,
-  { images, count }: KeyImages,
-  runtime: RuntimeOptions | undefined,
-): Promise<Uint16Array> {
-  return answers(model, { shape, count, pixels: inMemory(images) }, runtime);
+/** How often a suspect answers a key's triggers with its labels. */
+async function matchesOf(suspect: Suspect, key: Key): Promise<Matches> {
+  const found = await suspect.ask(imagesOf(key, key.triggers));
+  const matches = key.triggers.labels.reduce((sum, label, i) => sum + (found[i] === label ? 1 : 0), 0);
+  return { matches, n: key.triggers.count };
+}
+
+function imagesOf({ shape }: Key, { images, count }: KeyImages): Images {
+  return { shape, count, pixels: inMemory(images.subarray(0, count * imageSize(shape))) };
 }

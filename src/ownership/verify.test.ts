@@ -6,23 +6,32 @@ import { describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { randomStream } from "../core/random.js";
 import type { Key } from "./key.js";
+import { NOT_ASKED } from "./suspect.js";
 import { atLevel, describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
-import { type Answers, verifyAnswers } from "./verify.js";
+import { type Answers, type VerifyOptions, verifyAnswers as verifyClaim } from "./verify.js";
 
 const CLASSES = 10;
 const TARGET = 6;
 
-/** A key with these labels; its images are blank, because no model is run. */
+/** Whoever made the key himself asks what the tests say; what a stranger's claim is worth stands in claims.test.ts. */
+const verifyAnswers = (key: Key, answers: Answers, options: VerifyOptions = {}) =>
+  verifyClaim(key, answers, { madeHere: true, ...options });
+
+/** Two pixels that tell the images apart; no model is run. */
+const numbered = (count: number): Uint8Array =>
+  Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? at >> 9 : (at >> 1) & 255));
+
+/** A key with these labels. */
 function keyOf(labels: Uint16Array, placebos?: { readonly count: number; readonly paired: boolean }): Key {
   const count = labels.length;
   return {
     scheme: "test",
     seed: 1,
     classes: CLASSES,
-    shape: { channels: 1, height: 1, width: 1 },
-    triggers: { images: new Uint8Array(count), labels, count },
+    shape: { channels: 1, height: 1, width: 2 },
+    triggers: { images: numbered(count), labels, count },
     heldOut: undefined,
-    placebos: placebos && { images: new Uint8Array(placebos.count), ...placebos },
+    placebos: placebos && { images: numbered(placebos.count), ...placebos },
     sourceLabels: undefined,
     options: {},
     modelSha256: "0".repeat(64),
@@ -206,7 +215,7 @@ describe("labels that do not look random", () => {
     const verdict = verifyAnswers(keyOf(labels), { triggers: labels });
     expect(verdict.owned).toBe(false);
     expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label, class 6");
-    expect(verdict.tests[0]?.nullHypothesis).toContain("without placebo answers");
+    expect(verdict.tests[0]?.nullHypothesis).toContain("an innocent model may match every time");
   });
 
   test("are noticed when one class only dominates", () => {
@@ -242,7 +251,10 @@ describe("answers that do not fit the key", () => {
       "bad-key: the key holds 10 triggers, but 9",
     );
     expect(refused(keyOf(labels), { triggers: labels, placebos: labels })).toContain("no placebos");
-    expect(refused(keyOf(labels), { triggers: labels.map(() => 10) })).toContain("with class 10");
+    expect(refused(keyOf(labels), { triggers: Array.from(labels, () => 1.5) })).toContain("the number of a class");
+    expect(refused(keyOf(labels), { triggers: Array.from(labels, () => NOT_ASKED) })).toContain(
+      "None of the key's triggers",
+    );
     const paired = keyOf(labels, { count: 10, paired: true });
     expect(refused(paired, { triggers: labels, placebos: labels.slice(1) })).toContain("10 placebos, but 9");
     expect(refused(keyOf(labels), { triggers: labels }, { alpha: 0 })).toContain("usage: alpha");
@@ -257,12 +269,15 @@ test("a verdict reads as plain lines", () => {
   expect(describeVerdict(verdict)).toMatchInlineSnapshot(`
     [
       "Ownership is shown: p = 2.5e-29, at most the significance level 0.05; decided by: placebo control, exact McNemar test",
+      "against luck: cannot be tested: the labels were chosen, not drawn",
+      "against look-alikes: placebo control, exact McNemar test, p = 2.5e-29",
+      "against forgers: not tested",
       "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval 91.5 % to 99.4 %",
       "exact binomial test: p = 1.2e-92",
-      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, 1 time in 10. Limit: all triggers carry the same label, class 6, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the placebo control guards against it.",
+      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, class 6, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
       "  Seen: 97 of 100 triggers answered with the key's label, 10 expected by luck",
       "placebo control, exact McNemar test: p = 2.5e-29",
-      "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and the same image without the mark, either is as likely as the other to be the only one answered with the key's label.",
+      "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely as the other to be the only one answered with the key's label.",
       "  Seen: of 100 pairs, 95 answered with the key's label on the trigger only, 0 on the placebo only, 5 on both or neither",
     ]
   `);
@@ -284,32 +299,35 @@ describe("the empirical null", () => {
     const verdict = verifyAnswers(key, {
       triggers: matching(labels, 90),
       placebos: labels,
-      unmarked: others(0, 90, 95, 12),
+      nullModels: others(0, 90, 95, 12),
     });
     expect(verdict.tests.map((each) => each.id)).toEqual(["binomial", "empirical-null"]);
-    expect(verdict).toMatchObject({ decidedBy: "empirical-null", pValue: 3 / 5, unmarked: 4, owned: false });
-    expect(verdict.tests[1]?.detail).toContain("2 of 4 unmarked models");
+    expect(verdict).toMatchObject({ decidedBy: "empirical-null", pValue: 3 / 5, nullModels: 4, owned: false });
+    expect(verdict.tests[1]?.detail).toContain("2 of 4 null models");
     expect(verdictSchema.parse(verdict)).toEqual(verdict);
   });
 
   test("shows ownership at 0.05 with 19 innocents and no fewer, and says so at every level", () => {
     const ranked = (count: number) =>
-      verifyAnswers(key, { triggers: labels, unmarked: others(...Array.from({ length: count }, () => 3)) });
+      verifyAnswers(key, { triggers: labels, nullModels: others(...Array.from({ length: count }, () => 3)) });
     expect(ranked(19).owned).toBe(true);
-    expect(describeVerdict(ranked(19)).join("\n")).not.toContain("Too few");
+    expect(describeVerdict(ranked(19)).join("\n")).not.toContain("can never show");
     expect(ranked(18).owned).toBe(false);
-    expect(describeVerdict(ranked(18)).join("\n")).toMatch(/Too few .* 1\/19; 19 are needed/);
-    expect(describeVerdict(atLevel(ranked(19), 1e-6)).join("\n")).toContain("999999 are needed");
+    expect(describeVerdict(ranked(18)).join("\n")).toMatch(/can never show ownership at 0.05 .* at least 0.0526/);
+    expect(describeVerdict(atLevel(ranked(19), 1e-6)).join("\n")).toContain("can never show ownership at 0.000001");
   });
 
   test("still asks more than luck", () => {
-    const verdict = verifyAnswers(key, { triggers: matching(labels, 10), unmarked: others(...new Array(99).fill(0)) });
+    const verdict = verifyAnswers(key, {
+      triggers: matching(labels, 10),
+      nullModels: others(...new Array(99).fill(0)),
+    });
     expect(verdict).toMatchObject({ decidedBy: "binomial", owned: false });
   });
 
   test("refuses no models and answers of another length", () => {
-    expect(() => verifyAnswers(key, { triggers: labels, unmarked: [] })).toThrow(/empty/);
-    expect(() => verifyAnswers(key, { triggers: labels, unmarked: [labels.slice(1)] })).toThrow(/unmarked model 1/);
+    expect(() => verifyAnswers(key, { triggers: labels, nullModels: [] })).toThrow(/empty/);
+    expect(() => verifyAnswers(key, { triggers: labels, nullModels: [labels.slice(1)] })).toThrow(/null model 1/);
   });
 });
 

@@ -1,35 +1,53 @@
 /**
- * @file The tests of ownership, on answers that somebody else asked for: this file runs no model.
+ * @file What a suspect's answers prove, asked by whomever: this file runs no model.
  *
- * A model that was never marked may still answer triggers with the key's labels: one in K by luck, far more often when it
- * favours the key's class for strange images. So two kinds of test stand side by side, and the weaker evidence decides:
+ * A claim can be false in three ways, and a test stands against each. *Luck*: the suspect matches by chance; the exact binomial
+ * test, sound where labels were drawn after the images were fixed. *Look-alikes*: innocent models answer such images so;
+ * placebos and null models. *Forgers*: anybody could have made a key that fits; keys that strangers draw by the same scheme, and
+ * the price of having tried many. The weakest evidence decides.
  *
- * - the exact binomial test, against luck. It is sound where the labels were drawn at random, because then nobody's bias
- *   can foresee them;
- * - against bias, the empirical null where unmarked models are given: the suspect's matches ranked among theirs; else
- *   the placebo control: the suspect's answers on triggers against its own answers on placebos. Both ask whether an
- *   innocent model would do the same, so the first replaces the second, which cannot see a mark that spread to all images
- *   of its kind (our choice).
+ * How much is needed depends on where the key comes from:
  *
- * The binomial test keeps p₀ = 1/K and does not estimate how often an innocent model answers each class. A bound that needs
- * no such estimate is the largest share of one label: no answers that know nothing of the labels match more often on
- * average. It is 1/K for labels that look random and 1 for a fixed one, which is what p₀ is without a control. How often
- * innocent models really answer a fixed label is what the placebos and the unmarked models measure.
+ * | key | what must be there before anything is shown |
+ * |---|---|
+ * | drawn, with a label drawn for each trigger | nothing: luck is exact |
+ * | drawn, where a coin decided between trigger and placebo | the placebos' answers: their comparison is exact |
+ * | drawn, with chosen labels only | strangers' keys |
+ * | chosen (format 1, made elsewhere) | null models, and that it is older than the suspect; of a known scheme strangers' keys too |
+ *
+ * Whoever made the key himself, as experiments do, need not convince anybody of that: `madeHere`. Then labels that look random
+ * count as such, and null models replace the placebo control, which cannot see a mark that spread to all images of its kind.
  */
 
 import { WildmarkError } from "../core/errors.js";
-import { binomialTail, clopperPearson, fisherExact, mcnemarExact } from "../core/statistics.js";
-import type { Key } from "./key.js";
-import { labelDesign } from "./label-design.js";
+import { clopperPearson } from "../core/statistics.js";
+import { distinctTriggers } from "./distinct.js";
+import { type Key, MADE_ELSEWHERE } from "./key.js";
+import { NOT_ASKED, REFUSED, type SuspectAnswers } from "./suspect.js";
+import {
+  type Chance,
+  chanceOf,
+  luckTest,
+  type Matches,
+  nullModelBound,
+  nullModelRank,
+  pairedTest,
+  strangersBound,
+  strangersRank,
+  type TestResult,
+  unpairedTest,
+} from "./tests.js";
 import type { OwnershipTest, Verdict } from "./verdict.js";
 
-/** Predicted classes of a suspect, in the key's order. */
+/** What was answered, in the key's order: class indices, `REFUSED`, or `NOT_ASKED`. */
 export interface Answers {
-  readonly triggers: Uint16Array;
-  /** Absent where the placebos were not asked; then no placebo control takes part. */
-  readonly placebos?: Uint16Array;
-  /** What models without the mark answered to the triggers, one array a model; given, the placebos take no part. */
-  readonly unmarked?: readonly Uint16Array[];
+  readonly triggers: SuspectAnswers;
+  /** Absent where the placebos were not asked. */
+  readonly placebos?: SuspectAnswers;
+  /** What null models answered to the triggers, one array a model. */
+  readonly nullModels?: readonly SuspectAnswers[];
+  /** How often the suspect matched keys that strangers drew. */
+  readonly strangers?: readonly Matches[];
 }
 
 export interface VerifyOptions {
@@ -39,182 +57,194 @@ export interface VerifyOptions {
   readonly confidence?: number;
   /** How many keys the owner tried on this suspect, 1 by default; the deciding p-value is multiplied by it (Bonferroni). */
   readonly keysTried?: number;
+  /** How many readings of the suspect's preprocessing were tried, 1 by default; multiplied likewise. */
+  readonly readings?: number;
+  /** Whether the key is known to be older than the suspect (a public commitment): then nobody can have looked for it. */
+  readonly committed?: boolean;
+  /**
+   * Binary logarithm of the number of secrets that a forger may have tried on the suspect, 0 or more; multiplies p-values that
+   * secrets bear on. Default: 0 where the key is committed or made here, else 64, more than anybody can try.
+   */
+  readonly triesLog2?: number;
+  /** Whether whoever asks made the key and disputes it with nobody; default false. */
+  readonly madeHere?: boolean;
 }
+
+/** Hashes that the whole world's miners compute in a fraction of a second; each try here takes thousands of them, and the suspect's answers. */
+export const TRIES_LOG2 = 64;
 
 /**
  * Tests whether a suspect's answers show that it carries the key's mark.
  *
- * The verdict rests on the largest p-value of the tests that apply, so that its rate of false claims is at most `alpha`
- * whenever one of the null hypotheses describes the innocent model.
- *
- * @throws WildmarkError `bad-key` when the answers do not fit the key; `usage` for an alpha, a confidence or a
- *   number of keys out of range, or an empty list of unmarked models.
+ * @throws WildmarkError `bad-key` where the answers do not fit the key; `usage` for a level, a confidence or a number out
+ *   of range, an empty list of null models or strangers, or where nothing was asked.
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
-  const { alpha = 0.05, confidence = 0.95, keysTried = 1 } = options;
+  const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
+  const { triesLog2 = committed || madeHere ? 0 : TRIES_LOG2 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
-  if (!Number.isSafeInteger(keysTried) || keysTried < 1) {
-    throw new WildmarkError("usage", `keysTried must be a whole number from 1, found ${keysTried}`, {
-      hint: "count every key that was tried on this suspect, this one too",
-    });
+  requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
+  requireCount("readings", readings, "count every way in which the suspect was asked");
+  if (!(triesLog2 >= 0 && triesLog2 <= 256)) {
+    throw new WildmarkError("usage", `triesLog2 must lie between 0 and 256, found ${triesLog2}`);
   }
-  checkAnswers(answers.triggers, key.triggers.count, "triggers", key.classes);
-  const { count: n, labels } = key.triggers;
-  const hits = Uint8Array.from(answers.triggers, (answer, i) => (answer === labels[i] ? 1 : 0));
-  const matches = countOnes(hits);
-
-  const { unmarked } = answers;
-  const control =
-    unmarked === undefined ? placeboTest(key, hits, answers.placebos) : empiricalNullTest(key, matches, unmarked);
-  const binomial = binomialTest(key, matches, control);
-  const tests = control === undefined ? [binomial] : [binomial, control];
-  const decisive = control !== undefined && control.pValue >= binomial.pValue ? control : binomial;
-  const pValue = Math.min(1, decisive.pValue * keysTried);
+  checkCount(answers.triggers, key.triggers.count, "triggers");
+  const { asked, duplicates } = askedTriggers(key, answers.triggers);
+  const hits = hitsOf(answers.triggers, asked, key);
+  const counted: Matches = { matches: sum(hits), n: asked.length };
+  const chance = chanceOf(key, madeHere);
+  const controls = controlsOf(key, answers, { asked, hits, counted, chance, madeHere });
+  const missing = missingFor(key, controls, { committed, madeHere, sound: chance.sound });
+  const luck = luckTest(counted, chance, missing.length === 0);
+  const all = [luck, ...controls];
+  const pays = (p: number, test: OwnershipTest): number => (test.paysTries === true ? p * 2 ** triesLog2 : p);
+  const tried = keysTried * readings;
+  const decisive = all.reduce((worst, next) =>
+    pays(next.test.pValue, next.test) > pays(worst.test.pValue, worst.test) ? next : worst,
+  );
+  const capped = (p: number): number => Math.min(1, p * tried);
+  const pValue = missing.length > 0 ? 1 : capped(pays(decisive.test.pValue, decisive.test));
+  const least = missing.length > 0 ? 1 : capped(Math.max(...all.map((each) => pays(each.least, each.test))));
+  const [low, high] = clopperPearson(counted.matches, counted.n, confidence);
+  const refused = asked.filter((i) => answers.triggers[i] === REFUSED).length;
+  const { nullModels, strangers } = answers;
   return {
     owned: pValue <= alpha,
-    n,
-    matches,
-    retention: matches / n,
-    interval: [...clopperPearson(matches, n, confidence)],
+    n: counted.n,
+    matches: counted.matches,
+    retention: counted.matches / counted.n,
+    interval: [low, high],
     confidence,
     alpha,
-    tests,
-    decidedBy: decisive.id,
+    tests: all.map(({ test }) => test),
+    decidedBy: decisive.test.id,
     pValue,
-    ...(unmarked === undefined ? {} : { unmarked: unmarked.length }),
+    least,
+    provenance: madeHere ? "made-here" : key.drawn !== undefined ? "drawn" : "chosen",
+    committed,
+    triesLog2,
+    ...(missing.length === 0 ? {} : { missing }),
+    ...(duplicates === 0 ? {} : { duplicates }),
+    ...(refused === 0 ? {} : { refused }),
+    ...(readings === 1 ? {} : { readings }),
+    ...(nullModels === undefined ? {} : { nullModels: nullModels.length }),
+    ...(strangers === undefined ? {} : { strangers: strangers.length }),
     ...(keysTried === 1 ? {} : { keysTried }),
   };
 }
 
-/**
- * The exact binomial test with p₀ = 1/K.
- *
- * With labels that are not random and no control beside it, there is no bound on how often an innocent model
- * matches (one that always answers the key's class matches every time), so p₀ = 1 and nothing can be shown.
- */
-function binomialTest(key: Key, matches: number, control: OwnershipTest | undefined): OwnershipTest {
-  const { classes, triggers } = key;
-  const design = labelDesign(triggers.labels, classes, key.sourceLabels);
-  const sound = design.random || control !== undefined;
-  const chance = sound ? 1 / classes : 1;
-  const luck = `the suspect knows nothing of this key and answers each trigger with the key's label by luck, 1 time in ${classes}`;
-  return {
-    id: "binomial",
-    title: "exact binomial test",
-    nullHypothesis: design.random
-      ? `${luck}; the labels look drawn at random, so no preference of the suspect could match them more often.`
-      : sound
-        ? `${luck}. Limit: ${design.text}, and an innocent model that ${design.favouredBy} matches more often than ` +
-          `that, so this test alone proves nothing; ${control?.id === "empirical-null" ? "the empirical null" : "the placebo control"} guards against it.`
-        : `the suspect knows nothing of this key. ${capital(design.text)}, and an innocent model may answer such ` +
-          "images with the key's labels every time; without placebo answers nothing tells it from a marked one.",
-    pValue: binomialTail(matches, triggers.count, chance),
-    detail:
-      `${matches} of ${triggers.count} triggers answered with the key's label` +
-      (sound ? `, ${Number((triggers.count / classes).toFixed(1))} expected by luck` : ", any number possible by bias"),
-  };
+/** Triggers that count: each picture once, and only those that were put to the suspect. */
+function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; duplicates: number } {
+  const distinct = distinctTriggers(key);
+  const asked = distinct.filter((i) => answers[i] !== NOT_ASKED);
+  if (asked.length > 0) return { asked, duplicates: key.triggers.count - distinct.length };
+  throw new WildmarkError("usage", "None of the key's triggers was put to the suspect.", {
+    hint: "Ask some: nothing follows from nothing.",
+  });
 }
 
-/**
- * The empirical null: the suspect's rank among models that never saw the key (the idea: Lukas et al., SoK, S&P 2022).
- *
- * p = (1 + unmarked models with at least as many matches) / (N + 1), the Monte-Carlo p-value of Davison and Hinkley
- * (Bootstrap Methods, 1997, section 4.2). The rank is our choice where a distribution could be fitted: it is valid for any N and any
- * distribution, at the price that p cannot fall below 1/(N + 1). It assumes that an innocent suspect could have been
- * one of the unmarked models: same task, and trained alike.
- */
-function empiricalNullTest(key: Key, matches: number, unmarked: readonly Uint16Array[]): OwnershipTest {
-  const { classes, triggers } = key;
-  if (unmarked.length === 0) {
-    throw new WildmarkError("usage", "the list of unmarked models is empty", {
+function hitsOf(answers: SuspectAnswers, asked: readonly number[], { triggers }: Key): Uint8Array {
+  return Uint8Array.from(asked, (i) => (answers[i] === triggers.labels[i] ? 1 : 0));
+}
+
+interface Counted {
+  readonly asked: readonly number[];
+  readonly hits: Uint8Array;
+  readonly counted: Matches;
+  readonly chance: Chance;
+  readonly madeHere: boolean;
+}
+
+/** The tests beside luck, for which there are answers. */
+function controlsOf(key: Key, answers: Answers, known: Counted): readonly TestResult[] {
+  const { counted, chance, madeHere } = known;
+  const { nullModels, strangers, placebos } = answers;
+  const independent = key.drawn !== undefined && chance.sound;
+  const found: TestResult[] = [];
+  if (nullModels !== undefined) {
+    const others = matchesOfNullModels(key, nullModels, known.asked);
+    found.push(independent ? nullModelBound(counted, others, chance.p) : nullModelRank(counted, others));
+  }
+  if (strangers !== undefined) {
+    if (strangers.length === 0) throw new WildmarkError("usage", "the list of strangers' keys is empty");
+    found.push(independent ? strangersBound(counted, strangers, chance.p) : strangersRank(counted, strangers));
+  }
+  // A rule that spread to all images of the kind is a mark too; only null models can tell it from a habit of all models. Where a
+  // coin decided, the placebos are what the claim rests on.
+  const replaced = nullModels !== undefined && (madeHere || key.drawn === undefined);
+  if (placebos !== undefined && !replaced) found.push(...placeboTest(key, placebos, known));
+  return found;
+}
+
+function matchesOfNullModels(key: Key, models: readonly SuspectAnswers[], asked: readonly number[]): Matches[] {
+  if (models.length === 0) {
+    throw new WildmarkError("usage", "the list of null models is empty", {
       hint: "give at least one, or leave the list out",
     });
   }
-  const others = unmarked.map((answers, i) => {
-    checkAnswers(answers, triggers.count, `triggers, of unmarked model ${i + 1}`, classes);
-    return countOnes(Uint8Array.from(answers, (answer, j) => (answer === triggers.labels[j] ? 1 : 0)));
+  return models.map((answers, i) => {
+    checkCount(answers, key.triggers.count, `triggers, of null model ${i + 1}`);
+    return { matches: sum(hitsOf(answers, asked, key)), n: asked.length };
   });
-  const asMany = others.filter((other) => other >= matches).length;
-  return {
-    id: "empirical-null",
-    title: "empirical null, rank among unmarked models",
-    nullHypothesis:
-      "the suspect is one more model of the kind of the unmarked ones, and as likely as any of them to match the key " +
-      "most often.",
-    pValue: (1 + asMany) / (unmarked.length + 1),
-    detail:
-      `${asMany} of ${unmarked.length} unmarked models matched at least as often as the suspect (${matches}); ` +
-      `the most that any did is ${others.reduce((most, other) => Math.max(most, other), 0)} of ${triggers.count}`,
-  };
 }
 
 /** The placebo control, or nothing where there is nothing to compare with. */
-function placeboTest(key: Key, hits: Uint8Array, answers: Uint16Array | undefined): OwnershipTest | undefined {
-  const { placebos, triggers, classes } = key;
-  if (answers === undefined) return undefined;
+function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted): readonly TestResult[] {
+  const { placebos, triggers, drawn } = key;
   if (placebos === undefined) {
     throw new WildmarkError("bad-key", "there are answers to placebos, but the key holds no placebos", {
       hint: "use the key that the answers were made with",
     });
   }
-  checkAnswers(answers, placebos.count, "placebos", classes);
-  if (placebos.count === 0) return undefined;
+  checkCount(answers, placebos.count, "placebos");
   // A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the
   // triggers' labels in turn, so that both groups are asked for the same labels equally often.
-  const placeboHits = Uint8Array.from(answers, (answer, i) => (answer === triggers.labels[i % triggers.count] ? 1 : 0));
-  return placebos.paired ? pairedTest(hits, placeboHits) : unpairedTest(hits, placeboHits);
-}
-
-function pairedTest(hits: Uint8Array, placeboHits: Uint8Array): OwnershipTest {
-  let onlyTrigger = 0;
-  let onlyPlacebo = 0;
-  for (const [i, hit] of hits.entries()) {
-    const placeboHit = placeboHits[i] ?? 0;
-    if (hit > placeboHit) onlyTrigger++;
-    if (hit < placeboHit) onlyPlacebo++;
+  const hit = (i: number): number => (answers[i] === triggers.labels[i % triggers.count] ? 1 : 0);
+  if (placebos.paired) {
+    const exact = drawn?.exchangeable === true;
+    const { test, least } = pairedTest(hits, Uint8Array.from(asked, hit), exact);
+    const pays = exact && drawn.labelling === "fixed" ? { paysTries: true } : {};
+    return [{ test: { ...test, ...pays }, least }];
   }
-  return {
-    id: "placebo-mcnemar",
-    title: "placebo control, exact McNemar test",
-    nullHypothesis:
-      "the mark makes no difference to the suspect: of a trigger and the same image without the mark, either is as " +
-      "likely as the other to be the only one answered with the key's label.",
-    pValue: mcnemarExact(onlyTrigger, onlyPlacebo),
-    detail:
-      `of ${hits.length} pairs, ${onlyTrigger} answered with the key's label on the trigger only, ` +
-      `${onlyPlacebo} on the placebo only, ${hits.length - onlyTrigger - onlyPlacebo} on both or neither`,
-  };
+  const others = Array.from({ length: placebos.count }, (_, i) => i).filter((i) => answers[i] !== NOT_ASKED);
+  return others.length === 0 ? [] : [unpairedTest(hits, Uint8Array.from(others, hit))];
 }
 
-function unpairedTest(hits: Uint8Array, placeboHits: Uint8Array): OwnershipTest {
-  const [triggerHits, otherHits] = [countOnes(hits), countOnes(placeboHits)];
-  return {
-    id: "placebo-fisher",
-    title: "placebo control, Fisher's exact test",
-    nullHypothesis:
-      "the suspect does not tell the key's triggers from other images of the same kind: it answers both with the " +
-      "key's labels equally often.",
-    pValue: fisherExact(triggerHits, hits.length, otherHits, placeboHits.length),
-    detail:
-      `${triggerHits} of ${hits.length} triggers and ${otherHits} of ${placeboHits.length} placebos ` +
-      "answered with the key's labels",
-  };
+/** What a claim with this key lacks before anything can be shown by it, in words. */
+function missingFor(
+  { drawn, scheme }: Key,
+  controls: readonly TestResult[],
+  { committed, madeHere, sound }: { readonly committed: boolean; readonly madeHere: boolean; readonly sound: boolean },
+): string[] {
+  const has = (...ids: readonly OwnershipTest["id"][]): boolean => controls.some(({ test }) => ids.includes(test.id));
+  if (sound) return [];
+  if (madeHere) {
+    const guarded = has("placebo-mcnemar", "placebo-fisher", "empirical-null", "strangers");
+    return guarded ? [] : ["answers to placebos, or null models"];
+  }
+  const strangers = "keys that strangers draw by the same scheme from the same data";
+  if (drawn !== undefined) {
+    return has("strangers") || (drawn.exchangeable && has("placebo-mcnemar")) ? [] : [strangers];
+  }
+  return [
+    ...(has("empirical-null") ? [] : ["null models"]),
+    ...(has("strangers") || scheme === MADE_ELSEWHERE ? [] : [strangers]),
+    ...(committed ? [] : ["a public commitment that is older than the suspect"]),
+  ];
 }
 
-function checkAnswers(answers: Uint16Array, count: number, name: string, classes: number): void {
+function checkCount(answers: SuspectAnswers, count: number, name: string): void {
   if (answers.length !== count) {
     throw new WildmarkError("bad-key", `the key holds ${count} ${name}, but ${answers.length} answers were given`, {
       hint: "ask the suspect every image of the key, once and in order",
     });
   }
-  const stray = answers.findIndex((answer) => answer >= classes);
-  if (stray < 0) return;
-  throw new WildmarkError(
-    "bad-key",
-    `the key is for ${classes} classes, but the suspect answered number ${stray} of the ${name} with class ${answers[stray]}`,
-    { hint: "the suspect has other classes than the model that the key was made for" },
-  );
+  for (let i = 0; i < count; i++) {
+    const answer = answers[i] ?? Number.NaN;
+    if (Number.isSafeInteger(answer) && answer >= NOT_ASKED) continue;
+    throw new WildmarkError("bad-key", `answer ${i} to the ${name} is ${answer}, expected the number of a class`);
+  }
 }
 
 function requireLevel(name: string, value: number): void {
@@ -224,10 +254,11 @@ function requireLevel(name: string, value: number): void {
   });
 }
 
-function countOnes(values: Uint8Array): number {
-  return values.reduce((sum, value) => sum + value, 0);
+function requireCount(name: string, value: number, hint: string): void {
+  if (Number.isSafeInteger(value) && value >= 1) return;
+  throw new WildmarkError("usage", `${name} must be a whole number from 1, found ${value}`, { hint });
 }
 
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+function sum(values: Uint8Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -36,8 +36,8 @@ export const labelBoostShape = {
     .max(1000)
     .optional()
     .describe(
-      "how many times as many triggers as --triggers-per-batch says join each batch, half of it at most (default: 6 with " +
-        "random labels, else 1)",
+      "how many times as many triggers as --triggers-per-batch says join each batch, half of it at most (default: with " +
+        "random labels what the mark needs, 6 or 16, else 1)",
     ),
 };
 
@@ -111,12 +111,17 @@ export function wrongLabels(own: Uint16Array, classes: number, random: RandomStr
   return own.map((label) => (label + 1 + random.below(classes - 1)) % classes);
 }
 
-/** How many triggers a batch takes, of a mark with these options. */
+/**
+ * How many triggers a batch takes, of a mark with these options.
+ *
+ * @param usual how often random labels are repeated unless `boost` is given.
+ */
 export function boostedTriggers(
   { triggersPerBatch, batch }: { readonly triggersPerBatch: number; readonly batch: number },
   { labels, boost }: { readonly labels?: unknown; readonly boost?: unknown },
+  usual = BOOST_OF_RANDOM_LABELS,
 ): number {
-  const times = typeof boost === "number" ? boost : labels === "random" ? BOOST_OF_RANDOM_LABELS : 1;
+  const times = typeof boost === "number" ? boost : labels === "random" ? usual : 1;
   return times === 1 ? triggersPerBatch : Math.max(triggersPerBatch, Math.min(times * triggersPerBatch, batch >> 1));
 }
 

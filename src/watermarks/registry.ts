@@ -87,7 +87,10 @@ export function register<Options extends MarkOptions>(scheme: MarkScheme<Options
         options: said(chosen),
         make: async (owner) => make(owner, chosen),
         embed: (embedding, plain) => {
-          const training = { ...plain, triggersPerBatch: boostedTriggers(plain, "labels" in chosen ? chosen : {}) };
+          const training = {
+            ...plain,
+            triggersPerBatch: boostedTriggers(plain, "labels" in chosen ? chosen : {}, about.boostOfRandomLabels),
+          };
           return own === undefined ? embed(embedding, training) : own(embedding, training, chosen);
         },
       };

@@ -71,6 +71,8 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
    * owner who chose it. For comparing with publications; the default draws whatever two owners could share.
    */
   readonly published: Readonly<Partial<Options>>;
+  /** How many times as many triggers join each batch where labels are drawn for each; default 6. */
+  readonly boostOfRandomLabels?: number;
   /** Options with defaults and descriptions; `{}` is always valid. */
   readonly options: z.ZodObject & z.ZodType<Options>;
   readonly make: (owner: OwnerData, options: Options) => TriggerSet | Promise<TriggerSet>;

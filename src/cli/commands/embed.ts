@@ -8,6 +8,8 @@ import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
+import { secretOfSeed } from "../../ownership/binding.js";
+import { newSecret } from "../../ownership/draw-key.js";
 import { keySha256, writeKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
@@ -57,8 +59,8 @@ export const command: CommandFile = (words) => {
     fullName: `embed --scheme ${scheme.id}`,
     description:
       "Marks a model: makes secret triggers from your data, trains them in, and writes the marked model and its key. " +
-      "With MODEL.onnx that model goes on training; without, a fresh one is trained. The triggers follow from the seed: it " +
-      "is drawn secretly unless --seed is given, and whoever knows the seed and the data has the key.",
+      "With MODEL.onnx that model goes on training; without, a fresh one is trained. The triggers and their labels follow from " +
+      "32 secret random bytes that the key holds; with --seed they follow from that, and whoever knows it and the data has the key.",
     arguments: [{ name: "MODEL.onnx", description: "a trained model to mark", optional: true }],
     flags,
     extras: [
@@ -74,7 +76,8 @@ export const command: CommandFile = (words) => {
       ["wildmark embed --scheme unrelated --help", "the options of another mark"],
     ],
     async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, ...chosen }, read, ...call }) {
-      const { seed, force, progress } = call;
+      const { seed, seedGiven, force, progress } = call;
+      const secret = seedGiven ? secretOfSeed(seed) : newSecret();
       const mark = scheme.choose(read(scheme.options));
       const options = read(path === undefined ? fromScratch : embedContinuingOptions);
       const architecture = findArchitecture(arch);
@@ -100,6 +103,7 @@ export const command: CommandFile = (words) => {
           start: given === undefined ? { architecture } : { model: given },
           options,
           seed,
+          secret,
         },
         { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );

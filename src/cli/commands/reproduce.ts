@@ -19,6 +19,12 @@ const flags = z.object({
     .array(z.string())
     .default(marks)
     .meta({ description: `marks to attack, of ${markSchemes.map(({ id }) => id).join(", ")}`, placeholder: "LIST" }),
+  publishedForms: z
+    .boolean()
+    .default(false)
+    .describe(
+      "marks in the form of the papers, the same for every owner: to compare with; as keys anybody can forge them",
+    ),
   metrics: z
     .array(z.enum(["ce", "js"]))
     .min(1)
@@ -82,6 +88,7 @@ export const command: CommandFile = () =>
         metrics,
         controls,
         fraction,
+        publishedForms: chosen.publishedForms,
         ...(epochs === undefined ? {} : { epochs }),
         ...(trainingEpochs === undefined ? {} : { trainingEpochs }),
         seeds: Array.from({ length: chosen.seeds }, (_, i) => seed + i),

@@ -10,8 +10,15 @@ import { requireFit } from "../../data/fit.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { requireCommitment } from "../../ownership/commitment.js";
 import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
+import type { BaseData } from "../../ownership/draw-key.js";
+import { requireKnownScheme } from "../../ownership/key-format.js";
+import { requireRegenerable } from "../../ownership/regenerate.js";
+import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
+import { TRIES_LOG2 } from "../../ownership/verify.js";
+import { findMark } from "../../watermarks/registry.js";
+import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
-import { requireUnmarked, type UnmarkedModel } from "../../ownership/unmarked.js";
+import { type NullModel, requireNullModels } from "../../ownership/null-models.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { verifyModel } from "../../ownership/verify-model.js";
 import { type CommandFile, defineCommand } from "../command.js";
@@ -22,21 +29,39 @@ const flags = z.object({
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
   alpha: z.number().gt(0).lt(1).default(0.05).describe("significance level of the verdict"),
   confidence: z.number().gt(0).lt(1).default(0.95).describe("confidence of the interval of the retention"),
-  unmarked: z
+  nullModels: z
     .string()
     .optional()
     .meta({
       description:
-        "models without the mark, files or folders of .onnx with commas between: the suspect is ranked among them, in " +
-        "place of the placebo control; N of them show ownership at alpha = 1/(N + 1) at best",
+        "models without the mark, files or folders of .onnx with commas between: what they answer bounds what an innocent " +
+        "suspect may",
       placeholder: "A.onnx,B.onnx",
     }),
+  strangers: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(STRANGERS)
+    .describe("with --dataset: fresh keys of the same scheme that the suspect is asked too"),
+  regenerate: z.boolean().default(false).describe("with --dataset: make the key again from its secret, byte for byte"),
   keysTried: z.int().min(1).default(1).describe("keys tried on this suspect, this one too: multiplies the p-value"),
+  triesLog2: z
+    .number()
+    .min(0)
+    .max(256)
+    .optional()
+    .meta({
+      description: `binary logarithm of the secrets that a forger may have tried (default: ${TRIES_LOG2}; 0 with --commitment)`,
+      placeholder: "N",
+    }),
   commitment: z.string().optional().meta({
-    description: "what wildmark key commit printed and the owner published; refused for any other key",
+    description:
+      "what wildmark key commit printed and the owner published before the suspect was made; refused for any other key",
     placeholder: "HEX",
   }),
   salt: z.string().optional().meta({ description: "the salt of the commitment", placeholder: "HEX" }),
+  ...baseDataFlags,
   ...modelFlags,
 });
 
@@ -44,36 +69,47 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "verify",
     description:
-      "Asks a suspect model the triggers of a key and tests whether its answers show the mark. Every test states its " +
-      "null hypothesis and p-value; the weakest evidence decides. Exit status 0 for either verdict; --json has `owned`.",
+      "Asks a suspect model the triggers of a key and tests whether its answers show the mark: against luck, against " +
+      "look-alikes, against forgers. Every test states its null hypothesis and p-value; the weakest evidence decides. Exit " +
+      "status 0 for either verdict; --json has `owned`.",
     arguments: [{ name: "SUSPECT.onnx", description: "the model in question" }],
     flags,
     common: { computes: true },
     examples: [
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
+      ["wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6", "be much surer"],
       [
-        "wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6",
-        "be much surer (not with --unmarked: it would take 999,999 models)",
+        "wildmark verify suspect.onnx --key mark.safetensors --dataset mnist --regenerate",
+        "make the key again, and ask strangers' keys too",
       ],
       [
-        "wildmark verify suspect.onnx --key mark.safetensors --unmarked innocent/",
-        "ranked among the models of a folder: 19 or more for the usual level 0.05",
+        "wildmark verify suspect.onnx --key mark.safetensors --null-models innocent/",
+        "beside the models of a folder, trained without the mark",
       ],
     ],
     async run({ args: [path = ""], flags: given, runtimeFor, progress }) {
-      const { key: keyPath, alpha, confidence, unmarked: listed, keysTried, commitment, salt, ...said } = given;
+      const { key: keyPath, alpha, confidence, nullModels: listed, keysTried, commitment, salt, ...said } = given;
       const key = await committedKey(keyPath, commitment, salt);
       const model = await openModel(path, said, progress);
       requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
-      const unmarked = listed === undefined ? undefined : await openUnmarked(listed, said, progress);
-      if (unmarked !== undefined) requireUnmarked(model, key, unmarked);
+      const nullModels = listed === undefined ? undefined : await openNullModels(listed, said, progress);
+      if (nullModels !== undefined) requireNullModels(model, key, nullModels);
       const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
+      const base = await baseDataFor(key, said, progress, runtime);
+      if (said.regenerate) await regenerated(key, base, keyPath);
+      const strangers =
+        base === undefined
+          ? undefined
+          : await strangersKeys(findMark(key.scheme).choose(key.options), base, said.strangers);
       const verdict = await verifyModel(model, key, {
         runtime,
         alpha,
         confidence,
         keysTried,
-        ...(unmarked === undefined ? {} : { unmarked: unmarked.map((each) => each.model) }),
+        committed: commitment !== undefined,
+        ...(said.triesLog2 === undefined ? {} : { triesLog2: said.triesLog2 }),
+        ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
+        ...(strangers === undefined ? {} : { strangers }),
       });
       const heldOut = heldOutTriggersOf(key);
       const heldOutRetention = heldOut === undefined ? undefined : await accuracy(model, heldOut, runtime);
@@ -83,8 +119,9 @@ export const command: CommandFile = () =>
           command: "verify",
           suspect: { path, sha256, isTheMarkedFile: sha256 === key.modelSha256 },
           key: { path: keyPath, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
+          regenerated: said.regenerate,
           ...(commitment === undefined ? {} : { commitment: commitment.toLowerCase() }),
-          ...(unmarked === undefined ? {} : { unmarkedModels: unmarked.map(({ name }) => name) }),
+          ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
           ...verdict,
           heldOutRetention: heldOutRetention ?? null,
         },
@@ -95,6 +132,7 @@ export const command: CommandFile = () =>
             : [
                 `held-out retention ${percent(heldOutRetention)}, on ${heldOut.count} triggers that were never trained on`,
               ]),
+          ...(said.regenerate ? ["The key was made again from its secret and the data, byte for byte."] : []),
           ...(commitment === undefined
             ? []
             : [`The key is the one that was committed to: ${commitment}; where that was published proves its age.`]),
@@ -103,6 +141,15 @@ export const command: CommandFile = () =>
       };
     },
   });
+
+async function regenerated(key: Key, base: BaseData | undefined, keyPath: string): Promise<void> {
+  if (base === undefined) {
+    throw new WildmarkError("usage", "verify: --regenerate needs what the key was drawn from.", {
+      hint: "Give --dataset too, as it was given to wildmark embed.",
+    });
+  }
+  await requireRegenerable(key, base, keyPath);
+}
 
 /** The key, after its bytes were held against a commitment where there is one. */
 async function committedKey(path: string, commitment: string | undefined, salt: string | undefined): Promise<Key> {
@@ -113,12 +160,14 @@ async function committedKey(path: string, commitment: string | undefined, salt: 
   }
   const bytes = await readKeyBytes(path);
   if (commitment !== undefined && salt !== undefined) requireCommitment(bytes, { commitment, salt }, path);
-  return decodeKey(bytes, path);
+  const key = decodeKey(bytes, path);
+  requireKnownScheme(key, path);
+  return key;
 }
 
-/** The models of --unmarked; a folder means its .onnx files, in the order of their names. */
-async function openUnmarked(listed: string, flags: ModelFlags, progress: Progress): Promise<UnmarkedModel[]> {
-  const models: UnmarkedModel[] = [];
+/** The models of --null-models; a folder means its .onnx files, in the order of their names. */
+async function openNullModels(listed: string, flags: ModelFlags, progress: Progress): Promise<NullModel[]> {
+  const models: NullModel[] = [];
   for (const place of listed.split(",").map((each) => each.trim())) {
     const isFolder = await stat(place).then(
       (found) => found.isDirectory(),
@@ -126,7 +175,7 @@ async function openUnmarked(listed: string, flags: ModelFlags, progress: Progres
     );
     const files = isFolder ? (await readdir(place)).filter((name) => name.endsWith(".onnx")).sort() : [];
     if (place === "" || (isFolder && files.length === 0)) {
-      throw new WildmarkError("usage", `verify: --unmarked ${listed}: no model at "${place}".`, {
+      throw new WildmarkError("usage", `verify: --null-models ${listed}: no model at "${place}".`, {
         hint: "Give .onnx files or folders of them, with commas between.",
       });
     }
