@@ -5,15 +5,26 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { bettingEProcess, differenceEProcess, mixtureLogE } from "./e-process.js";
 import { inverseRegularizedIncompleteBeta, logGamma, regularizedIncompleteBeta } from "./special.js";
-import { binomialTail, clopperPearson, fisherExact, mcnemarExact } from "./statistics.js";
+import {
+  binomialTail,
+  clopperPearson,
+  clopperPearsonUpper,
+  fisherExact,
+  logBinomialLowerTail,
+  logBinomialTail,
+  mcnemarExact,
+  rankPValue,
+} from "./statistics.js";
 import { quantile, sampleStandardDeviation } from "./summary.js";
 
 interface Group {
   readonly call: string;
   readonly cases: readonly {
     readonly args: readonly never[];
-    readonly scipy: number | readonly number[];
+    /** null where SciPy has no such function, or underflows. */
+    readonly scipy: number | readonly number[] | null;
     readonly exact: number | readonly number[] | null;
   }[];
 }
@@ -34,10 +45,13 @@ const SCIPY: Readonly<Record<string, number>> = {
   regularizedIncompleteBeta: 2e-9,
   inverseRegularizedIncompleteBeta: 1e-6,
   clopperPearson: 1e-5,
+  clopperPearsonUpper: 1e-5,
 };
 const SCIPY_ELSEWHERE = 1e-10;
 /** Near the zeros of log-gamma only the absolute error can be small; elsewhere this is far below the relative one. */
 const ABSOLUTE: Readonly<Record<string, number>> = { logGamma: 1e-14 };
+/** SciPy takes the logarithm of a tail that is already rounded: near 1 only the absolute error is small. */
+const SCIPY_ABSOLUTE: Readonly<Record<string, number>> = { logBinomialTail: 1e-15, logBinomialLowerTail: 1e-15 };
 
 const functions: Readonly<Record<string, (...args: never[]) => number | readonly number[]>> = {
   logGamma,
@@ -47,6 +61,16 @@ const functions: Readonly<Record<string, (...args: never[]) => number | readonly
   mcnemarExact,
   fisherExact,
   clopperPearson,
+  logBinomialTail,
+  logBinomialLowerTail,
+  clopperPearsonUpper,
+  mixtureLogE,
+  bettingLogE: (matched: readonly number[], chances: readonly number[]) =>
+    bettingEProcess(
+      matched.map((m) => m === 1),
+      chances,
+    ).logE,
+  differenceLogE: (differences: readonly number[]) => differenceEProcess(differences).logE,
   quantile: (q: number, values: readonly number[]) => quantile(values, q),
   sampleStandardDeviation,
 };
@@ -65,8 +89,15 @@ describe("SciPy's values", () => {
         const found = [run(...args)].flat();
         const what = `${name}(${args.join(", ")})`;
         const absolute = ABSOLUTE[name] ?? 0;
-        [scipy].flat().forEach((value, i) => {
-          expectClose(found[i] ?? Number.NaN, value, SCIPY[name] ?? SCIPY_ELSEWHERE, absolute, `${what} against SciPy`);
+        (scipy === null ? [] : [scipy].flat()).forEach((value, i) => {
+          const relative = SCIPY[name] ?? SCIPY_ELSEWHERE;
+          expectClose(
+            found[i] ?? Number.NaN,
+            value,
+            relative,
+            absolute + (SCIPY_ABSOLUTE[name] ?? 0),
+            `${what}, SciPy`,
+          );
         });
         if (exact === null) continue;
         [exact].flat().forEach((value, i) => {
@@ -164,7 +195,65 @@ test("the inverse of the incomplete beta function inverts it", () => {
   );
 });
 
+test("the logarithm of a tail is the logarithm of the tail, and goes on where the tail is 0", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 300 }), fc.double({ min: 0.001, max: 0.999, noNaN: true }), (n, p) => {
+      for (let k = 0; k <= n; k += 1 + Math.floor(n / 20)) {
+        const tail = binomialTail(k, n, p);
+        // Below the smallest normal double the tail itself has lost digits.
+        if (tail < 1e-307) continue;
+        expectClose(Math.exp(logBinomialTail(k, n, p)), tail, 1e-12, 0, `k ${k}, n ${n}, p ${p}`);
+        // The complement, to the absolute precision of a sum near 1.
+        const rest = k === 0 ? 0 : Math.exp(logBinomialLowerTail(k - 1, n, p));
+        expectClose(tail + rest, 1, 1e-12, 0, `both tails, k ${k}, n ${n}, p ${p}`);
+      }
+    }),
+    { numRuns: 100, seed: 4 },
+  );
+  expectClose(logBinomialTail(1000, 1000, 0.1) / Math.LN10, -1000, 1e-13, 0, "log10 of 0.1^1000");
+});
+
+test("the ends of both tails", () => {
+  expect(logBinomialTail(0, 10, 0.1)).toBe(0);
+  expect(logBinomialTail(11, 10, 0.1)).toBe(-Infinity);
+  expect(logBinomialTail(1, 10, 0)).toBe(-Infinity);
+  expect(logBinomialTail(10, 10, 1)).toBe(0);
+  expect(logBinomialLowerTail(10, 10, 0.1)).toBe(0);
+  expect(logBinomialLowerTail(-1, 10, 0.1)).toBe(-Infinity);
+  expect(logBinomialLowerTail(0, 10, 0)).toBe(0);
+  expect(logBinomialLowerTail(9, 10, 1)).toBe(-Infinity);
+  expect(logBinomialTail(0, 0, 0.5)).toBe(0);
+});
+
+test("the one-sided upper limit is where the lower tail holds what is left out", () => {
+  for (const [k, n, confidence] of [
+    [0, 20, 0.95],
+    [16, 100, 0.99],
+    [7, 5000, 0.9],
+  ] as const) {
+    const limit = clopperPearsonUpper(k, n, confidence);
+    expectClose(Math.exp(logBinomialLowerTail(k, n, limit)), 1 - confidence, 1e-11, 0, `limit of ${k} of ${n}`);
+  }
+  expect(clopperPearsonUpper(5, 5)).toBe(1);
+});
+
+test("a rank counts ties against the claimant, and is exact: p ≤ j/(N + 1) in j of N + 1 ranks", () => {
+  expect(rankPValue(3, [1, 2, 3, 4])).toBe(3 / 5);
+  expect(rankPValue(5, [1, 2, 3, 4])).toBe(1 / 5);
+  expect(rankPValue(0, [])).toBe(1);
+  expect(rankPValue(2, [2, 2, 2])).toBe(1);
+  const values = [0.3, 0.1, 0.9, 0.2, 0.7];
+  const ranks = values.map((value, i) => rankPValue(value, values.toSpliced(i, 1)));
+  expect(ranks.toSorted()).toEqual([1 / 5, 2 / 5, 3 / 5, 4 / 5, 1]);
+});
+
 test("what makes no sense is refused", () => {
+  expect(() => rankPValue(Number.NaN, [1])).toThrow(RangeError);
+  expect(() => rankPValue(1, [Number.NaN])).toThrow(RangeError);
+  expect(() => clopperPearsonUpper(2, 1)).toThrow(RangeError);
+  expect(() => clopperPearsonUpper(0, 1, 0)).toThrow(RangeError);
+  expect(() => logBinomialTail(1.5, 10, 0.1)).toThrow(RangeError);
+  expect(() => logBinomialLowerTail(1, 10, -0.1)).toThrow(RangeError);
   expect(() => binomialTail(1.5, 10, 0.1)).toThrow(RangeError);
   expect(() => binomialTail(1, -1, 0.1)).toThrow(RangeError);
   expect(() => binomialTail(1, 10, 1.1)).toThrow(RangeError);
