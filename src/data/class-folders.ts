@@ -176,9 +176,10 @@ async function droppedNotes(
 async function labelled(root: string, folder: string, found: Found): Promise<Labelled> {
   const classNames: string[] = [];
   const files: ImageFile[] = [];
-  for (const name of await foldersIn(folder)) {
+  const names = await foldersIn(folder);
+  for (const name of names) {
     const path = join(folder, name);
-    await requireOwnImages(folder, name);
+    await requireOwnImages(folder, name, names.length === 1);
     const images = await imagesBelow(root, path, found.skipped);
     if (images.length === 0) {
       found.empty.push(path);
@@ -201,7 +202,7 @@ async function labelled(root: string, folder: string, found: Found): Promise<Lab
 }
 
 /** Folders in a class that holds no image itself are splits, or classes of their own: to take them for one class would be a lie. */
-async function requireOwnImages(folder: string, name: string): Promise<void> {
+async function requireOwnImages(folder: string, name: string, alone: boolean): Promise<void> {
   const inside = await entries(join(folder, name));
   const folders = inside.filter(({ isFolder }) => isFolder).map((entry) => entry.name);
   if (folders.length === 0 || inside.some((entry) => !entry.isFolder && isImageName(entry.name))) return;
@@ -211,9 +212,10 @@ async function requireOwnImages(folder: string, name: string): Promise<void> {
     "bad-data",
     `${join(folder, name)} is no class: it holds no images itself, only folders: ${shown}${more}`,
     {
-      hint: folders.some((each) => splitOf(each) !== undefined)
-        ? `name that folder: ${join(folder, name)}`
-        : "put the images of a class into its own folder: FOLDER/cat/1.png; folders named train and test are splits",
+      hint:
+        alone || folders.some((each) => splitOf(each) !== undefined)
+          ? `name that folder: ${join(folder, name)}`
+          : "put the images of a class into its own folder: FOLDER/cat/1.png; folders named train and test are splits",
     },
   );
 }
