@@ -5,14 +5,13 @@ import { basename, extname, join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded, writeFileAtomic } from "../core/files.js";
-import type { Progress } from "../core/progress.js";
 import { parseBenchFile } from "../experiments/bench-file.js";
 import type { BenchCell, BenchResult } from "../experiments/bench-result.js";
 import { type BenchSpec, benchSpec } from "../experiments/bench-spec.js";
 import { summariseBench } from "../report/bench/summary.js";
 import { benchCsv, benchLatex } from "../report/bench/tables.js";
 import { renderReport } from "../report/render.js";
-import { abstractFor, dataFlags, loadChosen, unrelatedFor } from "./data.js";
+import { abstractFor, type DataCall, dataFlags, loadChosen, unrelatedFor } from "./data.js";
 import { count, percent, points, table } from "./output.js";
 
 /** More than any list of marks and removers takes. */
@@ -45,7 +44,7 @@ export interface OpenBench {
 export async function openBench(
   path: string,
   flags: { readonly out?: string | undefined; readonly dataDir?: string | undefined },
-  progress: Progress,
+  call: DataCall,
 ): Promise<OpenBench> {
   const { dataDir } = flags;
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
@@ -55,7 +54,7 @@ export async function openBench(
   const text = Buffer.from(bytes).toString("utf8");
   const parsed = parseBenchFile(text, file);
   const { name, seed: dataSeed, ...sizes } = parsed.dataset;
-  const dataset = await loadChosen({ dataset: name, dataDir, dataSeed, ...sizes }, progress);
+  const dataset = await loadChosen({ dataset: name, dataDir, dataSeed, ...sizes }, call);
   const wants = (test: (mark: BenchSpec["marks"][number]["chosen"]) => boolean): boolean =>
     parsed.marks.some(({ chosen }) => test(chosen));
   const { unrelated } = parsed;
@@ -66,13 +65,13 @@ export async function openBench(
       wants((mark) => mark.needsUnrelated),
       dataset,
       { ...from, unrelated },
-      progress,
+      call,
     )),
     ...(await abstractFor(
       wants(({ id }) => id === "abstract"),
       dataset,
       from,
-      progress,
+      call,
     )),
   });
   return { spec, out, text };

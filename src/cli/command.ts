@@ -44,7 +44,7 @@ export interface Call<Flags> {
   readonly seedGiven: boolean;
   /** Where models run: as the flags say, and for `--device auto` where `network`, what is going to run, is quickest. */
   readonly runtimeFor: (network: Network) => Promise<RuntimeOptions>;
-  /** Whether what exists may be overwritten. */
+  /** Whether what exists may be overwritten, and files of data sets be taken that may not be what was published. */
   readonly force: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -65,8 +65,10 @@ export interface CommonFlags {
   readonly random?: boolean | "secret";
   /** `--threads` and `--device`; where it "trains", `--tuning` too. */
   readonly computes?: boolean | "trains";
-  /** `--force` */
+  /** `--force`, which overwrites. */
   readonly writes?: boolean;
+  /** `--force` too, which takes doubtful files of data sets. */
+  readonly loads?: boolean;
 }
 
 interface CommandRecord<Flags extends z.ZodObject> {

@@ -24,7 +24,10 @@ export const commonFlags = z.object({
         "was not (full) (default: WILDMARK_TUNING, else off)",
       placeholder: tunings.join("|"),
     }),
-  force: z.boolean().default(false).describe("overwrite what exists"),
+  force: z
+    .boolean()
+    .default(false)
+    .describe("overwrite what exists; take doubtful files of data sets, which results then say"),
   json: z.boolean().default(false).describe("print one JSON document instead of text"),
   quiet: z.boolean().default(false).describe("no progress on stderr"),
 });

@@ -34,16 +34,56 @@ export const dataFlags = {
 
 export type DataFlags = z.infer<z.ZodObject<typeof dataFlags>>;
 
-/** Loads the data set; what is doubtful about it is noted. */
-export async function loadChosen(flags: DataFlags, progress: Progress): Promise<LoadedDataset> {
+/** What the commands that load data know of their call. */
+export interface DataCall {
+  readonly progress: Progress;
+  /** Take files that may not be what was published: the doubt then stands in documents. */
+  readonly force: boolean;
+}
+
+/**
+ * Loads the data set; what is doubtful about it is noted.
+ *
+ * @throws WildmarkError as `loadData` does.
+ */
+export async function loadChosen(flags: DataFlags, { progress, force }: DataCall): Promise<LoadedDataset> {
   const { dataset: source, resize, dataDir, limit, testLimit, dataSeed } = flags;
-  const [height, width] = (resize ?? "").split("x").map(Number);
-  const size = height !== undefined && width !== undefined ? { resize: { height, width } } : {};
   const limits = { train: limit, test: testLimit };
-  const dataset = await loadData(source, { ...size, dataDir, limits, seed: dataSeed, progress });
-  const kind = isPath(source) ? "note" : "warning";
-  for (const warning of dataset.warnings) progress.note(`${kind}: ${warning}`);
+  const dataset = await loadData(source, { resize: sizeOf(resize), dataDir, limits, seed: dataSeed, progress, force });
+  tell(dataset, isPath(source) ? "note" : "warning", progress);
   return dataset;
+}
+
+/** What `--resize` says: "32x48" is 32 high and 48 wide. */
+export function sizeOf(resize: string | undefined): { readonly height: number; readonly width: number } | undefined {
+  const [height, width] = (resize ?? "").split("x").map(Number);
+  return height !== undefined && width !== undefined ? { height, width } : undefined;
+}
+
+/** Notes what the user should be told; a doubt is a warning wherever it comes from. */
+function tell(
+  { warnings, doubts = [] }: { readonly warnings: readonly string[]; readonly doubts?: readonly string[] },
+  kind: "note" | "warning",
+  progress: Progress,
+): void {
+  for (const warning of warnings) progress.note(`${doubts.includes(warning) ? "warning" : kind}: ${warning}`);
+}
+
+/** The data of a command in its document: which, and what casts doubt on them or on pictures for marks. */
+export function datasetIn(dataset: Dataset, ...pictures: readonly (Images | undefined)[]) {
+  return { id: dataset.id, sha256: dataset.sha256, doubts: doubtsOf(dataset, ...pictures) };
+}
+
+/** The doubts about all the data of a command, for its document: of the data set, and of pictures for marks. */
+export function doubtsOf(
+  ...data: readonly ({ readonly doubts?: readonly string[] | undefined } | undefined)[]
+): readonly string[] {
+  return data.flatMap((each) => each?.doubts ?? []);
+}
+
+/** The same for people: on stdout, so that they stand beside the result, `--quiet` or not. */
+export function doubtLines(doubts: readonly string[]): string[] {
+  return doubts.length === 0 ? [] : [["The data are doubtful:", ...doubts.map((doubt) => `  - ${doubt}`)].join("\n")];
 }
 
 /** The flag of commands that make the unrelated mark. */
@@ -66,7 +106,7 @@ export async function unrelatedFor(
   needed: boolean,
   dataset: Dataset,
   flags: DataFlags & { readonly unrelated?: string | undefined },
-  progress: Progress,
+  { progress, force }: DataCall,
 ): Promise<{ readonly unrelated?: Images }> {
   const { dataDir, unrelated: source } = flags;
   if (!needed) {
@@ -75,9 +115,9 @@ export async function unrelatedFor(
       hint: "Leave it out, or choose that mark too.",
     });
   }
-  const { shape, count, pixels, warnings } = await loadUnrelated(dataset, { dataDir, source, progress });
-  for (const warning of warnings) progress.note(`note: ${warning}`);
-  return { unrelated: { shape, count, pixels } };
+  const found = await loadUnrelated(dataset, { dataDir, source, progress, force });
+  tell(found, "note", progress);
+  return { unrelated: imagesOf(found) };
 }
 
 /** The flag of commands that make the abstract mark. */
@@ -102,7 +142,7 @@ export async function abstractFor(
   shown: boolean,
   { train }: Dataset,
   flags: DataFlags & { readonly abstract?: string | undefined },
-  progress: Progress,
+  { progress, force }: DataCall,
 ): Promise<{ readonly abstract?: Images }> {
   const { dataDir, abstract: source } = flags;
   if (!shown) {
@@ -111,12 +151,16 @@ export async function abstractFor(
       hint: "Leave it out, or choose that mark.",
     });
   }
-  const found = await findAbstract(train.shape, { dataDir, source, progress });
+  const found = await findAbstract(train.shape, { dataDir, source, progress, force });
   if (found === undefined) {
     progress.note("note: Adi et al.'s abstract pictures are not on this machine; the mark uses built-in ones instead");
     return {};
   }
-  const { title, shape, count, pixels, warnings } = found;
-  for (const warning of [`${count} pictures of ${title}`, ...warnings]) progress.note(`note: ${warning}`);
-  return { abstract: { shape, count, pixels } };
+  const { title, count, warnings } = found;
+  tell({ ...found, warnings: [`${count} pictures of ${title}`, ...warnings] }, "note", progress);
+  return { abstract: imagesOf(found) };
+}
+
+function imagesOf({ shape, count, pixels, doubts }: Images): Images {
+  return { shape, count, pixels, ...(doubts === undefined ? {} : { doubts }) };
 }

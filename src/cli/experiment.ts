@@ -11,6 +11,7 @@ import { renderReport } from "../report/report.js";
 import { answer, type MarkSummary, summarise } from "../report/summary.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Call, Outcome } from "./command.js";
+import { doubtLines } from "./data.js";
 import { chosenJobs } from "./jobs.js";
 import { newNetwork } from "./network.js";
 import { percent, points, table } from "./output.js";
@@ -43,8 +44,15 @@ export async function runExperiment(
   await writeFileAtomic(paths.report, Buffer.from(renderReport(result)), { force: true });
   const marks = summarise(result);
   return {
-    document: { command: name, out, ...paths, computed: earlier === undefined, seconds: result.seconds, marks },
-    text: `${findings(marks, result)}\n\nReport: ${paths.report}\nResult: ${paths.result}`,
+    document: {
+      ...{ command: name, out, ...paths, computed: earlier === undefined, seconds: result.seconds, marks },
+      doubts: result.data.doubts ?? [],
+    },
+    text: [
+      findings(marks, result),
+      ...doubtLines(result.data.doubts ?? []),
+      `Report: ${paths.report}\nResult: ${paths.result}`,
+    ].join("\n\n"),
   };
 }
 

@@ -107,7 +107,7 @@ function hasEffect(flag: string, common: CommonFlags): boolean {
     case "tuning":
       return common.computes === "trains";
     case "force":
-      return common.writes === true;
+      return common.writes === true || common.loads === true;
     default:
       return true;
   }

@@ -49,19 +49,27 @@ const forms = {
 /**
  * Abstract pictures in a shape, or undefined where none are on this machine: then there are the built-in ones.
  *
- * @throws WildmarkError `bad-file` where they are there but damaged; as loading a path does.
+ * @throws WildmarkError `bad-file` where they are there but damaged; `bad-data` where, without `force`, they are not known
+ *   to be what was published; as loading a path does.
  */
 export async function findAbstract(shape: ImageShape, options: AbstractOptions = {}): Promise<ImageSet | undefined> {
   const { source } = options;
   if (source === undefined) return publishedSet(shape, options);
-  const { id, title, test, warnings } = await loadData(source, options);
-  return { id, title, ...inShape(test, shape), warnings: [...warnings, ...converted(test.shape, shape)] };
+  const { id, title, test, doubts, warnings } = await loadData(source, options);
+  return {
+    ...{ id, title, ...inShape(test, shape) },
+    ...(doubts === undefined ? {} : { doubts }),
+    warnings: [...warnings, ...converted(test.shape, shape)],
+  };
 }
 
 async function publishedSet(shape: ImageShape, options: PlaceOptions): Promise<ImageSet | undefined> {
   const { decode, name, ...known } = shape.channels === 1 ? forms.grey : forms.colour;
   const file = { name, ...known, sha256: undefined };
-  const found = await findFiles({ id: "adi2018", folder: "adi2018", flat: false, files: [file] }, options);
+  const found = await findFiles(
+    { id: "adi2018", folder: "adi2018", flat: false, fetchable: false, files: [file] },
+    options,
+  );
   const local = found?.files.get(name);
   if (found === undefined || local === undefined) return undefined;
   const pictures = decode(local);
@@ -69,6 +77,7 @@ async function publishedSet(shape: ImageShape, options: PlaceOptions): Promise<I
     id: "adi2018",
     title: "Adi et al.'s abstract pictures",
     ...inShape(pictures, shape),
+    ...(found.doubts.length === 0 ? {} : { doubts: found.doubts }),
     warnings: [...found.warnings, ...converted(pictures.shape, shape)],
   };
 }

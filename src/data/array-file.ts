@@ -32,14 +32,18 @@ export async function loadArrayFile(
 }
 
 /** A data set of decoded images; where they have no test images, about one in six of each class are kept back. */
-export function ofSplits(path: string, { classes, train, test }: DecodedSplits, seed: number): LoadedDataset {
+export function ofSplits(
+  path: string,
+  { classes, train, test, notes = [] }: DecodedSplits,
+  seed: number,
+): LoadedDataset {
   const labelled = ({ shape, count, images, labels }: DecodedImages): LabelledImages => {
     return { shape, count, pixels: inMemory(images), classes, labels };
   };
   const title = basename(resolve(path));
   const named = { id: title, title };
   if (test !== undefined) {
-    return { ...makeDataset({ ...named, train: labelled(train), test: labelled(test) }), warnings: [] };
+    return { ...makeDataset({ ...named, train: labelled(train), test: labelled(test) }), warnings: notes };
   }
   const held = heldBack(train.labels, classes, seed, String);
   const all = labelled(train);
@@ -50,5 +54,5 @@ export function ofSplits(path: string, { classes, train, test }: DecodedSplits, 
       positions.filter((i) => held.has(i) === test),
     );
   const note = `no test images: ${held.size} of ${train.count}, about one in six of each class, are kept for testing (seed ${seed})`;
-  return { ...makeDataset({ ...named, train: pick(false), test: pick(true) }), warnings: [note] };
+  return { ...makeDataset({ ...named, train: pick(false), test: pick(true) }), warnings: [...notes, note] };
 }

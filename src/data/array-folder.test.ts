@@ -48,7 +48,20 @@ describe("IDX files", () => {
     const { id, train, test, warnings } = await loadPath(join(root, "own"));
     expect([id, train.classes, [...train.labels], [...test.labels]]).toEqual(["own", 7, [0, 6, 0, 6], [3]]);
     expect([...imageAt(train, 1)]).toEqual([6, 7, 8, 9, 10, 11]);
-    expect(warnings).toEqual([expect.stringMatching(/taken for idx: 7 classes, 4 \+ 1 images, grey, 2x3/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/taken for idx: 7 classes, 4 \+ 1 images, grey, 2x3/),
+      "empty classes: 5 of 7 have no training image: 1, 2, 3, 4, 5",
+      "empty classes: 6 of 7 have no test image: 0, 1, 2, 4, 5, 6",
+    ]);
+  });
+
+  it("of a validation split are passed over, and said", async () => {
+    await putIdx("own");
+    await put("own/val-images-idx3-ubyte", images(1));
+    await put("own/val-labels-idx1-ubyte", labels(3));
+    const { train, warnings } = await loadPath(join(root, "own"));
+    expect(train.classes).toBe(7);
+    expect(warnings[1]).toMatch(/^val-images-idx3-ubyte, val-labels-idx1-ubyte are not used/);
   });
 
   it("without a test part have one held back, by the seed", async () => {

@@ -1,15 +1,16 @@
 /** @file A folder with the files of MNIST or of CIFAR, whoever wrote them, as a data set. */
 
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { ofSplits } from "./array-file.js";
+import { knownSets } from "./checksums.js";
 import { cifar10Labels, cifar100Labels, decodeCifar } from "./cifar.js";
 import type { DecodedImages, DecodedSplits } from "./decoded.js";
 import { decodeIdxImages, decodeIdxLabels } from "./idx.js";
 import type { ImageFolderOptions } from "./image-folder.js";
-import { readLocal } from "./places.js";
-import type { LoadedDataset } from "./registry.js";
+import { type Recognised, readLocal, recognise } from "./places.js";
+import { findRecord, type LoadedDataset } from "./registry.js";
 
 /** How the files of a set are called and read. */
 export interface ArrayFolder {
@@ -28,6 +29,9 @@ export interface ArrayFolder {
 
 /** `train-images-idx3-ubyte.gz`, unpacked or not, and as other mirrors spell it. */
 const idxName = (split: string): RegExp => new RegExp(`^${split}-(images|labels)[-.]idx[13]-ubyte(\\.gz)?$`);
+
+/** Files of a split that nothing is done with. */
+const VALIDATION = /^(?:val|valid|validation)(?:[-_.]|_batch).*(?:ubyte(?:\.gz)?|\.bin)$/i;
 
 export const arrayFolders: readonly ArrayFolder[] = [
   {
@@ -95,7 +99,36 @@ export async function loadArrayFolder(
   const names = (await readdir(folder)).sort();
   const train = names.filter((name) => kind.train.test(name));
   const test = names.filter((name) => kind.test.test(name));
-  return ofSplits(path, await kind.decode(folder, { train, test }), seed);
+  const dropped = names.filter((name) => VALIDATION.test(name));
+  const notes = dropped.length === 0 ? [] : [`${dropped.join(", ")} are not used: no validation images are needed`];
+  const decoded = await kind.decode(folder, { train, test });
+  const known = await knownTo(path, folder, [...train, ...test]);
+  const dataset = ofSplits(path, { ...decoded, notes: [...known.notes, ...notes] }, seed);
+  const { classNames, doubts } = known;
+  return {
+    ...dataset,
+    ...(classNames?.length === decoded.classes ? { classNames } : {}),
+    ...(doubts.length === 0 ? {} : { doubts }),
+  };
+}
+
+/** Whose published files these are: what lies in a folder called mnist need not be MNIST. */
+async function knownTo(path: string, folder: string, names: readonly string[]) {
+  const found: Recognised[] = [];
+  // One after the other: they are large.
+  for (const name of names) {
+    const is = recognise(await readLocal(join(folder, name)));
+    if (is !== undefined) found.push(is);
+  }
+  const sets = [...new Set(found.map(({ set }) => set))];
+  const titles = sets.map(({ title }) => title).join(" and ");
+  const notes = sets.length === 0 ? [] : [`${found.length} of ${names.length} files are ${titles}'s, as published`];
+  const called = basename(resolve(path));
+  const lies = sets.length > 0 && knownSets.some(({ id }) => id === called) && !sets.some(({ id }) => id === called);
+  const doubts = lies ? [`the folder is called ${called}, but its files are ${titles}'s`] : [];
+  const [set] = sets;
+  const classNames = set === undefined || sets.length > 1 ? undefined : findRecord(set.id).classNames;
+  return { notes, doubts, classNames };
 }
 
 function cifar(classes: number, labelBytes: typeof cifar10Labels): ArrayFolder["decode"] {

@@ -71,14 +71,22 @@ export const mnistFiles = [
   },
 ] as const satisfies readonly DownloadableFile[];
 
-/** A file of one of MNIST's siblings; no published sum of its contents is known to us. */
-const sibling = (name: string, bytes: number, sha256: string, contentsBytes: number): DownloadableFile => {
-  return { name, bytes, sha256, contentsSha256: undefined, contentsBytes };
+/** A file of one of MNIST's siblings; of some no sum of the contents is known to us. */
+const sibling = (
+  name: string,
+  bytes: number,
+  sha256: string,
+  contentsBytes: number,
+  contentsSha256?: string,
+): DownloadableFile => {
+  return { name, bytes, sha256, contentsSha256, contentsBytes };
 };
 
 /**
  * Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, MIT licence). SHA-256 and sizes as TensorFlow Datasets lists them; the MD5
  * sums that its authors publish are 8d4fb7e6…, 25c81989…, bef4ecab…, bb300cfd….
+ *
+ * The sums of the contents were taken from files that, compressed as their authors did, have the published SHA-256.
  */
 export const fashionMnistFiles: readonly DownloadableFile[] = [
   sibling(
@@ -92,18 +100,21 @@ export const fashionMnistFiles: readonly DownloadableFile[] = [
     29_515,
     "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
     60_008,
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
   ),
   sibling(
     "t10k-images-idx3-ubyte.gz",
     4_422_102,
     "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     7_840_016,
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
   ),
   sibling(
     "t10k-labels-idx1-ubyte.gz",
     5_148,
     "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     10_008,
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
   ),
 ];
 
@@ -206,4 +217,38 @@ export function emnistFiles(set: string, counts: { readonly train: number; reado
     };
     return [file("images-idx3-ubyte", 16 + 784 * counts[split]), file("labels-idx1-ubyte", 8 + counts[split])];
   });
+}
+
+/** A set whose files are known by their sums, whatever they are called and wherever they lie. */
+export interface KnownSet {
+  /** As in the registry. */
+  readonly id: string;
+  readonly title: string;
+  readonly files: readonly KnownFile[];
+}
+
+export const knownSets: readonly KnownSet[] = [
+  { id: "mnist", title: "MNIST", files: mnistFiles },
+  { id: "fashion-mnist", title: "Fashion-MNIST", files: fashionMnistFiles },
+  { id: "kmnist", title: "Kuzushiji-MNIST", files: kmnistFiles },
+  { id: "cifar-10", title: "CIFAR-10", files: cifar10Files },
+  { id: "cifar-100", title: "CIFAR-100", files: cifar100Files },
+];
+
+/**
+ * Which published file has one of these SHA-256, of itself or of its contents; undefined where none is known to have.
+ *
+ * @param sums hex.
+ * @param sets where to look; default: all that are known.
+ */
+export function whoseFile(
+  sums: readonly (string | undefined)[],
+  sets: readonly KnownSet[] = knownSets,
+): { readonly set: KnownSet; readonly file: KnownFile } | undefined {
+  const has = (sum: string | undefined): boolean => sum !== undefined && sums.includes(sum);
+  for (const set of sets) {
+    const file = set.files.find(({ sha256, contentsSha256 }) => has(sha256) || has(contentsSha256));
+    if (file !== undefined) return { set, file };
+  }
+  return undefined;
 }

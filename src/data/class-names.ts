@@ -29,3 +29,15 @@ export const emnistLettersNames = [..."abcdefghijklmnopqrstuvwxyz"];
 
 /** Lower-case letters that look like their capitals are one class with them. */
 export const emnistBalancedNames = [..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"];
+
+/** Names shown before the rest is counted. */
+const SHOWN_NAMES = 20;
+
+/**
+ * Class names with their labels: `0 "cat", 1 "dog"`. They are strangers' text: quoted, without control characters.
+ */
+export function classesInWords(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_NAMES).map((name, label) => `${label} ${JSON.stringify(name)}`);
+  const more = names.length - shown.length;
+  return more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more} more`;
+}

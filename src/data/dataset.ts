@@ -22,6 +22,8 @@ export interface Images {
   readonly count: number;
   /** `count · channels · height · width` bytes. */
   readonly pixels: PixelSource;
+  /** What casts doubt on where they come from, a sentence each; documents repeat it. Absent: nothing known. */
+  readonly doubts?: readonly string[];
 }
 
 /** Labelled 8-bit images. */
@@ -40,6 +42,8 @@ export interface Dataset {
   readonly test: LabelledImages;
   /** What the classes are called, in the order of the labels; strangers' text where the data is a stranger's. */
   readonly classNames?: readonly string[];
+  /** What casts doubt on the data, a sentence each, which documents and reports repeat; absent: nothing known. */
+  readonly doubts?: readonly string[];
   /** Hex SHA-256 over shape, classes, images and labels of both splits. */
   readonly sha256: string;
 }
@@ -183,8 +187,13 @@ export function makeDataset(parts: Omit<Dataset, "sha256">): Dataset {
       { hint: "both splits must come from the same data set" },
     );
   }
-  const named = parts.classNames === undefined ? {} : { classNames: parts.classNames };
-  return { id, title, train, test, ...named, sha256: hashImages([train, test]) };
+  const { classNames, doubts = [] } = parts;
+  return {
+    ...{ id, title, train, test },
+    ...(classNames === undefined ? {} : { classNames }),
+    ...(doubts.length === 0 ? {} : { doubts }),
+    sha256: hashImages([train, test]),
+  };
 }
 
 /** Hex SHA-256 over shape, classes, count, images and labels of each set in turn. */

@@ -18,4 +18,6 @@ export interface DecodedSplits {
   readonly classes: number;
   readonly train: DecodedImages;
   readonly test: DecodedImages | undefined;
+  /** What was found or decided, for the user. */
+  readonly notes?: readonly string[];
 }

@@ -39,16 +39,18 @@ describe("a sound folder", () => {
   it("is read with its own test split, planes apart, and says what it was taken for", async () => {
     for (const split of ["train", "val"]) {
       await picture(`${split}/dog/a.png`, "#0a141e");
-      await picture(`${split}/cat/deep/b.png`, "#ff0080");
+      await picture(`${split}/cat/b.png`, "#ff0080");
     }
+    await picture("train/cat/deep/c.png", "#ff0080");
     const { train, test, classNames, warnings } = await load();
     expect(classNames).toEqual(["cat", "dog"]);
-    expect(train).toMatchObject({ classes: 2, count: 2, shape: { channels: 3, height: 4, width: 6 } });
-    expect([...train.labels, ...test.labels]).toEqual([0, 1, 0, 1]);
+    expect(train).toMatchObject({ classes: 2, count: 3, shape: { channels: 3, height: 4, width: 6 } });
+    expect([...train.labels, ...test.labels]).toEqual([0, 0, 1, 0, 1]);
     const planes = (...levels: number[]) => levels.flatMap((level) => new Array(24).fill(level));
     expect([...imageAt(test, 0)]).toEqual(planes(255, 0, 128));
     expect([...imageAt(test, 1)]).toEqual(planes(10, 20, 30));
-    expect(warnings[0]).toContain("class-folders: 2 classes, 2 + 2 images, colour, 4x6");
+    expect(warnings[0]).toContain("class-folders: 2 classes, 3 + 2 images, colour, 4x6");
+    expect(warnings.slice(1)).toEqual(['classes: 0 "cat", 1 "dog"', 'no test folder: "val" is the test set']);
   });
 
   it("stays grey where all images are, and is split by class where it has no test images", async () => {
@@ -59,7 +61,8 @@ describe("a sound folder", () => {
     expect([...one.test.labels]).toEqual([0, 0, 1, 1, 2, 2]);
     expect(again.sha256).toBe(one.sha256);
     expect(other.sha256).not.toBe(one.sha256);
-    expect(one.warnings[1]).toMatch(/6 of 36 images/);
+    expect(one.warnings[1]).toBe('classes: 0 "<script>", 1 "a", 2 "猫 😀"');
+    expect(one.warnings[2]).toMatch(/^no test folder: 6 of 36 images/);
   });
 
   it("is decoded once while it stays the same, and leaves no other file", async () => {
@@ -97,6 +100,84 @@ describe("a sound folder", () => {
     const { train, test, warnings } = await load();
     expect([train.count, test.count]).toEqual([2, 2]);
     expect(warnings.at(-1)).toMatch(/2 files are passed over/);
+  });
+});
+
+describe("splits", () => {
+  it.each([
+    ["Train", "Test"],
+    ["TRAINING", "testing"],
+    ["train", "Validation"],
+    ["Training", "VAL"],
+    ["train", "valid"],
+  ])("are %s and %s, never classes", async (first, second) => {
+    for (const split of [first, second]) for (const name of ["cat", "dog"]) await picture(`${split}/${name}/1.png`);
+    const { train, test, classNames } = await load();
+    expect([classNames, train.count, test.count]).toEqual([["cat", "dog"], 2, 2]);
+  });
+
+  it("that are not used are said, with how much lies there, and folders that are none too", async () => {
+    for (const split of ["Train", "test", "val", "extra"]) {
+      for (const name of ["cat", "dog"]) await picture(`${split}/${name}/1.png`);
+    }
+    expect((await load()).warnings.slice(1)).toEqual([
+      'classes: 0 "cat", 1 "dog"',
+      '"extra" (2 images) is not used: it is no split',
+      '"val" (2 images) is not used: "test" is the test set',
+    ]);
+  });
+
+  it("may lack a test part: then one is held back", async () => {
+    for (const image of ["1.png", "2.png"])
+      for (const name of ["cat", "dog"]) await picture(`Training/${name}/${image}`);
+    const { classNames, train, test, warnings } = await load();
+    expect([classNames, train.count, test.count]).toEqual([["cat", "dog"], 2, 2]);
+    expect(warnings[2]).toMatch(/^no test folder: 2 of 4 images/);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ["test beside classes", ["cat/1.png", "dog/1.png", "Test/1.png"], /holds "Test", which is a split and no class/],
+    ["train as a class", ["bus/1.png", "train/1.png", "tram/1.png"], /train holds images and no class folders/],
+    ["two of a kind", ["Train/a/1.png", "training/a/1.png", "test/a/1.png"], /both "Train" and "training": two train/],
+    ["splits with other classes", ["train/a/1.png", "train/b/1.png", "val/a/1.png", "val/c/1.png"], /such as "b"/],
+    [
+      "a folder around",
+      ["all/train/a/1.png", "all/test/a/1.png"],
+      /all is no class: .* only folders: "test", "train"$/,
+    ],
+    [
+      "folds",
+      ["a/1/x.png", "a/2/x.png", "a/3/x.png", "a/4/x.png", "b/1.png"],
+      /only folders: "1", "2", "3" and 1 more/,
+    ],
+  ])("%s is refused with what was found", async (_, names, message) => {
+    for (const name of names) await picture(name);
+    await expect(load()).rejects.toMatchObject({ code: "bad-data", message: expect.stringMatching(message) });
+  });
+
+  it("of a folder around are named: that folder is to be given", async () => {
+    for (const name of ["all/train/a/1.png", "all/test/a/1.png"]) await picture(name);
+    await expect(load()).rejects.toMatchObject({ hint: expect.stringMatching(/^name that folder: .*pets\/all$/) });
+  });
+});
+
+describe("what is odd is said, and stays with the data:", () => {
+  it("a class folder without images", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]) await picture(name);
+    await mkdir(join(root, "pets/c"));
+    const { classNames, doubts, warnings } = await load();
+    expect(classNames).toEqual(["a", "b"]);
+    expect(doubts).toEqual([expect.stringMatching(/^empty class: ".*pets\/c" holds no images/)]);
+    expect(warnings).toContain(doubts?.[0]);
+  });
+
+  it("images of 0 and 1, all or some; a limit loses no doubt", async () => {
+    for (const name of ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]) await grey(name, 1);
+    expect((await load()).doubts).toEqual([expect.stringMatching(/^0\/1 bytes: no pixel of 4 images/)]);
+    await grey("b/2.png", 200);
+    const mixed = [expect.stringMatching(/^mixed scales: 3 of 4 images/)];
+    expect((await load()).doubts).toEqual(mixed);
+    expect((await load({ limits: { train: 1 } })).doubts).toEqual(mixed);
   });
 });
 

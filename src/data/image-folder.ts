@@ -39,7 +39,7 @@ sharp.cache(false);
  *   damaged, which is named.
  */
 export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<LoadedDataset> {
-  const { classNames, train, test, notes } = await listClassFolders(folder, options.seed);
+  const { classNames, train, test, notes, doubts } = await listClassFolders(folder, options.seed);
   const all = [...train, ...test];
   const { path, shape } = (await keptPixels(all, options)) ?? (await decodeAll(all, options));
   const size = imageSize(shape);
@@ -52,7 +52,7 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
   });
   const title = basename(resolve(folder));
   const splits = { train: split(train, 0), test: split(test, train.length) };
-  return { ...makeDataset({ id: title, title, classNames, ...splits }), warnings: notes };
+  return { ...makeDataset({ id: title, title, classNames, doubts, ...splits }), warnings: notes };
 }
 
 /** Headers alone tell sizes and colours; nothing is decoded yet. */

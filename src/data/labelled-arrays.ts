@@ -22,6 +22,8 @@ export interface ArrayPair {
 export interface ChosenArrays {
   readonly train: ArrayPair;
   readonly test: ArrayPair | undefined;
+  /** Which splits were passed over or put to another use, for the user. */
+  readonly notes: readonly string[];
 }
 
 export type Layout = "NHWC" | "NCHW";
@@ -39,14 +41,23 @@ const pairs = (split: string): ArrayPair[] => [
 
 /**
  * Finds the arrays by name: `x_train`/`y_train`, `train_images`/`train_labels`, `train.images`/`train.labels` or plain
- * `images`/`labels`, and the same of `test`. Others are ignored.
+ * `images`/`labels`, and the same of `test`; where there is no test split, those of `val`, `valid` or `validation` are it.
+ * Others are ignored; a validation split that is not used is noted.
  *
  * @throws WildmarkError `bad-data` when there is no pair to train on; the message lists the names there are.
  */
 export function chooseArrays(names: ReadonlyMap<string, unknown>, what: string): ChosenArrays {
   const has = ({ images, labels }: ArrayPair): boolean => names.has(images) && names.has(labels);
   const train = [...pairs("train"), { images: "images", labels: "labels" }].find(has);
-  if (train !== undefined) return { train, test: pairs("test").find(has) };
+  if (train !== undefined) {
+    const test = pairs("test").find(has);
+    const validation = ["val", "valid", "validation"].flatMap(pairs).find(has);
+    if (validation === undefined) return { train, test, notes: [] };
+    const words = `${validation.images} and ${validation.labels}`;
+    return test === undefined
+      ? { train, test: validation, notes: [`no test split: ${words} are the test images`] }
+      : { train, test, notes: [`${words} are not used: beside a test split, no validation images are needed`] };
+  }
   const found = [...names.keys()].slice(0, 8).map((name) => JSON.stringify(name.slice(0, 40)));
   throw new WildmarkError(
     "bad-data",
@@ -92,7 +103,7 @@ export function imagesOf(
   const [train, test] = decoded;
   if (train === undefined) throw new Error("no split was chosen");
   const classes = Math.max(...parts.map(({ labels }) => labels.classes));
-  return { classes, train, test };
+  return { classes, train, test, notes: chosen.notes };
 }
 
 interface Named {

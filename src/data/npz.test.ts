@@ -194,3 +194,20 @@ describe("npz", () => {
     await abuse(good, async (bytes) => (await decodeNpz(bytes, "x")).train.images.length, 16 << 20);
   });
 });
+
+describe("a validation split", () => {
+  const split = (name: string, label: number) => ({ [`${name}_images`]: u1(1, 2, 3), [`${name}_labels`]: i8(label) });
+
+  test("is dropped beside a test split, as in MedMNIST's files, and said", async () => {
+    const bytes = npz({ ...split("train", 0), ...split("val", 1), ...split("test", 2) });
+    const { test, notes } = await decodeNpz(bytes, "a.npz");
+    expect([...(test?.labels ?? [])]).toEqual([2]);
+    expect(notes).toEqual([expect.stringMatching(/^val_images and val_labels are not used/)]);
+  });
+
+  test("is the test split where there is no other, and said", async () => {
+    const { test, notes } = await decodeNpz(npz({ ...split("train", 0), ...split("valid", 1) }), "a.npz");
+    expect([...(test?.labels ?? [])]).toEqual([1]);
+    expect(notes).toEqual(["no test split: valid_images and valid_labels are the test images"]);
+  });
+});

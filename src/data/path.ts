@@ -7,7 +7,9 @@ import { permutation, randomStream } from "../core/random.js";
 import { loadArrayFile } from "./array-file.js";
 import { arrayFolders, arrayFoldersIn, loadArrayFolder, locate } from "./array-folder.js";
 import { holdsFolders } from "./class-folders.js";
+import { classesInWords } from "./class-names.js";
 import { type LabelledImages, makeDataset, select } from "./dataset.js";
+import { findingsIn } from "./findings.js";
 import { type ImageFolderOptions, loadImageFolder } from "./image-folder.js";
 import { decodeNpz } from "./npz.js";
 import type { LoadedDataset, SplitLimits } from "./registry.js";
@@ -72,12 +74,15 @@ export async function loadPath(
     const { channels, height, width } = train.shape;
     const size = `${channels === 1 ? "grey" : "colour"}, ${height}x${width}`;
     const guess = `${path}: taken for ${reader.id}: ${train.classes} classes, ${train.count} + ${test.count} images, ${size}`;
-    const warnings = [guess, ...dataset.warnings];
+    const named = dataset.classNames === undefined ? [] : [`classes: ${classesInWords(dataset.classNames)}`];
+    const doubts = [...(dataset.doubts ?? []), ...findingsIn(dataset)];
+    const doubted = doubts.length === 0 ? dataset : { ...dataset, doubts };
+    const warnings = [guess, ...named, ...dataset.warnings, ...doubts];
     const { limits } = options;
-    if (limits?.train === undefined && limits?.test === undefined) return { ...dataset, warnings };
+    if (limits?.train === undefined && limits?.test === undefined) return { ...doubted, warnings };
     // In a random order: the first images of a folder are all of one class.
     const some = { train: shuffled(train, limits.train), test: shuffled(test, limits.test) };
-    return { ...makeDataset({ ...dataset, ...some }), warnings };
+    return { ...makeDataset({ ...doubted, ...some }), warnings };
   }
   const [inside] = await arrayFoldersIn(path);
   if (inside !== undefined) {

@@ -10,7 +10,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
-import type { KnownFile } from "./checksums.js";
+import { type KnownFile, knownSets, whoseFile } from "./checksums.js";
 import { gunzip, isGzip } from "./idx.js";
 
 /** How to find local copies. */
@@ -19,6 +19,8 @@ export interface PlaceOptions {
   readonly dataDir?: string | undefined;
   /** The environment; default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Take files that may not be what was published, too: the doubt is then said and stands in documents. Default false. */
+  readonly force?: boolean | undefined;
 }
 
 /** What is looked for, and where. */
@@ -29,6 +31,8 @@ export interface FileSet {
   readonly folder: string;
   /** Whether the files may also lie in the data folder itself: not where another set's have the same names. */
   readonly flat: boolean;
+  /** Whether `wildmark data fetch` knows it; default true. */
+  readonly fetchable?: boolean;
   readonly files: readonly KnownFile[];
 }
 
@@ -48,38 +52,90 @@ export interface LocalFile {
 export interface LocalFiles {
   readonly files: ReadonlyMap<string, LocalFile>;
   readonly warnings: readonly string[];
+  /** Those of the warnings that say why a file may not be what was published: none unless that was allowed. */
+  readonly doubts: readonly string[];
 }
 
 /** No file of the sets that Wildmark knows comes near this; a larger one is not read into memory. */
 const LARGEST_FILE = 1 << 30;
+/** Nor is more unpacked to see whose file it is. */
+const LARGEST_CONTENTS = Math.max(...knownSets.flatMap(({ files }) => files.map((file) => file.contentsBytes)));
 
 /**
  * Finds and reads the files of one data set.
  *
  * @returns undefined when no place holds all of them.
  * @throws WildmarkError `bad-file` when a file cannot be read, one in the cache is not what was published (what lies
- *   there was put there by Wildmark), or `dataDir` is no folder.
+ *   there was put there by Wildmark), or `dataDir` is no folder; `bad-data` when a file is known to be another one,
+ *   such as that of another data set, or, without `force`, when it is not known to be what was published.
  */
 export async function findFiles(set: FileSet, options: PlaceOptions = {}): Promise<LocalFiles | undefined> {
   const place = await findPlace(set, options);
   if (place === undefined) return undefined;
   const files = new Map<string, LocalFile>();
-  const warnings: string[] = [];
+  const doubts: string[] = [];
+  const mistaken: Mistaken[] = [];
+  const elsewhere: string[] = [];
   if (options.dataDir && place.kind !== "named") {
-    warnings.push(`${options.dataDir} does not hold the files of ${set.id}: they were taken from ${place.folder}`);
+    elsewhere.push(`${options.dataDir} does not hold the files of ${set.id}: they were taken from ${place.folder}`);
   }
   for (const file of set.files) {
     const local = await readLocal((await pathIn(place.folder, file.name)) ?? "");
     files.set(file.name, local);
-    const doubt = doubtAbout(local, file);
-    if (doubt === undefined) continue;
-    if (place.kind !== "cache") warnings.push(doubt);
+    const found = doubtAbout(local, file);
+    if (found === undefined) continue;
+    if (typeof found !== "string") mistaken.push(found);
+    else if (place.kind !== "cache") doubts.push(found);
     // What the cache holds came out of an archive that was checked, even where no sum of the file itself is known.
     else if (file.sha256 !== undefined) {
-      throw new WildmarkError("bad-file", doubt, { hint: `fetch it again: wildmark data fetch ${set.id}` });
+      throw new WildmarkError("bad-file", found, { hint: `fetch it again: wildmark data fetch ${set.id}` });
     }
   }
-  return { files, warnings };
+  if (mistaken.length > 0) throw othersFiles(set, place.folder, mistaken);
+  if (doubts.length > 0 && options.force !== true) throw doubtful(set, place.folder, doubts);
+  return { files, warnings: [...elsewhere, ...doubts], doubts };
+}
+
+/** A file that is known to be another one than its name says. */
+interface Mistaken {
+  readonly path: string;
+  readonly is: Recognised;
+}
+
+export type Recognised = NonNullable<ReturnType<typeof whoseFile>>;
+
+/** Which published file this is, whatever it is called, compressed or not; undefined where it is none that is known. */
+export function recognise({ path, bytes }: LocalFile): Recognised | undefined {
+  return whoseFile([sha256(bytes), isGzip(bytes) ? contentsSha256(bytes, path, LARGEST_CONTENTS) : undefined]);
+}
+
+/** Never taken, not even by force: there is a right name for them. */
+function othersFiles(set: FileSet, folder: string, mistaken: readonly Mistaken[]): WildmarkError {
+  const titles = [...new Set(mistaken.map(({ is }) => is.set.title))].join(" and ");
+  const [first] = mistaken;
+  const other = first?.is.set.id;
+  const what =
+    other === set.id
+      ? `files of ${titles} under the names of others`
+      : `these are ${titles}'s files, not those of ${set.id}`;
+  const hint =
+    other === set.id
+      ? `give them their own names, or fetch them anew: wildmark data fetch ${set.id}`
+      : `move them to a folder ${other} beside it and choose --dataset ${other}, or give the folder's path as data of your own`;
+  return new WildmarkError("bad-data", `${folder}: ${what}`, {
+    details: mistaken.map(({ path, is }) => `${path} is ${is.file.name} of ${is.set.title}`),
+    hint,
+  });
+}
+
+function doubtful(set: FileSet, folder: string, doubts: readonly string[]): WildmarkError {
+  const many = doubts.length === 1 ? "a file" : `${doubts.length} files`;
+  return new WildmarkError("bad-data", `${folder}: ${many} may not be what was published as ${set.id}`, {
+    details: doubts,
+    hint:
+      `${set.fetchable === false ? "" : `wildmark data fetch ${set.id} gets the published ones; `}--force takes these, and every document and report then says so; ` +
+      "or give the folder's path as data of your own",
+  });
 }
 
 /** @throws WildmarkError `bad-file` when `dataDir` is given and no folder: data would be taken from elsewhere unnoticed. */
@@ -148,19 +204,28 @@ export async function readLocal(path: string): Promise<LocalFile> {
   }
 }
 
-/** What is wrong with a copy or unknown about it, in words; undefined when it is what was published, compressed or not. */
-function doubtAbout({ path, bytes }: LocalFile, known: KnownFile): string | undefined {
+/**
+ * What is wrong with a copy or unknown about it, in words, or which other file it is; undefined when it is what was
+ * published, compressed or not.
+ */
+function doubtAbout({ path, bytes }: LocalFile, known: KnownFile): string | Mistaken | undefined {
   const { name, sha256: published, contentsSha256: contents } = known;
-  if (published === undefined) return `no checksum of ${name} is known: ${path} was taken as it is`;
   const found = sha256(bytes);
   if (found === published || found === contents) return undefined;
-  if (contents !== undefined && isGzip(bytes) && contentsSha256(bytes, path, known.contentsBytes) === contents) {
-    return undefined;
+  const summed = published !== undefined || contents !== undefined;
+  const unpacked =
+    summed && isGzip(bytes) ? contentsSha256(bytes, path, Math.max(known.contentsBytes, LARGEST_CONTENTS)) : undefined;
+  if (unpacked !== undefined && unpacked === contents) return undefined;
+  const is = whoseFile([found, unpacked]);
+  if (is !== undefined) return { path, is };
+  if (!summed) {
+    return `no checksum of ${name} is known, so nothing says that ${path} is what was published`;
   }
-  if (contents === undefined && !isGzip(bytes) && name.endsWith(".gz")) {
-    return `${path} was taken as it is: only the checksum of ${name} is known, not that of what is in it`;
+  if (contents === undefined && name.endsWith(".gz") && (!isGzip(bytes) || unpacked !== undefined)) {
+    const how = isGzip(bytes) ? "compressed anew or another file" : "unpacked";
+    return `${path} is ${how}: only the checksum of ${name} as published is known, not that of what is in it`;
   }
-  return `${path} is not the published ${name}: its SHA-256 is ${found}, expected ${published}`;
+  return `${path} is not the published ${name}: its SHA-256 is ${found}, expected ${published ?? contents}`;
 }
 
 function contentsSha256(bytes: Uint8Array, path: string, limit: number): string | undefined {

@@ -6,9 +6,10 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
-import { mnistFiles } from "./checksums.js";
+import { knownSets, mnistFiles, whoseFile } from "./checksums.js";
 import { copyPixels, imageAt } from "./dataset.js";
 import { encodeIdx } from "./idx.js";
+import { loadData } from "./load.js";
 import { datasets, findRecord, findUnrelated, imageSets, loadDataset, loadImages } from "./registry.js";
 
 let root = "";
@@ -50,17 +51,22 @@ async function failure(promise: Promise<unknown>): Promise<WildmarkError> {
 describe("loadDataset, from files", () => {
   it("reads a folder, says that its files are not the published ones, and hashes what it read", async () => {
     await writeToy(join(root, "mnist"), 7);
-    const data = await loadDataset("mnist", { dataDir: root, env });
+    const data = await loadDataset("mnist", { dataDir: root, env, force: true });
     expect([data.train.count, data.test.count, data.train.classes]).toEqual([3, 2, 10]);
     expect([...data.train.labels]).toEqual([1, 2, 9]);
     expect(copyPixels(data.train).every((pixel) => pixel === 7)).toBe(true);
-    expect(data.warnings.length).toBe(4);
+    expect(data.warnings).toEqual(data.doubts);
+    expect(data.warnings.length).toBe(6);
+    expect(data.warnings.slice(4)).toEqual([
+      "empty classes: 7 of 10 have no training image: 0, 3, 4, 5, 6, 7, 8",
+      "empty classes: 8 of 10 have no test image: 1, 2, 3, 4, 6, 7, 8, 9",
+    ]);
     expect(data.warnings[0]).toMatch(/train-images-idx3-ubyte\.gz is not the published .* expected 440fcabf/);
   });
 
   it("refuses a data folder that is not there, and says when another place is used", async () => {
     await writeToy(join(root, "other/mnist"), 7);
-    const places = { env: { ...env, WILDMARK_DATA: join(root, "other") } };
+    const places = { force: true, env: { ...env, WILDMARK_DATA: join(root, "other") } };
     const error = await failure(loadDataset("mnist", { ...places, dataDir: join(root, "typo") }));
     expect([error.code, error.message]).toEqual(["bad-file", `there is no folder ${join(root, "typo")}`]);
     const { warnings } = await loadDataset("mnist", { ...places, dataDir: root });
@@ -71,7 +77,7 @@ describe("loadDataset, from files", () => {
 
   it("reads unpacked files, and files in the data folder itself", async () => {
     await writeToy(root, 7, { "train-images-idx3-ubyte.gz": undefined, "train-images-idx3-ubyte": images(3, 8) });
-    const data = await loadDataset("mnist", { dataDir: root, env });
+    const data = await loadDataset("mnist", { dataDir: root, env, force: true });
     expect(imageAt(data.train, 0)[0]).toBe(8);
     expect(imageAt(data.test, 0)[0]).toBe(7);
   });
@@ -82,7 +88,7 @@ describe("loadDataset, from files", () => {
       "t10k-images-idx3-ubyte.gz": undefined,
       "t10k-images-idx3-ubyte": gzipSync(images(2, 1)),
     });
-    const data = await loadDataset("mnist", { dataDir: root, env });
+    const data = await loadDataset("mnist", { dataDir: root, env, force: true });
     expect([...data.test.labels, imageAt(data.test, 0)[0]]).toEqual([3, 4, 1]);
   });
 
@@ -90,7 +96,7 @@ describe("loadDataset, from files", () => {
     const [named, other] = [join(root, "named"), join(root, "other")];
     await writeToy(join(other, "mnist"), 2);
     await writeToy(join(named, "mnist"), 1, { "t10k-labels-idx1-ubyte.gz": undefined });
-    const options = { dataDir: named, env: { ...env, WILDMARK_DATA: other } };
+    const options = { force: true, dataDir: named, env: { ...env, WILDMARK_DATA: other } };
     expect(imageAt((await loadDataset("mnist", options)).train, 0)[0]).toBe(2);
     await writeToy(join(named, "mnist"), 1);
     expect(imageAt((await loadDataset("mnist", options)).train, 0)[0]).toBe(1);
@@ -104,7 +110,7 @@ describe("loadDataset, from files", () => {
 
   it("says where it looked, what is lacking and what to do", async () => {
     await writeToy(join(root, "mnist"), 1, { "t10k-labels-idx1-ubyte.gz": undefined });
-    const error = await failure(loadDataset("mnist", { dataDir: root, env }));
+    const error = await failure(loadDataset("mnist", { dataDir: root, env, force: true }));
     expect(error.code).toBe("bad-file");
     expect(error.message).toContain(`${join(root, "mnist")} (which lacks t10k-labels-idx1-ubyte.gz)`);
     expect(error.message).toContain(join(root, "cache", "wildmark", "mnist"));
@@ -113,8 +119,8 @@ describe("loadDataset, from files", () => {
 
   it("takes the first images of each split", async () => {
     await writeToy(root, 7);
-    const whole = await loadDataset("mnist", { dataDir: root, env });
-    const data = await loadDataset("mnist", { dataDir: root, env, limits: { train: 2, test: 99 } });
+    const whole = await loadDataset("mnist", { dataDir: root, env, force: true });
+    const data = await loadDataset("mnist", { dataDir: root, env, force: true, limits: { train: 2, test: 99 } });
     expect([data.train.count, data.test.count]).toEqual([2, 2]);
     expect([...data.train.labels]).toEqual([1, 2]);
     expect(data.sha256).not.toBe(whole.sha256);
@@ -134,7 +140,7 @@ describe("loadDataset, from files", () => {
     ],
   ])("refuses %s", async (_, changes, code, message) => {
     await writeToy(root, 1, changes);
-    const error = await failure(loadDataset("mnist", { dataDir: root, env }));
+    const error = await failure(loadDataset("mnist", { dataDir: root, env, force: true }));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
   });
@@ -153,14 +159,57 @@ describe("loadDataset, from files", () => {
   });
 });
 
+describe("loadDataset, files that may not be what they are called", () => {
+  it("refuses them unless forced, and says each and the ways out", async () => {
+    await writeToy(join(root, "mnist"), 7);
+    const error = await failure(loadDataset("mnist", { dataDir: root, env }));
+    expect([error.code, error.message]).toEqual([
+      "bad-data",
+      `${join(root, "mnist")}: 4 files may not be what was published as mnist`,
+    ]);
+    expect(error.details).toHaveLength(4);
+    expect(error.details[1]).toMatch(/train-labels-idx1-ubyte\.gz is not the published .*, expected 3552534a/);
+    expect(error.hint).toMatch(/wildmark data fetch mnist .*--force .*the folder's path/);
+  });
+
+  it("takes a folder that is named by its path: its owner calls it nothing", async () => {
+    await writeToy(join(root, "mnist"), 7);
+    const data = await loadData(join(root, "mnist"), { env });
+    expect(data.warnings.join()).not.toMatch(/published/);
+  });
+
+  it("says that an unpacked file cannot be checked where only the packed one's sum is known", async () => {
+    await writeToy(join(root, "kmnist"), 8, {
+      "train-labels-idx1-ubyte.gz": undefined,
+      "train-labels-idx1-ubyte": labels(1, 2, 9),
+    });
+    const { details } = await failure(loadDataset("kmnist", { dataDir: root, env }));
+    expect(details[1]).toMatch(/train-labels-idx1-ubyte is unpacked: only the checksum of train-labels/);
+    expect(details[0]).toMatch(/train-images-idx3-ubyte\.gz is compressed anew or another file/);
+  });
+
+  it("knows the files of each set by any of their sums, by the names of the registry", () => {
+    for (const { id, title, files } of knownSets) {
+      const record = findRecord(id);
+      expect([record.title, record.kind === "download" && record.files]).toEqual([title, files]);
+      for (const file of files) {
+        for (const sum of [file.sha256, file.contentsSha256]) {
+          if (sum !== undefined) expect(whoseFile([undefined, sum])).toMatchObject({ set: { id }, file });
+        }
+      }
+    }
+    expect(whoseFile([undefined, "00"])).toBeUndefined();
+  });
+});
+
 describe("loadDataset, MNIST's siblings", () => {
   it.each(["fashion-mnist", "kmnist"])(
     "%s is read from its own folder only: MNIST's files have the same names",
     async (id) => {
       await writeToy(root, 7);
-      expect((await failure(loadDataset(id, { dataDir: root, env }))).message).toContain(join(root, id));
+      expect((await failure(loadDataset(id, { dataDir: root, env, force: true }))).message).toContain(join(root, id));
       await writeToy(join(root, id), 8);
-      expect(imageAt((await loadDataset(id, { dataDir: root, env })).train, 0)[0]).toBe(8);
+      expect(imageAt((await loadDataset(id, { dataDir: root, env, force: true })).train, 0)[0]).toBe(8);
     },
   );
 
@@ -178,14 +227,14 @@ describe("loadDataset, MNIST's siblings", () => {
 
   it("EMNIST's images are turned, its letters counted from 0, and nobody claims to have checked them", async () => {
     await writeLetters(1, 26);
-    const { train, warnings } = await loadDataset("emnist-letters", { dataDir: root, env });
+    const { train, warnings } = await loadDataset("emnist-letters", { dataDir: root, env, force: true });
     expect([train.shape, train.classes, [...train.labels]]).toEqual([
       { channels: 1, height: 2, width: 3 },
       26,
       [0, 25],
     ]);
     expect([...imageAt(train, 1)]).toEqual([0, 2, 4, 1, 3, 5]);
-    expect(warnings).toHaveLength(4);
+    expect(warnings.filter((warning) => !warning.startsWith("empty classes"))).toHaveLength(4);
     expect(warnings[0]).toMatch(/^no checksum of emnist-letters-train-images-idx3-ubyte\.gz is known/);
   });
 
@@ -194,7 +243,7 @@ describe("loadDataset, MNIST's siblings", () => {
     [27, /label 0 is 26, expected one of 0 to 25/],
   ])("refuses letter %s", async (letter, message) => {
     await writeLetters(letter);
-    const error = await failure(loadDataset("emnist-letters", { dataDir: root, env }));
+    const error = await failure(loadDataset("emnist-letters", { dataDir: root, env, force: true }));
     expect([error.code, error.message]).toEqual(["bad-data", expect.stringMatching(message)]);
   });
 });
@@ -205,14 +254,14 @@ describe("loadDataset, CIFAR", () => {
       Uint8Array.from([...head, ...new Uint8Array(3072).fill(head.at(-1) ?? 0)]);
     for (let i = 1; i <= 5; i++) await writeFile(join(root, `data_batch_${i}.bin`), record(i));
     await writeFile(join(root, "test_batch.bin"), record(9));
-    const ten = await loadDataset("cifar-10", { dataDir: root, env });
+    const ten = await loadDataset("cifar-10", { dataDir: root, env, force: true });
     expect([[...ten.train.labels], [...ten.test.labels]]).toEqual([[1, 2, 3, 4, 5], [9]]);
-    expect([imageAt(ten.train, 4)[3071], ten.train.shape.channels, ten.warnings.length]).toEqual([5, 3, 6]);
+    expect([imageAt(ten.train, 4)[3071], ten.train.shape.channels, ten.doubts?.length]).toEqual([5, 3, 9]);
     await mkdir(join(root, "cifar-100-binary"));
     for (const split of ["train", "test"]) {
       await writeFile(join(root, "cifar-100-binary", `${split}.bin`), record(19, split === "test" ? 3 : 99));
     }
-    const hundred = await loadDataset("cifar-100", { dataDir: root, env });
+    const hundred = await loadDataset("cifar-100", { dataDir: root, env, force: true });
     expect([[...hundred.train.labels], [...hundred.test.labels], hundred.test.classes]).toEqual([[99], [3], 100]);
   });
 });
@@ -235,8 +284,8 @@ describe("image sets", () => {
 
   it("KMNIST is absent without an error, and never mistaken for MNIST's file of the same name", async () => {
     await writeToy(root, 7);
-    expect(await findUnrelated("mnist", { dataDir: root, env })).toBeUndefined();
-    const error = await failure(loadImages("kmnist-test", { dataDir: root, env }));
+    expect(await findUnrelated("mnist", { dataDir: root, env, force: true })).toBeUndefined();
+    const error = await failure(loadImages("kmnist-test", { dataDir: root, env, force: true }));
     expect(error.hint).toBe(
       "run wildmark data fetch kmnist, or put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that with --data-dir",
     );
@@ -245,7 +294,7 @@ describe("image sets", () => {
   it("KMNIST is read from its folder", async () => {
     await mkdir(join(root, "kmnist"));
     await writeFile(join(root, "kmnist", "t10k-images-idx3-ubyte.gz"), gzipSync(images(4, 5)));
-    const found = await findUnrelated("mnist", { dataDir: root, env });
+    const found = await findUnrelated("mnist", { dataDir: root, env, force: true });
     expect([found?.id, found?.count, found?.warnings.length]).toEqual(["kmnist-test", 4, 1]);
   });
 

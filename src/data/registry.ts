@@ -31,6 +31,7 @@ import {
 } from "./class-names.js";
 import { type Dataset, type ImageShape, type Images, type LabelledImages, makeDataset, select } from "./dataset.js";
 import { renderDigits } from "./digits.js";
+import { findingsIn } from "./findings.js";
 import { decodeIdxImages, decodeIdxLabels } from "./idx.js";
 import { inMemory } from "./pixels.js";
 import { type FileSet, findFiles, type LocalFile, missing, type PlaceOptions } from "./places.js";
@@ -50,7 +51,7 @@ export interface LoadOptions extends PlaceOptions {
 
 /** A data set as loaded. */
 export interface LoadedDataset extends Dataset {
-  /** What the user should be told, such as a file whose checksum is not the published one. */
+  /** What the user should be told; the doubts, which are also in `doubts`, among it. */
   readonly warnings: readonly string[];
 }
 
@@ -286,7 +287,8 @@ export function findRecord(id: string): DatasetRecord {
  * cache).
  *
  * @throws WildmarkError `usage` for an unknown name or a limit that is no positive integer; `bad-file` when files are
- *   missing or damaged; `bad-data` when they do not fit together.
+ *   missing or damaged; `bad-data` when they do not fit together, are known to be another set's or, unless `force` is
+ *   said, are not known to be what was published.
  */
 export async function loadDataset(id: string, options: LoadOptions = {}): Promise<LoadedDataset> {
   const record = findRecord(id);
@@ -309,12 +311,15 @@ export async function loadDataset(id: string, options: LoadOptions = {}): Promis
     return file;
   });
   const whole = makeDataset({ id, title, classNames, ...splits });
-  const { warnings } = found;
-  if (train === undefined && test === undefined) return { ...whole, warnings };
-  return {
-    ...makeDataset({ id, title, classNames, train: first(whole.train, train), test: first(whole.test, test) }),
-    warnings,
-  };
+  // What was published is as it is: only files that may be others are looked through.
+  const seen = found.doubts.length === 0 ? [] : findingsIn(whole);
+  const doubts = [...found.doubts, ...seen];
+  const warnings = [...found.warnings, ...seen];
+  const some =
+    train === undefined && test === undefined
+      ? whole
+      : makeDataset({ id, title, classNames, train: first(whole.train, train), test: first(whole.test, test) });
+  return { ...some, ...(doubts.length === 0 ? {} : { doubts }), warnings };
 }
 
 /** Images that are no data set to train on: pictures for marks. */
@@ -363,7 +368,8 @@ export const imageSets: readonly (BuiltInImages | ImagesInFile)[] = [
 /**
  * Loads an image set: `shapes` (built in), `kmnist-test` (`DIR/kmnist/t10k-images-idx3-ubyte.gz`) or `mnist-test`.
  *
- * @throws WildmarkError `usage` for an unknown name, `bad-file` when its file is missing or damaged.
+ * @throws WildmarkError `usage` for an unknown name, `bad-file` when its file is missing or damaged, `bad-data` when it is
+ *   known to be another or, unless `force` is said, not known to be what was published.
  */
 export async function loadImages(id: string, options: LoadOptions = {}): Promise<ImageSet> {
   const record = byId(imageSets, id, "image set");
@@ -396,7 +402,8 @@ async function read(record: ImagesInFile, options: LoadOptions): Promise<ImageSe
   const found = await findFiles(fileSetOf(record), options);
   const local = found?.files.get(file.name);
   if (found === undefined || local === undefined) return undefined;
-  return { id, title, ...imagesIn(local), warnings: found.warnings };
+  const { doubts, warnings } = found;
+  return { id, title, ...imagesIn(local), ...(doubts.length === 0 ? {} : { doubts }), warnings };
 }
 
 /** Never in the data folder itself: the file has the name of one of its siblings'. */

@@ -44,7 +44,9 @@ describe("unless chosen", () => {
 
   it("CIFAR-10 gets MNIST's test images, in the middle of 32x32 and in every channel", async () => {
     await putMnist();
-    const found = await loadUnrelated(dataset("cifar-10", colour32), places);
+    await expect(loadUnrelated(dataset("cifar-10", colour32), places)).rejects.toMatchObject({ code: "bad-data" });
+    const found = await loadUnrelated(dataset("cifar-10", colour32), { ...places, force: true });
+    expect(found.doubts).toEqual([expect.stringMatching(/is not the published t10k-images-idx3-ubyte\.gz/)]);
     expect([found.id, found.count, found.shape]).toEqual(["mnist-test", 2, colour32]);
     const inside = (at: number) => at >= 2 && at < 30;
     const expected = Array.from({ length: 3072 }, (_, at) => {
@@ -88,7 +90,7 @@ describe("chosen", () => {
     const hash = (set: typeof found) => hashImages([{ ...set, classes: 1, labels: new Uint16Array(set.count) }]);
     expect(hash(await loadUnrelated(pets, { ...places, source: path }))).toBe(hash(found));
     await putMnist();
-    expect((await loadUnrelated(pets, { ...places, source: "mnist-test" })).count).toBe(2);
+    expect((await loadUnrelated(pets, { ...places, source: "mnist-test", force: true })).count).toBe(2);
     expect((await loadUnrelated(pets, { ...places, source: "digits" })).count).toBe(2_000);
   });
 

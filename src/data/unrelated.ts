@@ -38,7 +38,8 @@ export async function loadUnrelated(dataset: Dataset, options: UnrelatedOptions 
   const expected = options.source === undefined && isKnown(dataset.id) && done === undefined;
   const said = `unrelated images: ${found.title}${done === undefined ? "" : `, ${done}`}`;
   const warnings = expected ? found.warnings : [...found.warnings, said];
-  return { id: found.id, title: found.title, ...convertImages(found, shape), warnings };
+  const { id, title, doubts } = found;
+  return { id, title, ...convertImages(found, shape), ...(doubts === undefined ? {} : { doubts }), warnings };
 }
 
 async function usual({ id, train }: Dataset, options: UnrelatedOptions): Promise<ImageSet> {
@@ -66,7 +67,9 @@ async function chosen(dataset: Dataset, source: string, options: UnrelatedOption
     throw new WildmarkError("usage", `${source} is the data set itself; unrelated images must come from another`);
   }
   const { shape, count, pixels } = other.test;
-  return { id: other.id, title: `${other.title}, test images`, shape, count, pixels, warnings: other.warnings };
+  const { id, doubts, warnings } = other;
+  const title = `${other.title}, test images`;
+  return { id, title, shape, count, pixels, ...(doubts === undefined ? {} : { doubts }), warnings };
 }
 
 function isKnown(dataset: string): boolean {

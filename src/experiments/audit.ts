@@ -74,7 +74,7 @@ export async function runAudit(spec: AuditSpec, options: AuditOptions): Promise<
     seconds: (performance.now() - start) / 1000,
     software: thisSoftware(),
     machine: thisMachine(runtime ?? {}, jobs * cellThreads(runtime)),
-    data: dataSummary(dataset),
+    data: dataSummary({ dataset }),
     model: { name: names.model, sha256: spec.modelSha256, parameters: weightsOf(spec) },
     key: {
       name: names.key,

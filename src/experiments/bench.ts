@@ -88,7 +88,7 @@ async function gather(
     seconds: (finished.getTime() - started.getTime()) / 1000,
     software: thisSoftware(),
     machine: thisMachine(runtime ?? {}, jobs * cellThreads(runtime)),
-    data: dataSummary(spec.dataset),
+    data: dataSummary(spec),
     architecture: {
       id: spec.architecture.id,
       title: spec.architecture.title,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test, vi } from "vitest";
 import { findArchitecture } from "../models/registry.js";
-import { computedBy, parameterCount, thisMachine } from "./machine.js";
+import { computedBy, dataSummary, parameterCount, thisMachine } from "./machine.js";
 import { tinyDataset } from "./testing/tiny.js";
 
 describe("the machine", () => {
@@ -21,6 +21,13 @@ describe("the machine", () => {
     vi.stubEnv("WILDMARK_TUNING", "full");
     expect(computedBy()).toHaveProperty("tuning", "full");
     vi.unstubAllEnvs();
+  });
+
+  test("doubts about data stand beside them, those about pictures for marks too; without any nothing is said", () => {
+    expect(dataSummary({ dataset: tinyDataset })).not.toHaveProperty("doubts");
+    const dataset = { ...tinyDataset, doubts: ["one"] };
+    const [unrelated, abstract] = [tinyDataset.test, { ...tinyDataset.test, doubts: ["two"] }];
+    expect(dataSummary({ dataset, unrelated, abstract }).doubts).toEqual(["one", "two"]);
   });
 
   test("an architecture's weights are counted for the data's own size", () => {

@@ -2,7 +2,7 @@
 
 import { arch, cpus, platform } from "node:os";
 import { WILDMARK_VERSION } from "../core/version.js";
-import type { Dataset } from "../data/dataset.js";
+import type { Dataset, Images } from "../data/dataset.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
@@ -37,8 +37,15 @@ export function computedBy(runtime: RuntimeOptions = {}) {
   };
 }
 
-export function dataSummary({ id, title, train, test, sha256 }: Dataset): Result["data"] {
+/** What a document says of its data; a doubt about pictures for marks is one about the data. */
+export function dataSummary(setting: {
+  readonly dataset: Dataset;
+  readonly unrelated?: Images | undefined;
+  readonly abstract?: Images | undefined;
+}): Result["data"] {
+  const { id, title, train, test, sha256 } = setting.dataset;
   const { channels, height, width } = train.shape;
+  const doubts = [setting.dataset, setting.unrelated, setting.abstract].flatMap((each) => each?.doubts ?? []);
   return {
     id,
     title,
@@ -47,6 +54,7 @@ export function dataSummary({ id, title, train, test, sha256 }: Dataset): Result
     trainCount: train.count,
     testCount: test.count,
     sha256,
+    ...(doubts.length === 0 ? {} : { doubts }),
   };
 }
 

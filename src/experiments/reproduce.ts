@@ -58,7 +58,7 @@ export async function reproduce(spec: ReproduceSpec, options: ReproduceOptions):
     seconds: (performance.now() - start) / 1000,
     software: thisSoftware(),
     machine: thisMachine(options.runtime ?? {}, (options.jobs ?? 1) * cellThreads(options.runtime)),
-    data: dataSummary(dataset),
+    data: dataSummary(spec),
     architecture: {
       id: spec.architecture.id,
       title: spec.architecture.title,

@@ -120,6 +120,8 @@ export const documentShape = {
     trainCount: z.int().positive(),
     testCount: z.int().positive(),
     sha256: z.string(),
+    /** What casts doubt on the data, or on pictures for marks, a sentence each; absent: nothing known. */
+    doubts: z.array(z.string()).optional(),
   }),
 };
 

@@ -1,9 +1,12 @@
 import { parseHTML } from "linkedom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { ResultDocument } from "../experiments/finished.js";
 import { type Result, resultSchema } from "../experiments/result.js";
 import { renderReport } from "./report.js";
 import { isPng } from "./sections/pictures.js";
 import { type SampleOptions, sampleResult } from "./testing/sample.js";
+import { sampleAudit } from "./testing/sample-audit.js";
+import { sampleBench } from "./testing/sample-bench.js";
 
 const warn = vi.spyOn(console, "warn");
 beforeEach(() => void warn.mockClear());
@@ -42,6 +45,23 @@ describe("renderReport", () => {
     const headings = [...documentOf(report).querySelectorAll("h2")].map((h) => h.textContent);
     expect(headings).toContain("Verdicts");
     expect(headings).toContain("How to do it again");
+  });
+
+  it.each<[string, ResultDocument]>([
+    ["reproduce", sampleResult()],
+    ["audit", sampleAudit()],
+    ["bench", sampleBench()],
+  ])("says on the first screen of %s what is doubtful about the data, and nothing of data that are not", (_, sound) => {
+    const warnings = (doubts: string[] | undefined): (string | null)[] => {
+      const data = { ...sound.data, ...(doubts === undefined ? {} : { doubts }) };
+      const items = documentOf(renderReport({ ...sound, data })).querySelectorAll("ul.remarks li.warning");
+      return [...items].map((item) => item.textContent).filter((text) => text?.includes("doubtful"));
+    };
+    expect(warnings(undefined)).toEqual([]);
+    expect(warnings(["<b>a</b> is not the published b", "were they?"])).toEqual([
+      "The data are doubtful: <b>a</b> is not the published b.",
+      "The data are doubtful: were they?",
+    ]);
   });
 
   it("fetches nothing and runs nothing", () => {

@@ -6,6 +6,7 @@
  */
 
 import type { Result } from "../experiments/result.js";
+import { doubtful } from "./doubts.js";
 import { duration, list, percent, plural, pointsWithUnit, shortPercent } from "./format.js";
 import {
   accuracyDrop,
@@ -146,7 +147,17 @@ export interface Remark {
 
 /** What a careful reader asks next: the innocent models, the controls, the number of seeds, the worth of the result. */
 export function remarks(result: Result): readonly Remark[] {
-  return [...innocentRemark(result), ...controlRemark(result), ...worthRemarks(result), ...seedRemark(result)];
+  return [
+    ...doubtRemarks(result),
+    ...innocentRemark(result),
+    ...controlRemark(result),
+    ...worthRemarks(result),
+    ...seedRemark(result),
+  ];
+}
+
+function doubtRemarks(result: Result): readonly Remark[] {
+  return doubtful(result).map((text) => ({ kind: "warning", text }));
 }
 
 function innocentRemark(result: Result): readonly Remark[] {

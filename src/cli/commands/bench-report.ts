@@ -4,6 +4,7 @@ import { z } from "zod";
 import { benchDocument } from "../../experiments/bench.js";
 import { benchFlags, benchPaths, openBench, outcomeTable, tally, tallyText, writeBench } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { doubtsOf } from "../data.js";
 import { newNetwork } from "../network.js";
 import { requireFolder } from "../outputs.js";
 
@@ -15,17 +16,24 @@ export const command: CommandFile = () =>
       "report.html say which cells are missing; cells.csv and table.tex are for other programs. Computes nothing.",
     arguments: [{ name: "SPEC|DIR", description: "the spec, or the folder of the bench" }],
     flags: z.object(benchFlags),
-    common: { computes: true },
+    common: { computes: true, loads: true },
     examples: [["wildmark bench report wildmark-bench-mnist", ""]],
-    async run({ args: [path = ""], flags, progress, runtimeFor, typed }) {
-      const { spec, out } = await openBench(path, flags, progress);
+    async run({ args: [path = ""], flags, progress, force, runtimeFor, typed }) {
+      const { spec, out } = await openBench(path, flags, { progress, force });
       await requireFolder(out);
       const runtime = await runtimeFor(newNetwork(spec));
       const result = await benchDocument(spec, { out, runtime, command: typed });
       const findings = await writeBench(out, result);
       const paths = benchPaths(out);
       return {
-        document: { command: "bench report", out, ...paths, complete: result.complete, ...tally(result.cells) },
+        document: {
+          command: "bench report",
+          out,
+          ...paths,
+          complete: result.complete,
+          ...tally(result.cells),
+          doubts: doubtsOf(result.data),
+        },
         text: [
           findings.join("\n"),
           outcomeTable(result),

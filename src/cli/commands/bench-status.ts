@@ -7,6 +7,7 @@ import { cellsUnderWay, estimateCells, finishedSeconds } from "../../experiments
 import { cellRuntime } from "../../experiments/run-cells.js";
 import { benchFlags, openBench, tally, tallyText } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { doubtLines, doubtsOf } from "../data.js";
 import { newNetwork } from "../network.js";
 import { count, indented, table } from "../output.js";
 import { clock } from "../progress.js";
@@ -17,10 +18,10 @@ export const command: CommandFile = () =>
     description: "How far a bench is: also while it runs, and when it was stopped. Computes and writes nothing.",
     arguments: [{ name: "SPEC|DIR", description: "the spec, or the folder of the bench" }],
     flags: z.object(benchFlags),
-    common: { computes: true },
+    common: { computes: true, loads: true },
     examples: [["wildmark bench status wildmark-bench-mnist", ""]],
-    async run({ args: [path = ""], flags, progress, runtimeFor }) {
-      const { spec, out } = await openBench(path, flags, progress);
+    async run({ args: [path = ""], flags, progress, force, runtimeFor }) {
+      const { spec, out } = await openBench(path, flags, { progress, force });
       const plan = planBench(spec);
       const runtime = await runtimeFor(newNetwork(spec));
       const workshop = { spec, out, run: { runtime: cellRuntime(runtime) } };
@@ -46,6 +47,7 @@ export const command: CommandFile = () =>
           cellsOfUnknownTime: unknown,
           failures,
           notes,
+          doubts: doubtsOf(spec.dataset, spec.unrelated, spec.abstract),
         },
         text: [
           `${result.title}: ${result.complete ? "complete" : "not complete"}`,
@@ -57,6 +59,7 @@ export const command: CommandFile = () =>
           ]),
           ...(failures.length === 0 ? [] : [`Failed:\n${indented(unique(failures).join("\n"))}`]),
           ...notes,
+          ...doubtLines(doubtsOf(spec.dataset, spec.unrelated, spec.abstract)),
         ].join("\n\n"),
       };
     },

@@ -20,6 +20,7 @@ import {
   writeBench,
 } from "../bench.js";
 import { type Call, type CommandFile, defineCommand, type Outcome } from "../command.js";
+import { doubtsOf } from "../data.js";
 import { chosenJobs, jobsFlag } from "../jobs.js";
 import { newNetwork } from "../network.js";
 import { count, table } from "../output.js";
@@ -69,7 +70,7 @@ export const command: CommandFile = () =>
         force,
       } = call;
       const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
-      const bench = await openBench(path, chosen, progress);
+      const bench = await openBench(path, chosen, call);
       if (chosen.dryRun) return listed(bench, shard, call);
 
       const { spec, out } = bench;
@@ -83,7 +84,14 @@ export const command: CommandFile = () =>
       const findings = await writeBench(out, result);
       const paths = benchPaths(out);
       return {
-        document: { command: "bench", out, ...paths, complete: result.complete, ...tally(result.cells) },
+        document: {
+          command: "bench",
+          out,
+          ...paths,
+          complete: result.complete,
+          ...tally(result.cells),
+          doubts: doubtsOf(result.data),
+        },
         text: [
           findings.join("\n"),
           outcomeTable(result),

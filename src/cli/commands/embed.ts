@@ -15,7 +15,17 @@ import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { type ChosenMark, findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
-import { abstractFlag, abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
+import {
+  abstractFlag,
+  abstractFor,
+  dataFlags,
+  datasetIn,
+  doubtLines,
+  doubtsOf,
+  loadChosen,
+  unrelatedFlag,
+  unrelatedFor,
+} from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import {
   type ModelFlags,
@@ -87,18 +97,20 @@ export const command: CommandFile = (words) => {
       const given = path === undefined ? undefined : await openModel(path, chosen, progress);
       if (given !== undefined) await requireSidecarWritable(out, given, force);
       else refuseModelFlags(trainFrom, chosen);
-      const dataset = await loadChosen(chosen, progress);
+      const dataset = await loadChosen(chosen, call);
       const { shape, classes } = dataset.train;
       if (given !== undefined) {
         requireFit(given, path ?? "", { what: `the images of ${dataset.id}`, shape, classes });
       }
       const network = given === undefined ? newNetwork({ architecture, dataset }) : { model: given, shape, classes };
       const runtime = await call.runtimeFor(network);
+      const { unrelated } = await unrelatedFor(mark.needsUnrelated, dataset, chosen, call);
+      const { abstract } = await abstractFor(mark.id === "abstract", dataset, chosen, call);
       const marked = await markModel(
         {
           dataset,
-          ...(await unrelatedFor(mark.needsUnrelated, dataset, chosen, progress)),
-          ...(await abstractFor(mark.id === "abstract", dataset, chosen, progress)),
+          ...(unrelated === undefined ? {} : { unrelated }),
+          ...(abstract === undefined ? {} : { abstract }),
           mark,
           start: given === undefined ? { architecture } : { model: given },
           options,
@@ -117,7 +129,7 @@ export const command: CommandFile = (words) => {
           model: path === undefined ? null : { path },
           out: { path: out, sha256: modelSha256(bytes) },
           key: { path: keyPath, sha256: keySha256(marked.key) },
-          dataset: { id: dataset.id, sha256: dataset.sha256 },
+          dataset: datasetIn(dataset, unrelated, abstract),
           scheme: mark.id,
           options: mark.options,
           training: options,
@@ -129,6 +141,7 @@ export const command: CommandFile = (words) => {
         },
         text: [
           inWords(marked, mark),
+          ...doubtLines(doubtsOf(dataset, unrelated, abstract)),
           `Model: ${out}\nKey:   ${keyPath} (secret: whoever has it can find and remove the mark)`,
         ].join("\n\n"),
       };

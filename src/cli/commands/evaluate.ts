@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { answers } from "../../data/answers.js";
+import { classesInWords } from "../../data/class-names.js";
 import { requireFit } from "../../data/fit.js";
 import { betterPreprocessing, chanceAccuracy, isAtChance, type Suggestion } from "../../experiments/chance.js";
 import { imageGraph } from "../../onnx/image-graph.js";
@@ -9,7 +10,7 @@ import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords, type ResolvedPreprocessing } from "../../onnx/preprocessing.js";
 import { agreement } from "../../training/evaluate.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { dataFlags, loadChosen } from "../data.js";
+import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { modelFlags, openModel } from "../model.js";
 import { indented, percent, table } from "../output.js";
 
@@ -21,14 +22,14 @@ export const command: CommandFile = () =>
       "than guessing.",
     arguments: [{ name: "MODEL.onnx", description: "an image classifier" }],
     flags: z.object({ ...dataFlags, ...modelFlags }),
-    common: { computes: true },
+    common: { computes: true, loads: true },
     examples: [
       ["wildmark evaluate model.onnx --dataset digits", ""],
       ["wildmark evaluate model.onnx --dataset mnist --json", "for programs"],
     ],
-    async run({ args: [path = ""], flags, runtimeFor, progress }) {
+    async run({ args: [path = ""], flags, runtimeFor, progress, force }) {
       const model = await openModel(path, flags, progress);
-      const dataset = await loadChosen(flags, progress);
+      const dataset = await loadChosen(flags, { progress, force });
       const { shape, classes, count, labels } = dataset.test;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       const runtime = await runtimeFor({ model, shape, classes });
@@ -41,7 +42,11 @@ export const command: CommandFile = () =>
         document: {
           command: "evaluate",
           model: { path, sha256: modelSha256(encodeModel(model)) },
-          dataset: { id: dataset.id, sha256: dataset.sha256, testImages: count },
+          dataset: {
+            ...datasetIn(dataset),
+            testImages: count,
+            classNames: dataset.classNames ?? null,
+          },
           accuracy,
           correct,
           chance: chanceAccuracy(dataset.test),
@@ -51,11 +56,18 @@ export const command: CommandFile = () =>
         },
         text: [
           `Accuracy ${percent(accuracy, 2)}: ${correct} of ${count} test images of ${dataset.title}.`,
+          ...classLines(dataset.classNames ?? []),
+          ...doubtLines(doubtsOf(dataset)),
           ...(atChance ? [warning(chanceAccuracy(dataset.test), preprocessing, better)] : []),
         ].join("\n\n"),
       };
     },
   });
+
+/** By labels, which is how the model answers; names that are only the labels again go without saying. */
+function classLines(names: readonly string[]): string[] {
+  return names.every((name, label) => name === String(label)) ? [] : [`Classes: ${classesInWords(names)}.`];
+}
 
 function warning(chance: number, preprocessing: ResolvedPreprocessing, better: Suggestion | undefined): string {
   return [

@@ -17,7 +17,7 @@ import { readKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
-import { dataFlags, loadChosen } from "../data.js";
+import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import { modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
 import { percent, points, table } from "../output.js";
@@ -89,7 +89,7 @@ export const command: CommandFile = (words) => {
           code: "bad-key",
         });
       }
-      const dataset = await loadChosen(chosen, progress);
+      const dataset = await loadChosen(chosen, call);
       const { shape, classes } = dataset.train;
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       const share = unlabelled === undefined ? {} : { unlabelled };
@@ -114,7 +114,7 @@ export const command: CommandFile = (words) => {
           command: "remove",
           model: { path, sha256: modelSha256(encodeModel(model)) },
           out: { path: out, sha256: modelSha256(bytes) },
-          dataset: { id: dataset.id, sha256: dataset.sha256 },
+          dataset: datasetIn(dataset),
           method: picked.id,
           label: picked.label,
           options: picked.options,
@@ -129,7 +129,7 @@ export const command: CommandFile = (words) => {
           epochs,
           seconds,
         },
-        text: [inWords(cleaned, picked.label), `Model: ${out}`].join("\n\n"),
+        text: [inWords(cleaned, picked.label), ...doubtLines(doubtsOf(dataset)), `Model: ${out}`].join("\n\n"),
       };
     },
   });

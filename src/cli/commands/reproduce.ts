@@ -74,15 +74,15 @@ export const command: CommandFile = () =>
       ["wildmark reproduce --dataset digits --watermarks noise --metrics js --no-controls", "one mark, one metric"],
     ],
     async run(call) {
-      const { flags: chosen, progress, seed } = call;
+      const { flags: chosen, seed } = call;
       const { epochs, trainingEpochs, watermarks, metrics, controls, fraction } = chosen;
       const named = chosen.arch === undefined ? undefined : findArchitecture(chosen.arch);
       const needsUnrelated = watermarks.some((id) => findMark(id).needsUnrelated);
-      const dataset = await loadChosen(chosen, progress);
+      const dataset = await loadChosen(chosen, call);
       const architecture = named ?? usualArchitecture(dataset.train.shape);
       const spec = paperSpec({
         dataset,
-        ...(await unrelatedFor(needsUnrelated, dataset, chosen, progress)),
+        ...(await unrelatedFor(needsUnrelated, dataset, chosen, call)),
         architecture,
         marks: watermarks,
         metrics,

@@ -8,7 +8,7 @@ import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
-import { dataFlags, loadChosen } from "../data.js";
+import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import { newNetwork } from "../network.js";
 import { percent } from "../output.js";
@@ -42,7 +42,7 @@ export const command: CommandFile = (words) => {
       const architecture = findArchitecture(arch, width);
       const chosen = read(options);
       await requireWritable(out, force);
-      const dataset = await loadChosen(data, call.progress);
+      const dataset = await loadChosen(data, { ...call, force });
       const { model, accuracy, epochs } = await trainModel(
         { dataset, architecture, seed, options: chosen },
         {
@@ -59,14 +59,17 @@ export const command: CommandFile = (words) => {
           wildmark: WILDMARK_VERSION,
           out,
           modelSha256: modelSha256(bytes),
-          dataset: { id: dataset.id, sha256: dataset.sha256 },
+          dataset: datasetIn(dataset),
           architecture: architecture.id,
           seed,
           options: chosen,
           accuracy,
           epochs,
         },
-        text: `Accuracy ${percent(accuracy, 2)} on ${dataset.test.count} test images of ${dataset.title}.\nModel: ${out}`,
+        text: [
+          `Accuracy ${percent(accuracy, 2)} on ${dataset.test.count} test images of ${dataset.title}.\nModel: ${out}`,
+          ...doubtLines(doubtsOf(dataset)),
+        ].join("\n\n"),
       };
     },
   });

@@ -6,6 +6,7 @@
  */
 
 import type { AuditResult } from "../../experiments/audit-result.js";
+import { doubtful } from "../doubts.js";
 import { list, plural, pointsWithUnit, shortPercent } from "../format.js";
 import { spread } from "../spread.js";
 
@@ -328,6 +329,7 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
   const failed = audit.cells.filter((cell) => cell.status === "failed").length;
   const skipped = audit.cells.filter((cell) => cell.status === "skipped").length;
   return [
+    ...doubtful(audit),
     ...(guilty === 0
       ? []
       : [

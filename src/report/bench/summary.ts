@@ -7,6 +7,7 @@ import { holm, meanRanks, type PairedTest, signedRankTest } from "../../core/com
 import { randomStream } from "../../core/random.js";
 import { bootstrapInterval, mean, median } from "../../core/summary.js";
 import type { BenchCell, BenchOwner, BenchResult } from "../../experiments/bench-result.js";
+import { doubtful } from "../doubts.js";
 import { list, plural, shortPercent } from "../format.js";
 
 export type DoneCell = Extract<BenchCell, { readonly status: "done" }>;
@@ -265,6 +266,7 @@ function warningsOf(bench: BenchResult): readonly string[] {
     (cell) => cell.status === "done" && controls.includes(cell.remover) && cell.judgement.owned,
   );
   return [
+    ...doubtful(bench),
     ...(complete ? [] : [`Incomplete: ${count(of("missing"), cells.length)} cells are not computed yet.`]),
     ...(of("failed") > 0 ? [`${count(of("failed"), cells.length)} cells failed; the reasons stand in the table.`] : []),
     ...(unshown.length > 0
