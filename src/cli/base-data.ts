@@ -2,12 +2,19 @@
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
-import type { Progress } from "../core/progress.js";
 import type { BaseData } from "../ownership/draw-key.js";
 import { type Key, MADE_ELSEWHERE } from "../ownership/key.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { findMark } from "../watermarks/registry.js";
-import { abstractFlag, abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "./data.js";
+import {
+  abstractFlag,
+  abstractFor,
+  type DataCall,
+  dataFlags,
+  loadChosen,
+  unrelatedFlag,
+  unrelatedFor,
+} from "./data.js";
 import { openModel } from "./model.js";
 
 const { dataset, ...otherDataFlags } = dataFlags;
@@ -33,15 +40,15 @@ export type BaseDataFlags = z.infer<z.ZodObject<typeof baseDataFlags>>;
 export async function baseDataFor(
   key: Key,
   flags: BaseDataFlags,
-  progress: Progress,
+  call: DataCall,
   runtime?: RuntimeOptions,
 ): Promise<BaseData | undefined> {
   const { dataset: name, baseModel } = flags;
   if (name === undefined || key.scheme === MADE_ELSEWHERE) return undefined;
   const chosen = { ...flags, dataset: name };
   const mark = findMark(key.scheme);
-  const data = await loadChosen(chosen, progress);
-  const model = baseModel === undefined ? undefined : await openModel(baseModel, {}, progress);
+  const data = await loadChosen(chosen, call);
+  const model = baseModel === undefined ? undefined : await openModel(baseModel, {}, call.progress);
   const againstModel = key.drawn?.base.modelSha256 !== undefined;
   if (againstModel && model === undefined) {
     throw new WildmarkError("usage", `Triggers of the ${key.scheme} mark are made against the model that was marked.`, {
@@ -50,8 +57,8 @@ export async function baseDataFor(
   }
   return {
     train: data.train,
-    ...(await unrelatedFor(mark.needsUnrelated, data, chosen, progress)),
-    ...(await abstractFor(mark.id === "abstract", data, chosen, progress)),
+    ...(await unrelatedFor(mark.needsUnrelated, data, chosen, call)),
+    ...(await abstractFor(mark.id === "abstract", data, chosen, call)),
     ...(model === undefined ? {} : { model }),
     ...(runtime === undefined ? {} : { runtime }),
   };

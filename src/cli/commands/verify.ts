@@ -74,7 +74,7 @@ export const command: CommandFile = () =>
       "status 0 for either verdict; --json has `owned`.",
     arguments: [{ name: "SUSPECT.onnx", description: "the model in question" }],
     flags,
-    common: { computes: true },
+    common: { computes: true, loads: true },
     examples: [
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
       ["wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6", "be much surer"],
@@ -87,7 +87,7 @@ export const command: CommandFile = () =>
         "beside the models of a folder, trained without the mark",
       ],
     ],
-    async run({ args: [path = ""], flags: given, runtimeFor, progress }) {
+    async run({ args: [path = ""], flags: given, runtimeFor, progress, force }) {
       const { key: keyPath, alpha, confidence, nullModels: listed, keysTried, commitment, salt, ...said } = given;
       const key = await committedKey(keyPath, commitment, salt);
       const model = await openModel(path, said, progress);
@@ -95,7 +95,7 @@ export const command: CommandFile = () =>
       const nullModels = listed === undefined ? undefined : await openNullModels(listed, said, progress);
       if (nullModels !== undefined) requireNullModels(model, key, nullModels);
       const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
-      const base = await baseDataFor(key, said, progress, runtime);
+      const base = await baseDataFor(key, said, { progress, force }, runtime);
       if (said.regenerate) await regenerated(key, base, keyPath);
       const strangers =
         base === undefined
