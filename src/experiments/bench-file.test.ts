@@ -96,7 +96,7 @@ describe("mistakes", () => {
     ["an unknown key", "titel: x\n", [/^titel \(line 5\): no such key; did you mean title\?$/]],
     ["a budget of 0", "budgets: [0]\n", [/^budgets\[0\] \(line 5\): expected a share above 0 .* found 0$/]],
     ["a budget of 200 %", "budgets:\n  - 1 %\n  - 200 %\n", [/^budgets\[1\] \(line 7\): .* found "200 %"$/]],
-    ["a budget in whole per cent", "budgets: [5]\n", [/5 % is written "5 %"/]],
+    ["a budget in whole per cent", "budgets: [5]\n", [/5 per cent is written 5%/]],
     [
       "a budget that stands there twice",
       "budgets: [0.05, 5 %]\n",

@@ -6,6 +6,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { readShare, shareHint } from "../core/share.js";
 import { didYouMean } from "../core/suggest.js";
 import { isPath } from "../data/load.js";
 import { datasets } from "../data/registry.js";
@@ -69,12 +70,10 @@ const entrySchema = z.strictObject({
 
 /** A share as a number or in per cent. */
 const share = z.unknown().transform((value, context): number => {
-  const percent = typeof value === "string" ? /^([\d.]+) ?%$/.exec(value)?.[1] : undefined;
-  const found = percent === undefined ? value : Number(percent) / 100;
-  if (typeof found === "number" && found > 0 && found <= 1) return found;
-  const hint = typeof value === "number" && value > 1 && value <= 100 ? ` (${value} % is written "${value} %")` : "";
+  const found = readShare(value);
+  if (found !== undefined && found > 0 && found <= 1) return found;
   context.addIssue(
-    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ${JSON.stringify(value) ?? "nothing"}${hint}`,
+    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ${JSON.stringify(value) ?? "nothing"}${shareHint(value)}`,
   );
   return z.NEVER;
 });

@@ -31,13 +31,16 @@ const flags = z.object({
     .default(DEFAULT_METHOD)
     .meta({ description: `how to remove: ${removalMethods.map(({ id }) => id).join(", ")}`, placeholder: "METHOD" }),
   ...dataFlags,
-  fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
-  unlabelled: z
+  fraction: z
     .number()
     .gt(0)
     .max(1)
-    .optional()
-    .describe("for methods that need images without labels: their share (default: as large as --fraction)"),
+    .default(0.1)
+    .meta({ description: "the attacker's share of the training images: 0.1 or 10%", placeholder: "SHARE" }),
+  unlabelled: z.number().gt(0).max(1).optional().meta({
+    description: "for methods that need images without labels: their share (default: as large as --fraction)",
+    placeholder: "SHARE",
+  }),
   out: z.string().meta({ description: "where the cleaned model goes", placeholder: "FILE" }),
   key: z.string().optional().meta({
     description: "the owner's key: measures retention each epoch; the method never sees it",
