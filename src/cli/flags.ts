@@ -161,7 +161,7 @@ function kindOf(type: string): Flag["kind"] {
 
 function describe({ description, fallback, required, kind }: Flag): string {
   if (required) return `${description} (required)`;
-  const shown = Array.isArray(fallback) ? fallback.join(",") : fallback;
+  const shown = Array.isArray(fallback) ? fallback.join(", ") : fallback;
   if (kind === "switch" || shown === undefined || shown === "") return description;
   return `${description} (default: ${shown})`;
 }

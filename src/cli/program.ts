@@ -9,6 +9,8 @@ import { Command as CommanderCommand, CommanderError } from "commander";
 import { exitStatus, WildmarkError } from "../core/errors.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import type { CommandFile } from "./command.js";
+import { examplesText, helpLayout, outputWidth } from "./help.js";
+import { wrapped } from "./output.js";
 
 interface Entry {
   /** "remove", "data fetch" */
@@ -130,16 +132,26 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
 
 const ENTRIES = GROUPS.flatMap((group) => group.entries);
 
-const AFTER_ROOT_HELP = `
-Every command: wildmark COMMAND --help. Exit status: 0 done, 1 failed, 2 bad input, 130 stopped.
+/** "remove", "data fetch" */
+export const commandNames: readonly string[] = ENTRIES.map(({ name }) => name);
+
+const ROOT_EXAMPLES = [
+  "wildmark demo",
+  "wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors",
+  "wildmark remove marked.onnx --dataset digits --fraction 10% --out cleaned.onnx --key mark.safetensors",
+  "wildmark verify cleaned.onnx --key mark.safetensors",
+];
+
+function afterRootHelp(): string {
+  return `
+Every command: wildmark COMMAND --help
+Exit status:   0 done, 1 failed, 2 bad input, 130 stopped
 
 Examples:
-  wildmark demo
-  wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors
-  wildmark remove marked.onnx --dataset digits --fraction 0.1 --out cleaned.onnx --key mark.safetensors
-  wildmark verify cleaned.onnx --key mark.safetensors
+${examplesText(ROOT_EXAMPLES.map((line) => [line, ""]))}
 
-Responsible use: audit models and marks that you own or have permission to test.`;
+${wrapped("Responsible use: audit models and marks that you own or have permission to test.", outputWidth())}`;
+}
 
 export interface Ended {
   readonly status: number;
@@ -194,11 +206,17 @@ function commandTree(): CommanderCommand {
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-    .addHelpText("after", AFTER_ROOT_HELP);
+    .configureOutput({ writeErr: () => {}, getOutHelpWidth: outputWidth })
+    .configureHelp(helpLayout)
+    .addHelpText("after", afterRootHelp);
   for (const { heading, entries } of GROUPS) {
-    for (const { name, summary } of entries) placeOf(program, name).summary(summary).helpGroup(heading);
-    for (const group of program.commands.filter((command) => command.name() in GROUP_SUMMARIES)) {
+    for (const { name, summary } of entries) {
+      const place = placeOf(program, name).summary(summary);
+      if (!name.includes(" ")) place.helpGroup(heading);
+    }
+    const own = new Set(entries.map(({ name }) => name.split(" ")[0]));
+    for (const group of program.commands.filter((command) => own.has(command.name()))) {
+      if (!(group.name() in GROUP_SUMMARIES)) continue;
       const names = group.commands.map((command) => command.name());
       group
         .summary(`${names.join(", ")}: ${GROUP_SUMMARIES[group.name()] ?? ""}`)

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
+import { erasingShape } from "../../data/views.js";
 import { isAtChance } from "../../experiments/chance.js";
 import { reactivationSchema } from "../../experiments/reactivation.js";
 import {
@@ -16,6 +17,7 @@ import { writeModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
+import { tuningShape } from "../../removal/tuning.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
@@ -54,6 +56,12 @@ const flags = z.object({
   ...modelFlags,
 });
 
+/** What methods have in common; the number of their options would fill a screen. */
+const METHOD_GROUPS = [
+  { heading: "Training", keys: Object.keys(tuningShape) },
+  { heading: "Random Erasing", keys: Object.keys(erasingShape) },
+];
+
 export const command: CommandFile = (words) => {
   const method = findMethod(wordAfter(words, "--method") ?? DEFAULT_METHOD);
   return defineCommand({
@@ -64,7 +72,7 @@ export const command: CommandFile = (words) => {
       "measures what is left. For models that you own or have permission to test.",
     arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
     flags,
-    extras: [{ heading: `Options of ${method.id}`, schema: method.options }],
+    extras: [{ heading: `Options of ${method.id}`, schema: method.options, groups: METHOD_GROUPS }],
     common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark remove marked.onnx --dataset digits --out cleaned.onnx --key mark.safetensors", "WILD on 10 %"],
