@@ -65,6 +65,8 @@ export interface Outcome {
   readonly document: unknown;
   /** What people read. */
   readonly text: string;
+  /** Whether a part of the work failed, though there is an outcome: the command then ends with status 1. */
+  readonly failed?: boolean;
 }
 
 /** Which of the common flags mean something to a command; the others are accepted and left out of the help. */

@@ -1,6 +1,6 @@
 /** @file The help of every command fits a terminal of 80 columns and a reader's eye. */
 
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { architectures } from "../models/registry.js";
 import { removalMethods } from "../removal/registry.js";
 import { markSchemes } from "../watermarks/registry.js";
@@ -10,17 +10,13 @@ import { commandNames, runCommandLine } from "./program.js";
 /** More under one heading are not taken in at a glance. */
 const MOST_IN_GROUP = 20;
 
-afterEach(() => vi.restoreAllMocks());
-
 /** What `wildmark ... --help` prints. */
 async function helpOf(words: string): Promise<string> {
   let text = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-    text += String(chunk);
-    return true;
+  const given = words.split(" ").filter((word) => word !== "");
+  const ended = await runCommandLine([...given, "--help"], async (part) => {
+    text += part;
   });
-  const ended = await runCommandLine([...words.split(" ").filter((word) => word !== ""), "--help"]);
-  vi.restoreAllMocks();
   expect(ended.status, words).toBe(0);
   return text;
 }

@@ -15,7 +15,8 @@ import { examplesText, outputWidth } from "./help.js";
 import { interruptible } from "./interrupt.js";
 import { modelFlags } from "./model.js";
 import { wrapped } from "./output.js";
-import { terminalProgress } from "./progress.js";
+import { type ProgressOutput, terminalProgress } from "./progress.js";
+import { tell } from "./streams.js";
 
 /** Flags that many commands take: told apart from a command's own of the same name by being the very same schema. */
 const SHARED_GROUPS: readonly { readonly heading: string; readonly shape: Readonly<Record<string, z.ZodType>> }[] = [
@@ -65,14 +66,23 @@ function groupedOptions(schema: z.ZodObject, heading: string, groups: readonly F
   );
 }
 
-/** Runs the command and prints its outcome. */
-export async function perform(command: Command, place: CommanderCommand, typed: string): Promise<void> {
+/**
+ * Runs the command and prints its outcome.
+ *
+ * @param typed the command line as it would be typed again.
+ * @returns the exit status.
+ */
+export async function perform(
+  command: Command,
+  place: CommanderCommand,
+  { typed, print }: { readonly typed: string; readonly print: (text: string) => Promise<void> },
+): Promise<0 | 1> {
   const given = givenFlags(place);
   const notOwn = Object.entries(given).filter(([flag]) => !(flag in command.flags.shape));
   const common = readFlags(commonFlags, Object.fromEntries(notOwn), command.fullName);
   const progress = common.quiet
     ? { ...silent, end: () => {} }
-    : terminalProgress({ output: process.stderr, unit: command.unit });
+    : terminalProgress({ output: listener, unit: command.unit });
   const outcome = await interruptible(async (signal) =>
     command.run(given, {
       args: place.processedArgs,
@@ -88,8 +98,20 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
     .catch((error) => Promise.reject(withWayOn(error, command, typed)))
     .finally(() => progress.end());
   const text = process.stdout.isTTY ? wrapped(outcome.text, outputWidth()) : outcome.text;
-  process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+  await print(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+  return outcome.failed === true ? 1 : 0;
 }
+
+/** Standard error, as long as anybody listens. */
+const listener: ProgressOutput = {
+  get isTTY() {
+    return process.stderr.isTTY;
+  },
+  get columns() {
+    return process.stderr.columns;
+  },
+  write: tell,
+};
 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
 async function runtimeOf(
