@@ -2,6 +2,7 @@
 
 import { type Command as CommanderCommand, Option } from "commander";
 import type { z } from "zod";
+import { cacheNote } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
 import { secretSeed } from "../core/random.js";
@@ -83,6 +84,8 @@ export async function perform(
   const progress = common.quiet
     ? { ...silent, end: () => {} }
     : terminalProgress({ output: listener, unit: command.unit });
+  const note = cacheNote();
+  if (note !== undefined && usesCache(command)) progress.note(note);
   const outcome = await interruptible(async (signal) =>
     command.run(given, {
       args: place.processedArgs,
@@ -112,6 +115,11 @@ const listener: ProgressOutput = {
   },
   write: tell,
 };
+
+/** Whether it may read or keep downloads, decoded images or measured lowerings. */
+function usesCache({ name, common }: Command): boolean {
+  return common?.computes !== undefined || name.startsWith("data ");
+}
 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
 async function runtimeOf(
