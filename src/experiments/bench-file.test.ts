@@ -38,6 +38,17 @@ describe("what is left out has its default", () => {
     });
   });
 
+  test("the title is the file's name", () => {
+    const titles = ["specs/mnist-little.yaml", "b.yaml", "b"].map(
+      (path) => parseBenchFile(`dataset: digits\n${ENTRIES}`, path).title,
+    );
+    expect(titles).toEqual(["mnist-little", "b", "b"]);
+    expect(parseBenchFile(`title:\ndataset: digits\n${ENTRIES}`, "spec.yaml", { title: "as it was run" }).title).toBe(
+      "as it was run",
+    );
+    expect(file.title).toBe("t");
+  });
+
   test("names and options are those of the registries", () => {
     const names = (entries: BenchFile["marks"] | BenchFile["removers"]) => entries.map(({ name }) => name);
     expect([names(file.marks), names(file.removers)]).toEqual([["content"], ["WILD-JS"]]);
@@ -165,12 +176,7 @@ describe("mistakes", () => {
   });
 
   test("what is missing altogether", () => {
-    expect(mistakesOf("alpha: 0.05\n").map((line) => line.split(" ")[0])).toEqual([
-      "title",
-      "dataset",
-      "marks",
-      "removers",
-    ]);
+    expect(mistakesOf("alpha: 0.05\n").map((line) => line.split(" ")[0])).toEqual(["dataset", "marks", "removers"]);
     for (const text of ["", "- 1\n- 2\n"]) expect(mistakesOf(text).join()).toMatch(/expected a map of keys and values/);
   });
 

@@ -2,11 +2,11 @@
 
 import { arch, cpus, platform } from "node:os";
 import { WILDMARK_VERSION } from "../core/version.js";
-import type { Dataset } from "../data/dataset.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { tuningOf } from "../runtime/tuning/mode.js";
+import type { DataFacts } from "./bench-spec.js";
 import type { Result } from "./result.js";
 
 export function thisSoftware(): Result["software"] {
@@ -37,7 +37,7 @@ export function computedBy(runtime: RuntimeOptions = {}) {
   };
 }
 
-export function dataSummary({ id, title, train, test, sha256 }: Dataset): Result["data"] {
+export function dataSummary({ id, title, train, test, sha256 }: DataFacts): Result["data"] {
   const { channels, height, width } = train.shape;
   return {
     id,
@@ -51,6 +51,6 @@ export function dataSummary({ id, title, train, test, sha256 }: Dataset): Result
 }
 
 /** Number of weights of an architecture on a data set. */
-export function parameterCount(architecture: Architecture, { train }: Dataset): number {
+export function parameterCount(architecture: Architecture, { train }: Pick<DataFacts, "train">): number {
   return countOf(architecture, { ...train.shape, classes: train.classes });
 }
