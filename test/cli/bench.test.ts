@@ -50,12 +50,15 @@ describe("wildmark bench", () => {
   test("status and report need no data set: the folder says what is needed of it", async () => {
     // Data at a path that is gone afterwards, and pictures for the mark that takes some.
     const images = join(folder, "images.npz");
-    await writeFile(images, arrays(600, 60));
-    const spec = SMALL_SPEC.replace("{ name: digits, limit: 600, testLimit: 60 }", "images.npz")
-      .replace("title: Killed\n", "")
-      .replace("budgets: [10 %, 20 %]", "budgets: [0.5 %, 20 %]")
-      .replace("marks: [", "marks: [{ id: unrelated, options: { triggers: 5, heldOut: 3 } }, ")
-      .replaceAll("epochs: 2", "epochs: 1");
+    await writeFile(images, arrays(200, 40));
+    const spec = `
+dataset: images.npz
+training: { epochs: 1, batch: 32 }
+marks: [{ id: unrelated, options: { triggers: 5, heldOut: 3 } }]
+removers: [{ id: fine-tune, options: { variant: rtll, epochs: 1 } }]
+budgets: [0.5 %, 20 %]
+seeds: 1
+`;
     await writeFile(join(folder, "gone.yaml"), spec);
     const ran = await wildmark(folder, "bench gone.yaml --jobs 1 --quiet");
     expect(ran.status, ran.stderr).toBe(0);
