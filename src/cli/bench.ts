@@ -1,21 +1,26 @@
 /** @file What the commands of a bench share: its file and data, its folder, what is written there. */
 
 import { stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { readFileBounded, writeFileAtomic } from "../core/files.js";
-import { parseBenchFile } from "../experiments/bench-file.js";
+import { requireMarksFit } from "../experiments/bench-check.js";
+import { factsFor, keepData, readKeptData } from "../experiments/bench-data.js";
+import { type BenchFile, parseBenchFile } from "../experiments/bench-file.js";
 import type { BenchCell, BenchResult } from "../experiments/bench-result.js";
-import { type BenchSpec, benchSpec } from "../experiments/bench-spec.js";
+import { type BenchSpec, benchSpec, type KnownBench } from "../experiments/bench-spec.js";
 import { summariseBench } from "../report/bench/summary.js";
 import { benchCsv, benchLatex } from "../report/bench/tables.js";
 import { renderReport } from "../report/render.js";
 import { abstractFor, type DataCall, dataFlags, loadChosen, unrelatedFor } from "./data.js";
-import { count, percent, points, table } from "./output.js";
+import { count, indented, percent, points, table } from "./output.js";
 
 /** More than any list of marks and removers takes. */
 const LARGEST_FILE = 2 ** 20;
+
+/** What the folder of a bench is called by default, before the name of its spec. */
+const FOLDER = "wildmark-bench-";
 
 /** The spec in a bench's folder, as it was run last. */
 const KEPT_SPEC = "spec.yaml";
@@ -29,37 +34,82 @@ export const benchFlags = {
 };
 
 /** A bench and where it is kept. */
-export interface OpenBench {
-  readonly spec: BenchSpec;
+export interface OpenBench<Spec = BenchSpec> {
+  readonly spec: Spec;
   readonly out: string;
+}
+
+/** A bench that can be run: with its data. */
+export interface RunnableBench extends OpenBench {
+  readonly file: BenchFile;
   /** Of the spec's file. */
   readonly text: string;
 }
 
+interface BenchPlace {
+  readonly out?: string | undefined;
+  readonly dataDir?: string | undefined;
+}
+
 /**
- * Reads the bench that a path means: that of its spec, or of a folder where one was run.
+ * Reads the bench that a path means, that of its spec or of a folder where one was run, and loads its data.
  *
- * @throws WildmarkError `usage` that names every mistake of the spec; `bad-file`; as loading its data does.
+ * @throws WildmarkError `usage` that names every mistake of the spec, also those that only its data show; `bad-file`; as
+ *   loading its data does.
  */
-export async function openBench(
-  path: string,
-  flags: { readonly out?: string | undefined; readonly dataDir?: string | undefined },
-  call: DataCall,
-): Promise<OpenBench> {
-  const { dataDir } = flags;
+export async function openBench(path: string, flags: BenchPlace, call: DataCall): Promise<RunnableBench> {
+  const { file, place, out, text } = await readSpec(path, flags);
+  const spec = await withData(file, flags.dataDir, call);
+  await requireMarksFit(spec, { name: place, places: file.markPlaces });
+  return { spec, file, out, text };
+}
+
+/**
+ * The same for those who only look: from what the folder says of the data, where that is all that is needed.
+ *
+ * @throws WildmarkError as `openBench` does; where the folder says nothing of its data and they cannot be loaded either,
+ *   it says so.
+ */
+export async function lookAtBench(path: string, flags: BenchPlace, call: DataCall): Promise<OpenBench<KnownBench>> {
+  const { file, out, kept } = await readSpec(path, flags);
+  const facts = factsFor(file, kept);
+  if (facts !== undefined) return { spec: benchSpec(file, facts), out };
+  try {
+    return { spec: await withData(file, flags.dataDir, call), out };
+  } catch (error) {
+    if (!(error instanceof WildmarkError)) throw error;
+    const why =
+      kept === undefined
+        ? `${out} does not say what its data were: nothing has been run there, or an older Wildmark did`
+        : `${out} was run on other data than the spec asks for now, or with fewer kinds of marks`;
+    throw new WildmarkError(error.code, `${why}. The data themselves: ${error.message}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+}
+
+async function readSpec(path: string, flags: BenchPlace) {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
-  const file = isFolder ? join(path, KEPT_SPEC) : path;
-  const out = flags.out ?? (isFolder ? path : `wildmark-bench-${basename(path, extname(path))}`);
-  const bytes = await readFileBounded(file, { what: "the spec of a bench", maxBytes: LARGEST_FILE });
+  const place = isFolder ? join(path, KEPT_SPEC) : path;
+  const out = flags.out ?? (isFolder ? path : `${FOLDER}${basename(path, extname(path))}`);
+  const bytes = await readFileBounded(place, { what: "the spec of a bench", maxBytes: LARGEST_FILE });
   const text = Buffer.from(bytes).toString("utf8");
-  const parsed = parseBenchFile(text, file);
-  const { name, seed: dataSeed, ...sizes } = parsed.dataset;
+  const kept = await readKeptData(out);
+  const knownData = kept?.asked.dataset.name;
+  // A spec in a folder has lost its file's name.
+  const title = isFolder ? (kept?.title ?? basename(resolve(path)).replace(FOLDER, "")) : undefined;
+  return { file: parseBenchFile(text, place, { title, knownData }), place, out, text, kept };
+}
+
+async function withData(file: BenchFile, dataDir: string | undefined, call: DataCall): Promise<BenchSpec> {
+  const { name, seed: dataSeed, ...sizes } = file.dataset;
   const dataset = await loadChosen({ dataset: name, dataDir, dataSeed, ...sizes }, call);
   const wants = (test: (mark: BenchSpec["marks"][number]["chosen"]) => boolean): boolean =>
-    parsed.marks.some(({ chosen }) => test(chosen));
-  const { unrelated } = parsed;
+    file.marks.some(({ chosen }) => test(chosen));
+  const { unrelated } = file;
   const from = { dataset: name, dataDir };
-  const spec = benchSpec(parsed, {
+  return benchSpec(file, {
     dataset,
     ...(await unrelatedFor(
       wants((mark) => mark.needsUnrelated),
@@ -74,11 +124,11 @@ export async function openBench(
       call,
     )),
   });
-  return { spec, out, text };
 }
 
-/** Keeps the spec in the bench's folder, so that the folder can be asked without it. */
-export async function keepSpec({ out, text }: OpenBench): Promise<void> {
+/** Keeps the spec in the bench's folder, and what is known of its data, so that the folder can be asked without both. */
+export async function keepSpec({ spec, file, out, text }: RunnableBench): Promise<void> {
+  await keepData(out, file, spec);
   await writeFileAtomic(join(out, KEPT_SPEC), Buffer.from(text), { force: true });
 }
 
@@ -127,6 +177,15 @@ export function tally(cells: readonly BenchCell[]) {
     skipped: of("skipped"),
     missing: of("missing"),
   };
+}
+
+/** Why something failed, each reason once, with how often it occurs; "" where nothing did. */
+export function failuresText(reasons: readonly string[]): string {
+  const lines = [...new Set(reasons)].map((reason) => {
+    const times = reasons.filter((other) => other === reason).length;
+    return times === 1 ? reason : `${reason} (${times} cells)`;
+  });
+  return lines.length === 0 ? "" : `Failed:\n${indented(lines.join("\n"))}`;
 }
 
 /** "120 cells: 96 done, 1 failed, 23 missing" */

@@ -18,11 +18,21 @@ export interface Argument {
   readonly optional?: boolean;
 }
 
+/** Flags that stand in the help under a heading of their own. */
+export interface FlagGroup {
+  /** "Data" */
+  readonly heading: string;
+  /** Properties of the schema; those it does not have are no matter. */
+  readonly keys: readonly string[];
+}
+
 /** Flags that follow from another record than the command's: those of a removal method or of a mark. */
 export interface ExtraFlags {
   /** Heading in the help: "Options of WILD". */
   readonly heading: string;
   readonly schema: z.ZodObject;
+  /** Parts of them with headings of their own, after the others. */
+  readonly groups?: readonly FlagGroup[];
 }
 
 /** A network that a command is about to train, or to ask. */
@@ -57,6 +67,8 @@ export interface Outcome {
   readonly document: unknown;
   /** What people read. */
   readonly text: string;
+  /** Whether a part of the work failed, though there is an outcome: the command then ends with status 1. */
+  readonly failed?: boolean;
 }
 
 /** Which of the common flags mean something to a command; the others are accepted and left out of the help. */
@@ -79,6 +91,8 @@ interface CommandRecord<Flags extends z.ZodObject> {
   readonly description: string;
   readonly arguments?: readonly Argument[];
   readonly flags: Flags;
+  /** Parts of the flags with headings of their own, after the others; those of data and models have theirs in any case. */
+  readonly groups?: readonly FlagGroup[];
   readonly extras?: readonly ExtraFlags[];
   /** Whether the same command goes on where it was stopped. */
   readonly resumes?: boolean;

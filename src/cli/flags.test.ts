@@ -1,6 +1,6 @@
 /** @file Schemas to flags and back: what is typed must arrive as the schema's record, or be refused by its flag's name. */
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { removalMethods } from "../removal/registry.js";
 import { embedContinuingOptions, embedFromScratchOptions } from "../watermarks/embed.js";
@@ -9,7 +9,7 @@ import { commonFlags } from "./common.js";
 import { flagsOf, optionsOf, readFlags } from "./flags.js";
 
 const schema = z.object({
-  learningRate: z.number().gt(0).max(1).default(0.05).describe("peak rate"),
+  learningRate: z.number().gt(0).max(10).default(0.05).describe("peak rate"),
   epochs: z.int().min(1).optional().meta({ description: "passes", placeholder: "N" }),
   metric: z.enum(["ce", "js"]).default("js"),
   nesterov: z.boolean().default(false),
@@ -51,7 +51,7 @@ test("what was typed is read as the schema's types, the rest filled in, flags of
 
 test.each([
   [{}, "train: --out <FILE> must be given."],
-  [{ out: "x", learningRate: "2" }, "--learning-rate 2: expected at most 1."],
+  [{ out: "x", learningRate: "20" }, "--learning-rate 20: expected at most 10."],
   [{ out: "x", learningRate: "0" }, "--learning-rate 0: expected more than 0."],
   [{ out: "x", learningRate: "fast" }, "--learning-rate fast: expected a number."],
   [{ out: "x", learningRate: "" }, "--learning-rate : expected a number."],
@@ -62,6 +62,31 @@ test.each([
   [{ out: "x", metrics: "ce,kl" }, "--metrics ce,kl: expected one of ce, js."],
 ])("%o is refused", (given, message) => {
   expect(() => readFlags(schema, given, "train")).toThrow(expect.objectContaining({ code: "usage", message }));
+});
+
+describe("shares", () => {
+  const shares = z.object({
+    fraction: z.number().gt(0).max(1).optional(),
+    budgets: z.array(z.number().gt(0).max(1)).optional(),
+    rate: z.number().min(0).optional(),
+  });
+
+  test.each([
+    [{ fraction: "10%" }, { fraction: 0.1 }],
+    [{ fraction: "10 %" }, { fraction: 0.1 }],
+    [{ fraction: "0.1" }, { fraction: 0.1 }],
+    [{ budgets: "1%, 10 %,0.5" }, { budgets: [0.01, 0.1, 0.5] }],
+  ])("%o", (given, read) => expect(readFlags(shares, given, "x")).toEqual(read));
+
+  test.each([
+    [{ fraction: "10" }, "--fraction 10: expected at most 1 (10 per cent is written 10%)."],
+    [{ fraction: "200%" }, "--fraction 200%: expected at most 1."],
+    [{ fraction: "much" }, "--fraction much: expected a share, such as 0.1 or 10%."],
+    [{ budgets: "5%,10" }, "--budgets 5%,10: expected at most 1 (10 per cent is written 10%)."],
+    [{ rate: "10%" }, "--rate 10%: expected a number."],
+  ])("%o is refused", (given, message) => {
+    expect(() => readFlags(shares, given, "x")).toThrow(expect.objectContaining({ code: "usage", message }));
+  });
 });
 
 test("flags of every method and mark can stand beside the command's own", () => {

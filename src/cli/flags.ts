@@ -10,6 +10,7 @@ import { Option } from "commander";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { inWords } from "../core/options.js";
+import { readShare, shareHint } from "../core/share.js";
 
 /** One flag, as the schema describes it. */
 export interface Flag {
@@ -18,6 +19,10 @@ export interface Flag {
   /** "--learning-rate" */
   readonly name: string;
   readonly kind: "number" | "text" | "list" | "switch";
+  /** Whether it is a number, or a list of numbers, from 0 to 1: such are read in per cent too. */
+  readonly share: boolean;
+  /** Whether it is a list of numbers. */
+  readonly numbers: boolean;
   /** What stands for its value in the help: "number", "ce|js", "FILE". */
   readonly placeholder: string;
   readonly description: string;
@@ -30,13 +35,21 @@ export interface Flag {
 /** What was typed, by flag key; flags that were not given are absent. */
 export type GivenFlags = Readonly<Record<string, string | boolean>>;
 
+const bounds = {
+  minimum: z.number().optional(),
+  exclusiveMinimum: z.number().optional(),
+  maximum: z.number().optional(),
+  exclusiveMaximum: z.number().optional(),
+};
+
 /** What zod says of a property when asked for JSON Schema; `placeholder` and `hidden` come from `.meta()`. */
 const propertySchema = z.object({
   type: z.string(),
   description: z.string().default(""),
   default: z.unknown().optional(),
   enum: z.array(z.string()).optional(),
-  items: z.object({ enum: z.array(z.string()).optional() }).optional(),
+  items: z.object({ ...bounds, type: z.string().optional(), enum: z.array(z.string()).optional() }).optional(),
+  ...bounds,
   placeholder: z.string().optional(),
   hidden: z.boolean().default(false),
 });
@@ -52,6 +65,8 @@ export function flagsOf(schema: z.ZodObject): readonly Flag[] {
       key,
       name: kind === "switch" && found.default === true ? name.replace("--", "--no-") : name,
       kind,
+      share: isShare(kind === "list" ? found.items : found),
+      numbers: kind === "list" && found.items?.type === "number",
       placeholder: found.placeholder ?? found.enum?.join("|") ?? found.items?.enum?.join(",") ?? found.type,
       description: found.description,
       fallback: found.default,
@@ -67,7 +82,21 @@ export function optionsOf(schema: z.ZodObject, heading?: string): readonly Optio
     const takesValue = flag.kind !== "switch";
     const option = new Option(takesValue ? `${flag.name} <${flag.placeholder}>` : flag.name, describe(flag));
     if (heading !== undefined) option.helpGroup(heading);
+    if (takesValue) option.argParser((value, earlier) => joined(flag, value, earlier));
     return option.hideHelp(flag.hidden);
+  });
+}
+
+/**
+ * What an option means that was given before: of lists both parts.
+ *
+ * @throws WildmarkError `usage` where it takes one value: which of the two was meant, nobody can tell.
+ */
+function joined({ name, kind }: Flag, value: string, earlier: unknown): string {
+  if (typeof earlier !== "string") return value;
+  if (kind === "list") return `${earlier},${value}`;
+  throw new WildmarkError("usage", `${name} is given twice: ${earlier} and ${value}.`, {
+    hint: "Give it once: it takes one value.",
   });
 }
 
@@ -93,7 +122,9 @@ export function readFlags<Schema extends z.ZodObject>(schema: Schema, given: Giv
   if (parsed.success) return parsed.data;
   const complaints = parsed.error.issues.map((issue) => {
     const flag = flags.find((candidate) => candidate.key === issue.path[0]);
-    return flag === undefined ? issue.message : `${flag.name} ${given[flag.key]}: ${inWords(issue.message)}`;
+    if (flag === undefined) return issue.message;
+    const value = given[flag.key];
+    return `${flag.name} ${value}: ${inWords(issue.message)}${hintOf(flag, value)}`;
   });
   throw new WildmarkError("usage", `${complaints.join("; ")}.`, { hint: helpHint(of) });
 }
@@ -101,6 +132,15 @@ export function readFlags<Schema extends z.ZodObject>(schema: Schema, given: Giv
 /** Where to look a flag up. */
 export function helpHint(of: string): string {
   return `wildmark ${of} --help shows what can be given.`;
+}
+
+/** Whether a property is a number that its schema keeps between 0 and 1. */
+function isShare(property: z.infer<typeof propertySchema>["items"]): boolean {
+  if (property?.type !== "number") return false;
+  const { minimum, exclusiveMinimum, maximum, exclusiveMaximum } = property;
+  const low = exclusiveMinimum ?? minimum;
+  const high = exclusiveMaximum ?? maximum;
+  return low !== undefined && high !== undefined && low >= 0 && high <= 1;
 }
 
 function kindOf(type: string): Flag["kind"] {
@@ -121,7 +161,7 @@ function kindOf(type: string): Flag["kind"] {
 
 function describe({ description, fallback, required, kind }: Flag): string {
   if (required) return `${description} (required)`;
-  const shown = Array.isArray(fallback) ? fallback.join(",") : fallback;
+  const shown = Array.isArray(fallback) ? fallback.join(", ") : fallback;
   if (kind === "switch" || shown === undefined || shown === "") return description;
   return `${description} (default: ${shown})`;
 }
@@ -129,14 +169,27 @@ function describe({ description, fallback, required, kind }: Flag): string {
 function read(flag: Flag, value: string | boolean): unknown {
   if (typeof value === "boolean") return value;
   switch (flag.kind) {
-    case "number": {
-      const number = value.trim() === "" ? Number.NaN : Number(value);
-      if (Number.isFinite(number)) return number;
-      throw new WildmarkError("usage", `${flag.name} ${value}: expected a number.`);
+    case "number":
+      return readNumber(flag, value);
+    case "list": {
+      const items = value.split(",").map((item) => item.trim());
+      return flag.numbers ? items.map((item) => readNumber(flag, item)) : items;
     }
-    case "list":
-      return value.split(",").map((item) => item.trim());
     default:
       return value;
   }
+}
+
+function readNumber({ name, share }: Flag, text: string): number {
+  const number = share ? readShare(text) : text.trim() === "" ? Number.NaN : Number(text);
+  if (number !== undefined && Number.isFinite(number)) return number;
+  const expected = share ? "expected a share, such as 0.1 or 10%" : "expected a number";
+  throw new WildmarkError("usage", `${name} ${text}: ${expected}.`);
+}
+
+/** Ten per cent given as 10: how it is written. */
+function hintOf({ share, kind }: Flag, given: string | boolean | undefined): string {
+  if (!share || typeof given !== "string") return "";
+  const items = kind === "list" ? given.split(",") : [given];
+  return items.map(shareHint).find((hint) => hint !== "") ?? "";
 }

@@ -1,14 +1,17 @@
 #!/usr/bin/env node
-/** @file The executable: hands the words of the command line over, and ends with the status that comes back. */
+/**
+ * @file The executable: refuses Nodes that are too old, hands the words of the command line over, and ends with the status
+ * that comes back.
+ *
+ * The program is imported only after the check, and nothing here is newer than what Node 12 reads (no `await` at the top).
+ */
 
-import { runCommandLine } from "./program.js";
+import { oldNodeComplaint } from "./node-floor.js";
 
-// A reader that has seen enough (`wildmark list | head`) is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
-
-const ended = await runCommandLine(process.argv.slice(2));
-process.exitCode = ended.status;
-// Work that did not stop in time would keep the process alive.
-if (ended.abandoned) process.exit();
+const complaint = oldNodeComplaint(process.version);
+if (complaint !== undefined) {
+  process.stderr.write(`${complaint}\n`);
+  process.exitCode = 2;
+} else {
+  import("./program.js").then(({ runProcess }) => runProcess(process.argv.slice(2)));
+}

@@ -10,7 +10,7 @@ export function newNetwork({
   dataset,
 }: {
   readonly architecture: Architecture;
-  readonly dataset: Dataset;
+  readonly dataset: { readonly train: Pick<Dataset["train"], "shape" | "classes"> };
 }): Network {
   const { shape, classes } = dataset.train;
   return { model: newModel(architecture, { ...shape, classes }, 0), shape, classes };

@@ -2,20 +2,28 @@
 
 import { type Command as CommanderCommand, Option } from "commander";
 import type { z } from "zod";
+import { cacheNote } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
 import { silent } from "../core/progress.js";
 import { secretSeed } from "../core/random.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Workload } from "../training/devices.js";
-import type { Command, CommonFlags } from "./command.js";
+import type { Command, CommonFlags, FlagGroup } from "./command.js";
 import { commonFlags } from "./common.js";
+import { abstractFlag, dataFlags, unrelatedFlag } from "./data.js";
 import { type GivenFlags, optionsOf, readFlags } from "./flags.js";
+import { examplesText, outputWidth } from "./help.js";
 import { interruptible } from "./interrupt.js";
+import { modelFlags } from "./model.js";
 import { wrapped } from "./output.js";
-import { terminalProgress } from "./progress.js";
+import { type ProgressOutput, terminalProgress } from "./progress.js";
+import { tell } from "./streams.js";
 
-/** Wider lines are hard to read, however wide the terminal is. */
-const WIDEST = 120;
+/** Flags that many commands take: told apart from a command's own of the same name by being the very same schema. */
+const SHARED_GROUPS: readonly { readonly heading: string; readonly shape: Readonly<Record<string, z.ZodType>> }[] = [
+  { heading: "Data", shape: { ...dataFlags, ...unrelatedFlag, ...abstractFlag } },
+  { heading: "What the model expects of its images", shape: modelFlags },
+];
 
 const COMMON_HEADING = "Common options:";
 
@@ -25,27 +33,59 @@ export function describeCommand(place: CommanderCommand, command: Command): void
   for (const { name, description, optional } of command.arguments ?? []) {
     place.argument(optional ? `[${name}]` : `<${name}>`, description);
   }
-  for (const option of optionsOf(command.flags)) place.addOption(option);
-  for (const { schema, heading } of command.extras ?? []) {
-    for (const option of optionsOf(schema, `${heading}:`)) place.addOption(option);
+  const own = [...(command.groups ?? []), ...sharedGroups(command.flags)];
+  for (const option of groupedOptions(command.flags, "Options", own)) place.addOption(option);
+  for (const { schema, heading, groups = [] } of command.extras ?? []) {
+    for (const option of groupedOptions(schema, heading, groups)) place.addOption(option);
   }
   for (const option of optionsOf(commonFlags, COMMON_HEADING)) {
     if (option.attributeName() in command.flags.shape) continue; // the command's own flag of that name
     place.addOption(hasEffect(option.attributeName(), command.common ?? {}) ? option : option.hideHelp());
   }
   place.addHelpOption(new Option("-h, --help", "show this help").helpGroup(COMMON_HEADING));
-  const examples = command.examples.map(([line, meaning]) => `  ${line}${meaning === "" ? "" : `  # ${meaning}`}`);
-  place.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+  place.addHelpText("after", `\nExamples:\n${examplesText(command.examples)}`);
 }
 
-/** Runs the command and prints its outcome. */
-export async function perform(command: Command, place: CommanderCommand, typed: string): Promise<void> {
+/** The groups that a command's flags have without its saying so. */
+function sharedGroups({ shape }: z.ZodObject): FlagGroup[] {
+  return SHARED_GROUPS.map(({ heading, shape: shared }) => ({
+    heading,
+    keys: Object.keys(shared).filter((key) => shape[key] === shared[key]),
+  }));
+}
+
+/** The options of a schema, those of each group together after the others. */
+function groupedOptions(schema: z.ZodObject, heading: string, groups: readonly FlagGroup[]): Option[] {
+  const grouped = new Set(groups.flatMap(({ keys }) => keys));
+  const options = optionsOf(schema);
+  const all = options.map((option) => option.attributeName());
+  const rest = { heading, keys: all.filter((key) => !grouped.has(key)) };
+  return [rest, ...groups].flatMap((group) =>
+    options
+      .filter((option) => group.keys.includes(option.attributeName()))
+      .map((option) => option.helpGroup(`${group.heading}:`)),
+  );
+}
+
+/**
+ * Runs the command and prints its outcome.
+ *
+ * @param typed the command line as it would be typed again.
+ * @returns the exit status.
+ */
+export async function perform(
+  command: Command,
+  place: CommanderCommand,
+  { typed, print }: { readonly typed: string; readonly print: (text: string) => Promise<void> },
+): Promise<0 | 1> {
   const given = givenFlags(place);
   const notOwn = Object.entries(given).filter(([flag]) => !(flag in command.flags.shape));
   const common = readFlags(commonFlags, Object.fromEntries(notOwn), command.fullName);
   const progress = common.quiet
     ? { ...silent, end: () => {} }
-    : terminalProgress({ output: process.stderr, unit: command.unit });
+    : terminalProgress({ output: listener, unit: command.unit });
+  const note = cacheNote();
+  if (note !== undefined && usesCache(command)) progress.note(note);
   const outcome = await interruptible(async (signal) =>
     command.run(given, {
       args: place.processedArgs,
@@ -61,9 +101,25 @@ export async function perform(command: Command, place: CommanderCommand, typed: 
   )
     .catch((error) => Promise.reject(withWayOn(error, command, typed)))
     .finally(() => progress.end());
-  const { isTTY, columns } = process.stdout;
-  const text = isTTY ? wrapped(outcome.text, Math.min(columns, WIDEST)) : outcome.text;
-  process.stdout.write(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+  const text = process.stdout.isTTY ? wrapped(outcome.text, outputWidth()) : outcome.text;
+  await print(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
+  return outcome.failed === true ? 1 : 0;
+}
+
+/** Standard error, as long as anybody listens. */
+const listener: ProgressOutput = {
+  get isTTY() {
+    return process.stderr.isTTY;
+  },
+  get columns() {
+    return process.stderr.columns;
+  },
+  write: tell,
+};
+
+/** Whether it may read or keep downloads, decoded images or measured lowerings. */
+function usesCache({ name, common }: Command): boolean {
+  return common?.computes !== undefined || name.startsWith("data ");
 }
 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */

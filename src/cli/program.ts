@@ -9,6 +9,9 @@ import { Command as CommanderCommand, CommanderError } from "commander";
 import { exitStatus, WildmarkError } from "../core/errors.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import type { CommandFile } from "./command.js";
+import { examplesText, helpLayout, outputWidth } from "./help.js";
+import { wrapped } from "./output.js";
+import { guardStreams, print, tell } from "./streams.js";
 
 interface Entry {
   /** "remove", "data fetch" */
@@ -130,16 +133,26 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
 
 const ENTRIES = GROUPS.flatMap((group) => group.entries);
 
-const AFTER_ROOT_HELP = `
-Every command: wildmark COMMAND --help. Exit status: 0 done, 1 failed, 2 bad input, 130 stopped.
+/** "remove", "data fetch" */
+export const commandNames: readonly string[] = ENTRIES.map(({ name }) => name);
+
+const ROOT_EXAMPLES = [
+  "wildmark demo",
+  "wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors",
+  "wildmark remove marked.onnx --dataset digits --fraction 10% --out cleaned.onnx --key mark.safetensors",
+  "wildmark verify cleaned.onnx --key mark.safetensors",
+];
+
+function afterRootHelp(): string {
+  return `
+Every command: wildmark COMMAND --help
+Exit status:   0 done, 1 failed, 2 bad input, 130 stopped
 
 Examples:
-  wildmark demo
-  wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors
-  wildmark remove marked.onnx --dataset digits --fraction 0.1 --out cleaned.onnx --key mark.safetensors
-  wildmark verify cleaned.onnx --key mark.safetensors
+${examplesText(ROOT_EXAMPLES.map((line) => [line, ""]))}
 
-Responsible use: audit models and marks that you own or have permission to test.`;
+${wrapped("Responsible use: audit models and marks that you own or have permission to test.", outputWidth())}`;
+}
 
 export interface Ended {
   readonly status: number;
@@ -147,44 +160,64 @@ export interface Ended {
   readonly abandoned: boolean;
 }
 
-/** Runs what stands on the command line; whatever goes wrong ends as a line on stderr and a status. */
-export async function runCommandLine(words: readonly string[]): Promise<Ended> {
+/** Where outcomes and help go. @throws WildmarkError `cannot-write` */
+export type Print = (text: string) => Promise<void>;
+
+/** Runs what stands on the command line as this process, and ends it. */
+export async function runProcess(words: readonly string[]): Promise<void> {
+  guardStreams();
+  const ended = await runCommandLine(words, print);
+  process.exitCode = ended.status;
+  // Work that did not stop in time would keep the process alive.
+  if (ended.abandoned) process.exit();
+}
+
+/**
+ * Runs what stands on the command line; whatever goes wrong ends as a line on stderr and a status, and with `--json` as a
+ * document as well.
+ */
+export async function runCommandLine(words: readonly string[], print: Print): Promise<Ended> {
   try {
-    await runChosen(words.length === 0 ? ["--help"] : words);
-    return { status: 0, abandoned: false };
+    return { status: await runChosen(words.length === 0 ? ["--help"] : words, print), abandoned: false };
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return { status: 0, abandoned: false };
-    for (const line of complaint(error)) process.stderr.write(`${line}\n`);
+    for (const line of complaint(error)) tell(`${line}\n`);
+    // Where stdout itself has failed, stderr has said so.
+    if (wantsJson(words)) await print(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`).catch(() => undefined);
     return { status: exitStatus(error), abandoned: true };
   }
 }
 
-async function runChosen(words: readonly string[]): Promise<void> {
-  const program = commandTree();
+/** @returns the exit status. */
+async function runChosen(words: readonly string[], print: Print): Promise<number> {
   // "help remove" is another way to say "remove --help".
   const [first, ...others] = words;
   const said = first === "help" ? [...others, "--help"] : words;
   // Of "bench" and "bench status", the longer name is meant where both are there.
   const entry = ENTRIES.findLast(({ name }) => name === said.slice(0, name.split(" ").length).join(" "));
+  let help = "";
+  const program = commandTree((text) => {
+    help += text;
+  });
+  let status = 0;
   if (entry === undefined) {
-    await parse(
-      program,
-      said.length === 1 && said[0] !== undefined && said[0] in GROUP_SUMMARIES ? [...said, "--help"] : said,
-      "",
-    );
-    return;
+    const isGroup = said.length === 1 && said[0] !== undefined && said[0] in GROUP_SUMMARIES;
+    await parse(program, isGroup ? [...said, "--help"] : said, "");
+  } else {
+    const [{ command: file }, { describeCommand, perform }] = await Promise.all([entry.load(), import("./perform.js")]);
+    const command = file(said.slice(entry.name.split(" ").length));
+    const place = placeOf(program, entry.name);
+    describeCommand(place, command);
+    place.action(async () => {
+      status = await perform(command, place, { typed: typedLine(words), print });
+    });
+    await parse(program, said, command.fullName);
   }
-
-  const [{ command: file }, { describeCommand, perform }] = await Promise.all([entry.load(), import("./perform.js")]);
-  const command = file(said.slice(entry.name.split(" ").length));
-  const place = placeOf(program, entry.name);
-  describeCommand(place, command);
-  place.action(() => perform(command, place, typedLine(words)));
-  await parse(program, said, command.fullName);
+  if (help !== "") await print(help);
+  return status;
 }
 
 /** All commands with their summaries, none loaded. */
-function commandTree(): CommanderCommand {
+function commandTree(writeOut: (text: string) => void): CommanderCommand {
   const program = new CommanderCommand("wildmark")
     .description(
       "Does a backdoor-based watermark survive someone who has the weights and a little data?\n" +
@@ -194,11 +227,17 @@ function commandTree(): CommanderCommand {
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-    .addHelpText("after", AFTER_ROOT_HELP);
+    .configureOutput({ writeOut, writeErr: () => {}, getOutHelpWidth: outputWidth })
+    .configureHelp(helpLayout)
+    .addHelpText("after", afterRootHelp);
   for (const { heading, entries } of GROUPS) {
-    for (const { name, summary } of entries) placeOf(program, name).summary(summary).helpGroup(heading);
-    for (const group of program.commands.filter((command) => command.name() in GROUP_SUMMARIES)) {
+    for (const { name, summary } of entries) {
+      const place = placeOf(program, name).summary(summary);
+      if (!name.includes(" ")) place.helpGroup(heading);
+    }
+    const own = new Set(entries.map(({ name }) => name.split(" ")[0]));
+    for (const group of program.commands.filter((command) => own.has(command.name()))) {
+      if (!(group.name() in GROUP_SUMMARIES)) continue;
       const names = group.commands.map((command) => command.name());
       group
         .summary(`${names.join(", ")}: ${GROUP_SUMMARIES[group.name()] ?? ""}`)
@@ -216,12 +255,13 @@ function placeOf(program: CommanderCommand, name: string): CommanderCommand {
     .reduce((parent, word) => parent.commands.find((child) => child.name() === word) ?? parent.command(word), program);
 }
 
-/** Parses and runs; usage errors become Wildmark's own. */
+/** Parses and runs; usage errors become Wildmark's own, and help that was asked for is no error. */
 async function parse(program: CommanderCommand, words: readonly string[], of: string): Promise<void> {
   try {
     await program.parseAsync([...words], { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError) || error.exitCode === 0) throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return;
     const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
     const said = message.replace(/ for '\S+'\./, ";").replace(/\.$/, "");
     throw new WildmarkError("usage", of === "" ? `${said}.` : `${of}: ${said}.`, {
@@ -248,6 +288,20 @@ function complaint(error: unknown): string[] {
     "  This is a bug in Wildmark. WILDMARK_DEBUG=1 shows where; please report it.",
     ...stack,
   ];
+}
+
+/** A failure as the document that `--json` promises. */
+function errorDocument(error: unknown) {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const { code, hint, details } =
+    error instanceof WildmarkError ? error : { code: "bug", hint: "Please report it.", details: [] };
+  return { error: { code, message, hint: hint ?? null, details, status: exitStatus(error) } };
+}
+
+/** Whether `--json` was given, also where what was given could not be parsed. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? words.length : end).includes("--json");
 }
 
 function oneLine(text: string): string {

@@ -5,14 +5,15 @@
 import { type FileHandle, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WildmarkError } from "./errors.js";
-import { readFileBounded, writeError, writeFileAtomic } from "./files.js";
+import { readFileBounded, refuseLfsPointerAt, writeError, writeFileAtomic, writeFilesAtomic } from "./files.js";
 
 /** What the next calls of these functions do instead; undefined: the real thing. */
 const injected = vi.hoisted(() => ({
   beforeSync: undefined as (() => void) | undefined,
   link: undefined as (() => void) | undefined,
+  rename: undefined as ((to: string) => void) | undefined,
 }));
 
 vi.mock("node:fs/promises", async (original) => {
@@ -27,6 +28,10 @@ vi.mock("node:fs/promises", async (original) => {
         return sync();
       };
       return handle;
+    },
+    rename: async (...args: Parameters<typeof real.rename>) => {
+      injected.rename?.(String(args[1]));
+      return real.rename(...args);
     },
     link: async (...args: Parameters<typeof real.link>) => {
       injected.link?.();
@@ -45,6 +50,7 @@ beforeEach(async () => {
 afterEach(async () => {
   injected.beforeSync = undefined;
   injected.link = undefined;
+  injected.rename = undefined;
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -158,4 +164,92 @@ test("reading is bounded and says what was expected", async () => {
   expect(missing.message).toContain("expected a key, no such file or folder");
   expect((await refusal(readFileBounded(folder, { what: "a key", maxBytes: 4 }))).code).toBe("bad-file");
   expect((await refusal(readFileBounded("/dev/zero", { what: "a key", maxBytes: 4 }))).code).toBe("bad-file");
+});
+
+test("a Git LFS pointer is named as one, whatever it stands for", async () => {
+  const path = join(folder, "key");
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12345\n`;
+  await writeFile(path, pointer);
+  const readings = [
+    () => readFileBounded(path, { what: "a key", maxBytes: 10_000 }),
+    () => refuseLfsPointerAt(path, "a key"),
+  ];
+  for (const reading of readings) {
+    const error = await refusal(reading());
+    expect(error).toMatchObject({
+      code: "bad-file",
+      message: `${path}: expected a key, found a Git LFS pointer to it`,
+    });
+    expect(error.hint).toContain("git lfs pull");
+  }
+  // A text that only begins so.
+  await writeFile(path, pointer.padEnd(2000));
+  expect((await readFileBounded(path, { what: "a key", maxBytes: 10_000 })).length).toBe(2000);
+  await refuseLfsPointerAt(path, "a key");
+  await refuseLfsPointerAt(join(folder, "missing"), "a key");
+});
+
+describe("files that belong together", () => {
+  const contents = async () => {
+    const names = (await readdir(folder)).toSorted();
+    return Promise.all(
+      names.map(async (name) => [name, await readFile(join(folder, name), "utf8").catch(() => "folder")]),
+    );
+  };
+  const change = (name: string, text: string | undefined) => {
+    return { path: join(folder, name), bytes: text === undefined ? undefined : bytes(text) };
+  };
+
+  test("are written all, with their modes", async () => {
+    await writeFilesAtomic([{ ...change("key", "k"), mode: 0o600 }, change("model", "m"), change("old", undefined)]);
+    expect(await contents()).toEqual([
+      ["key", "k"],
+      ["model", "m"],
+    ]);
+    expect((await stat(join(folder, "key"))).mode & 0o777).toBe(0o600);
+  });
+
+  test("leave nothing where the second cannot be written: no name, no folder", async () => {
+    for (const second of ["no/model", "taken"]) {
+      await writeFile(join(folder, "taken"), "other");
+      expect((await refusal(writeFilesAtomic([change("key", "k"), change(second, "m")]))).code).toBe("cannot-write");
+      expect(await contents()).toEqual([["taken", "other"]]);
+    }
+  });
+
+  test("take their names back where the last one loses its own on the way", async () => {
+    // Both are free when they are looked at; the first takes the name that the second wants.
+    const twice = [change("key", "k"), change("same", "a"), change("same", "b")];
+    expect((await refusal(writeFilesAtomic(twice))).message).toContain("already exists");
+    expect(await contents()).toEqual([]);
+  });
+
+  test("have their old contents back with force", async () => {
+    await writeFile(join(folder, "key"), "old key");
+    await writeFile(join(folder, "sidecar"), "old sidecar");
+    await writeFile(join(folder, "model"), "old model");
+    const all = [change("key", "k"), change("sidecar", undefined), change("new", "n"), change("model", "m")];
+    // With hard links and without: then old contents are kept as copies.
+    for (const hasLinks of [true, false]) {
+      injected.rename = (to) => {
+        if (to.endsWith("model")) throw systemError("EIO");
+      };
+      injected.link = () => {
+        if (!hasLinks) throw systemError("EPERM");
+      };
+      expect((await refusal(writeFilesAtomic(all, { force: true }))).code).toBe("cannot-write");
+      expect(await contents()).toEqual([
+        ["key", "old key"],
+        ["model", "old model"],
+        ["sidecar", "old sidecar"],
+      ]);
+    }
+    injected.rename = undefined;
+    await writeFilesAtomic(all, { force: true });
+    expect(await contents()).toEqual([
+      ["key", "k"],
+      ["model", "m"],
+      ["new", "n"],
+    ]);
+  });
 });

@@ -7,7 +7,7 @@
 
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, lstat, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, lstat, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WildmarkError } from "./errors.js";
 
@@ -29,18 +29,70 @@ export async function writeFileAtomic(
   options: { readonly force?: boolean; readonly mode?: number } = {},
 ): Promise<void> {
   const { force = false, mode } = options;
-  const target = await writableTarget(path, force);
-  const temporary = `${target}.${randomBytes(6).toString("hex")}.part`;
+  await writeFilesAtomic([{ path, bytes, ...(mode === undefined ? {} : { mode }) }], { force });
+}
+
+/** One of several files that belong together. */
+export interface FileChange {
+  readonly path: string;
+  /** Undefined where the file is to go, if it is there. */
+  readonly bytes: Uint8Array | undefined;
+  /** Permission bits, exact whatever the umask; by default the umask decides. */
+  readonly mode?: number;
+}
+
+/**
+ * Writes files that are worth nothing without each other, each whole or not at all, and all of them or none: all bytes
+ * reach the disk before the first file takes its name, and where one cannot take its name those before it lose theirs
+ * again, or have their old contents back. Only a process that is killed between two names leaves one without the other.
+ *
+ * @param options.force replace existing files; false by default.
+ * @throws WildmarkError `cannot-write` as `writeFileAtomic` does.
+ */
+export async function writeFilesAtomic(
+  changes: readonly FileChange[],
+  options: { readonly force?: boolean } = {},
+): Promise<void> {
+  const { force = false } = options;
+  const leftovers: string[] = [];
+  const undo: (() => Promise<void>)[] = [];
+  let path = "";
   try {
-    await writeThrough(temporary, bytes, mode);
-    if (force) await rename(temporary, target);
-    else await takeName(temporary, target);
+    const staged: { readonly change: FileChange; readonly target: string; readonly temporary: string }[] = [];
+    for (const change of changes) {
+      path = change.path;
+      const target = await writableTarget(path, force);
+      const temporary = `${target}.${randomBytes(6).toString("hex")}.part`;
+      leftovers.push(temporary);
+      if (change.bytes !== undefined) await writeThrough(temporary, change.bytes, change.mode);
+      staged.push({ change, target, temporary });
+    }
+    for (const [i, { change, target, temporary }] of staged.entries()) {
+      path = change.path;
+      // Nothing comes after the last one that could make it necessary to undo it.
+      const kept = force && i < staged.length - 1 ? await keep(target, leftovers) : undefined;
+      if (change.bytes === undefined) await rm(target, { force: true });
+      else if (force) await rename(temporary, target);
+      else await takeName(temporary, target);
+      undo.push(() => (kept === undefined ? rm(target, { force: true }) : rename(kept, target)));
+    }
   } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => undefined);
     throw writeError(path, error);
   } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    for (const each of leftovers) await rm(each, { force: true }).catch(() => undefined);
   }
-  await syncFolder(dirname(target));
+  for (const folder of new Set(changes.map((change) => dirname(change.path)))) await syncFolder(folder);
+}
+
+/** A second name for a file that is about to be replaced; undefined where there is none. */
+async function keep(target: string, leftovers: string[]): Promise<string | undefined> {
+  if ((await lstat(target).catch(() => undefined)) === undefined) return undefined;
+  const second = `${target}.${randomBytes(6).toString("hex")}.old.part`;
+  leftovers.push(second);
+  // Where there are no hard links, its bytes again.
+  await link(target, second).catch(() => copyFile(target, second));
+  return second;
 }
 
 /** Where the bytes really go; refuses early, before anything is written, what can be known to fail. */
@@ -121,13 +173,50 @@ export async function readFileBounded(
         { hint: "check that this is the file you meant" },
       );
     }
-    return new Uint8Array(await readFile(path));
+    const bytes = new Uint8Array(await readFile(path));
+    refuseLfsPointer(bytes, path, what);
+    return bytes;
   } catch (error) {
     if (error instanceof WildmarkError) throw error;
     throw new WildmarkError("bad-file", `${path}: expected ${what}, ${reason(error)}`, {
       hint: "check the path and its permissions",
       cause: error,
     });
+  }
+}
+
+/** How the pointer begins that lies in a clone in place of a large file, until Git LFS fetches the file itself. */
+const LFS_POINTER = new TextEncoder().encode("version https://git-lfs.github.com/spec/");
+/** Git LFS takes nothing larger for a pointer. */
+const LARGEST_LFS_POINTER = 1024;
+
+/**
+ * Names a Git LFS pointer as what it is, before a decoder says that it is malformed.
+ *
+ * @param bytes of the whole file.
+ * @param what what the file should be, for the message: "a key".
+ * @throws WildmarkError `bad-file` where it is one.
+ */
+export function refuseLfsPointer(bytes: Uint8Array, path: string, what: string): void {
+  if (bytes.length > LARGEST_LFS_POINTER || !LFS_POINTER.every((byte, i) => bytes[i] === byte)) return;
+  throw new WildmarkError("bad-file", `${path}: expected ${what}, found a Git LFS pointer to it`, {
+    hint: "run `git lfs pull` in its repository: that fetches the file itself",
+  });
+}
+
+/**
+ * The same of a file that something else reads, or could not read.
+ *
+ * @throws WildmarkError `bad-file` where it is one; nothing where it cannot be opened.
+ */
+export async function refuseLfsPointerAt(path: string, what: string): Promise<void> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (file === undefined) return;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LARGEST_LFS_POINTER + 1), 0, LARGEST_LFS_POINTER + 1, 0);
+    refuseLfsPointer(buffer.subarray(0, bytesRead), path, what);
+  } finally {
+    await file.close();
   }
 }
 

@@ -12,6 +12,7 @@ import { basename, join, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
+import { refuseLfsPointerAt } from "../core/files.js";
 import { type Progress, silent } from "../core/progress.js";
 import { type ImageFile, listClassFolders } from "./class-folders.js";
 import { type ImageShape, imageSize, type LabelledImages, makeDataset } from "./dataset.js";
@@ -179,6 +180,7 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
+    await refuseLfsPointerAt(path, "an image");
     // libvips says several lines, the first of them what was found first.
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
     throw new WildmarkError("bad-file", `${path} cannot be read as an image: ${reason}`, {

@@ -10,6 +10,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultCacheDir } from "../core/cache-dir.js";
 import { WildmarkError } from "../core/errors.js";
+import { refuseLfsPointer } from "../core/files.js";
 import { type KnownFile, knownSets, whoseFile } from "./checksums.js";
 import { gunzip, isGzip } from "./idx.js";
 
@@ -197,8 +198,11 @@ export async function readLocal(path: string): Promise<LocalFile> {
   try {
     const { size } = await stat(path);
     if (size > LARGEST_FILE) throw new Error(`it has ${size} bytes; more than ${LARGEST_FILE} are not read at once`);
-    return { path, bytes: await readFile(path) };
+    const bytes = await readFile(path);
+    refuseLfsPointer(bytes, path, "a file of a data set");
+    return { path, bytes };
   } catch (cause) {
+    if (cause instanceof WildmarkError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new WildmarkError("bad-file", `${path} cannot be read: ${reason}`, { cause });
   }

@@ -15,7 +15,7 @@ import { askKey } from "../ownership/verify-model.js";
 import { agreement } from "../training/evaluate.js";
 import type { AttackAddress, BenchAddress } from "./bench-plan.js";
 import { percent } from "./bench-plan.js";
-import type { BenchSpec } from "./bench-spec.js";
+import type { BenchSpec, KnownBench } from "./bench-spec.js";
 import { loadKey, loadModel, markedCell, type Owner, slug, unmarkedCell } from "./cells.js";
 import { isAtChance } from "./chance.js";
 import type { EndedCell } from "./experiment.js";
@@ -26,7 +26,7 @@ import { reactivate } from "./reactivate.js";
 import { removeMark } from "./remove-mark.js";
 import { epochSchema, measurementSchema, share } from "./result.js";
 import type { RunOptions } from "./run-options.js";
-import { type Cell, type FinishedCell, finishCell, sha256 } from "./store.js";
+import { type Cell, type CellIdentity, type FinishedCell, finishCell, sha256 } from "./store.js";
 
 const classes = z.array(z.int().min(0));
 const answersSchema = z.object({ triggers: classes, placebos: classes.optional() });
@@ -57,9 +57,15 @@ export type AttackResult = z.infer<typeof attackResultSchema>;
 export type InnocentsResult = z.infer<typeof innocentsResultSchema>;
 type Suspect = { readonly seed: number } & Pick<FinishedCell<{ readonly modelSha256: string }>, "result" | "paths">;
 type BenchWorkshop = Workshop<BenchSpec>;
+type MarkedAddress = { readonly seed: number; readonly mark: number };
 
 /** @param owner the marked model and its key. */
-export function attackCell(spec: BenchSpec, address: AttackAddress, owner: Owner, run: RunOptions): Cell<AttackResult> {
+export function attackIdentity(
+  spec: KnownBench,
+  address: AttackAddress,
+  owner: Owner,
+  run: RunOptions,
+): CellIdentity<AttackResult> {
   const { dataset, reactivation } = spec;
   const { seed } = address;
   const { chosen: mark } = at(spec.marks, address.mark);
@@ -77,6 +83,17 @@ export function attackCell(spec: BenchSpec, address: AttackAddress, owner: Owner
       ...(reactivation === undefined ? {} : { reactivation: { ...reactivation } }),
     },
     schema: attackResultSchema,
+  };
+}
+
+/** @param owner the marked model and its key. */
+export function attackCell(spec: BenchSpec, address: AttackAddress, owner: Owner, run: RunOptions): Cell<AttackResult> {
+  const { dataset, reactivation } = spec;
+  const { seed } = address;
+  const { chosen: method } = at(spec.removers, address.remover);
+  const fraction = at(spec.budgets, address.budget);
+  return {
+    ...attackIdentity(spec, address, owner, run),
     async compute() {
       const model = await loadModel(owner.paths);
       const key = await loadKey(owner.paths);
@@ -110,13 +127,13 @@ export function attackCell(spec: BenchSpec, address: AttackAddress, owner: Owner
 }
 
 /** @param suspects the unmarked models. */
-export function innocentsCell(
-  spec: BenchSpec,
-  address: { readonly seed: number; readonly mark: number },
+export function innocentsIdentity(
+  spec: KnownBench,
+  address: MarkedAddress,
   owner: Owner,
   suspects: readonly Suspect[],
   run: RunOptions,
-): Cell<InnocentsResult> {
+): CellIdentity<InnocentsResult> {
   const { chosen: mark } = at(spec.marks, address.mark);
   return {
     name: `innocents-${mark.id}-seed${address.seed}`,
@@ -129,6 +146,19 @@ export function innocentsCell(
       },
     },
     schema: innocentsResultSchema,
+  };
+}
+
+/** @param suspects the unmarked models. */
+export function innocentsCell(
+  spec: BenchSpec,
+  address: MarkedAddress,
+  owner: Owner,
+  suspects: readonly Suspect[],
+  run: RunOptions,
+): Cell<InnocentsResult> {
+  return {
+    ...innocentsIdentity(spec, address, owner, suspects, run),
     async compute() {
       const key = await loadKey(owner.paths);
       const heldOut = heldOutTriggersOf(key);

@@ -8,11 +8,11 @@ import type { Verdict } from "../ownership/verdict.js";
 import { verifyAnswers } from "../ownership/verify.js";
 import { removalMethods } from "../removal/registry.js";
 import { markSchemes } from "../watermarks/registry.js";
-import { attackCell, type InnocentsResult, innocentsCell } from "./bench-cells.js";
+import { attackIdentity, type InnocentsResult, innocentsIdentity } from "./bench-cells.js";
 import type { AttackAddress, BenchAddress, BenchPlan } from "./bench-plan.js";
 import type { BenchCell, BenchOutcome, BenchOwner, BenchResult, Judgement } from "./bench-result.js";
-import type { BenchSpec } from "./bench-spec.js";
-import { loadKey, markedCell, unmarkedCell } from "./cells.js";
+import type { KnownBench } from "./bench-spec.js";
+import { loadKey, markedIdentity, unmarkedIdentity } from "./cells.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
 import type { markedCellSchema, unmarkedSchema } from "./result.js";
 import { type FinishedCell, findFinished } from "./store.js";
@@ -59,7 +59,7 @@ type Unmarked = { readonly seed: number } & FinishedCell<z.infer<typeof unmarked
 
 /** The contents of a bench's document, from what lies in its folder. */
 export async function benchContents(
-  workshop: Workshop<BenchSpec>,
+  workshop: Workshop<KnownBench>,
   { skipped }: BenchPlan,
   failureOf: FailureOf,
 ): Promise<BenchContents> {
@@ -133,24 +133,24 @@ export async function benchContents(
 }
 
 /** The unmarked models that are finished. */
-export async function findUnmarked({ spec, out, run }: Workshop<BenchSpec>): Promise<Unmarked[]> {
+export async function findUnmarked({ spec, out, run }: Workshop<KnownBench>): Promise<Unmarked[]> {
   const all: Unmarked[] = [];
   for (const seed of spec.unmarkedSeeds) {
-    const found = await findFinished(cellFolder(out), unmarkedCell(spec, seed, run));
+    const found = await findFinished(cellFolder(out), unmarkedIdentity(spec, seed, run));
     if (found !== undefined) all.push({ seed, ...found });
   }
   return all;
 }
 
-async function findOwners({ spec, out, run }: Workshop<BenchSpec>, unmarked: readonly Unmarked[]): Promise<Owner[]> {
+async function findOwners({ spec, out, run }: Workshop<KnownBench>, unmarked: readonly Unmarked[]): Promise<Owner[]> {
   const owners: Owner[] = [];
   const folder = cellFolder(out);
   for (const [mark, { chosen }] of spec.marks.entries()) {
     for (const seed of spec.seeds) {
-      const found = await findFinished(folder, markedCell(spec, chosen, seed, run));
+      const found = await findFinished(folder, markedIdentity(spec, chosen, seed, run));
       if (found === undefined) continue;
       const whole = unmarked.length > 0 && unmarked.length === spec.unmarkedSeeds.length;
-      const cell = whole ? innocentsCell(spec, { seed, mark }, found, unmarked, run) : undefined;
+      const cell = whole ? innocentsIdentity(spec, { seed, mark }, found, unmarked, run) : undefined;
       const innocents = cell === undefined ? undefined : (await findFinished(folder, cell))?.result;
       owners.push({ seed, mark, found, key: await loadKey(found.paths), innocents });
     }
@@ -192,12 +192,12 @@ function ownerVerdict({ found, key, innocents }: Owner, court: Court): Verdict {
 type Done = Omit<Extract<BenchCell, { readonly status: "done" }>, "mark" | "seed" | "remover" | "fraction">;
 
 async function attackPart(
-  { spec, out, run }: Workshop<BenchSpec>,
+  { spec, out, run }: Workshop<KnownBench>,
   address: AttackAddress,
   owner: Owner,
   court: Court,
 ): Promise<Done | undefined> {
-  const found = await findFinished(cellFolder(out), attackCell(spec, address, owner.found, run));
+  const found = await findFinished(cellFolder(out), attackIdentity(spec, address, owner.found, run));
   if (found === undefined) return undefined;
   const { images, measured, atChance, epochs, seconds, modelSha256, answers, reactivated } = found.result;
   const judgement = inBrief(judge(owner.key, answers, owner.innocents, court));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { writeError, writeFileAtomic } from "../core/files.js";
 import type { BenchAddress } from "./bench-plan.js";
-import type { BenchSpec } from "./bench-spec.js";
+import type { KnownBench } from "./bench-spec.js";
 import { sha256 } from "./store.js";
 
 const failureSchema = z.object({ name: z.string(), reason: z.string() });
@@ -14,7 +14,7 @@ const failureSchema = z.object({ name: z.string(), reason: z.string() });
 export type Failures = ReadonlyMap<string, string>;
 
 /** Tells a cell apart from others whatever else its bench holds. */
-export function failureName(spec: BenchSpec, address: BenchAddress): string {
+export function failureName(spec: KnownBench, address: BenchAddress): string {
   const { dataset, architecture, training } = spec;
   const mark = "mark" in address ? spec.marks[address.mark]?.chosen : undefined;
   const remover = address.kind === "attack" ? spec.removers[address.remover]?.chosen : undefined;

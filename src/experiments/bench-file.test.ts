@@ -38,6 +38,17 @@ describe("what is left out has its default", () => {
     });
   });
 
+  test("the title is the file's name", () => {
+    const titles = ["specs/mnist-little.yaml", "b.yaml", "b"].map(
+      (path) => parseBenchFile(`dataset: digits\n${ENTRIES}`, path).title,
+    );
+    expect(titles).toEqual(["mnist-little", "b", "b"]);
+    expect(parseBenchFile(`title:\ndataset: digits\n${ENTRIES}`, "spec.yaml", { title: "as it was run" }).title).toBe(
+      "as it was run",
+    );
+    expect(file.title).toBe("t");
+  });
+
   test("names and options are those of the registries", () => {
     const names = (entries: BenchFile["marks"] | BenchFile["removers"]) => entries.map(({ name }) => name);
     expect([names(file.marks), names(file.removers)]).toEqual([["content"], ["WILD-JS"]]);
@@ -96,7 +107,7 @@ describe("mistakes", () => {
     ["an unknown key", "titel: x\n", [/^titel \(line 5\): no such key; did you mean title\?$/]],
     ["a budget of 0", "budgets: [0]\n", [/^budgets\[0\] \(line 5\): expected a share above 0 .* found 0$/]],
     ["a budget of 200 %", "budgets:\n  - 1 %\n  - 200 %\n", [/^budgets\[1\] \(line 7\): .* found "200 %"$/]],
-    ["a budget in whole per cent", "budgets: [5]\n", [/5 % is written "5 %"/]],
+    ["a budget in whole per cent", "budgets: [5]\n", [/5 per cent is written 5%/]],
     [
       "a budget that stands there twice",
       "budgets: [0.05, 5 %]\n",
@@ -165,12 +176,7 @@ describe("mistakes", () => {
   });
 
   test("what is missing altogether", () => {
-    expect(mistakesOf("alpha: 0.05\n").map((line) => line.split(" ")[0])).toEqual([
-      "title",
-      "dataset",
-      "marks",
-      "removers",
-    ]);
+    expect(mistakesOf("alpha: 0.05\n").map((line) => line.split(" ")[0])).toEqual(["dataset", "marks", "removers"]);
     for (const text of ["", "- 1\n- 2\n"]) expect(mistakesOf(text).join()).toMatch(/expected a map of keys and values/);
   });
 

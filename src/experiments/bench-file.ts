@@ -4,8 +4,10 @@
  * Methods, marks and their options are those of the registries, so whatever is registered can be named.
  */
 
+import { basename, extname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { readShare, shareHint } from "../core/share.js";
 import { didYouMean } from "../core/suggest.js";
 import { isPath } from "../data/load.js";
 import { datasets } from "../data/registry.js";
@@ -32,6 +34,8 @@ export interface BenchFile {
   /** As given: defaults are the architecture's. */
   readonly training: Readonly<Record<string, unknown>>;
   readonly marks: readonly Entry<ChosenMark>[];
+  /** Where in the file each mark stands: "marks[1] (line 5)". */
+  readonly markPlaces: readonly string[];
   readonly removers: readonly Entry<ChosenMethod>[];
   /** Shares of the training set, ascending. */
   readonly budgets: readonly number[];
@@ -69,12 +73,10 @@ const entrySchema = z.strictObject({
 
 /** A share as a number or in per cent. */
 const share = z.unknown().transform((value, context): number => {
-  const percent = typeof value === "string" ? /^([\d.]+) ?%$/.exec(value)?.[1] : undefined;
-  const found = percent === undefined ? value : Number(percent) / 100;
-  if (typeof found === "number" && found > 0 && found <= 1) return found;
-  const hint = typeof value === "number" && value > 1 && value <= 100 ? ` (${value} % is written "${value} %")` : "";
+  const found = readShare(value);
+  if (found !== undefined && found > 0 && found <= 1) return found;
   context.addIssue(
-    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ${JSON.stringify(value) ?? "nothing"}${hint}`,
+    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ${JSON.stringify(value) ?? "nothing"}${shareHint(value)}`,
   );
   return z.NEVER;
 });
@@ -86,9 +88,16 @@ const seedsSchema = z.union(
   "expected how many, from 1 to 1000, or a list of whole numbers",
 );
 
+const LONGEST_TITLE = 200;
+
+/** "mnist-little" of "specs/mnist-little.yaml" */
+function titleOf(path: string): string {
+  return basename(path, extname(path)).slice(0, LONGEST_TITLE) || "bench";
+}
+
 /** The parts; each is looked at by itself, so that one that is wrong does not hide another. */
 const fileSchema = z.strictObject({
-  title: z.string().min(1).max(200),
+  title: z.string().min(1).max(LONGEST_TITLE).optional(),
   dataset: z.unknown(),
   unrelated: z.string().min(1).optional(),
   architecture: z.string().optional(),
@@ -105,11 +114,19 @@ const fileSchema = z.strictObject({
   reactivation: z.unknown().optional(),
 });
 
+export interface BenchFileOptions {
+  /** Where the file says none; default: the file's name. */
+  readonly title?: string | undefined;
+  /** A data set by its path that need not be there: what is known of it is kept elsewhere. */
+  readonly knownData?: string | undefined;
+}
+
 /**
- * @param name what messages call the file
+ * @param name what messages call the file: its path.
  * @throws WildmarkError `usage` that names every mistake with its path and line.
  */
-export function parseBenchFile(text: string, name: string): BenchFile {
+export function parseBenchFile(text: string, name: string, options: BenchFileOptions = {}): BenchFile {
+  const { title = titleOf(name), knownData } = options;
   const file = openYaml(text, name);
   file.settle();
   const given = file.read(z.record(z.string(), z.unknown(), "expected a map of keys and values"), file.value, []);
@@ -126,8 +143,8 @@ export function parseBenchFile(text: string, name: string): BenchFile {
     return false;
   };
 
-  const title = needed("title") ? part("title", shape.title) : undefined;
-  const dataset = needed("dataset") ? readDataset(file, given.dataset) : undefined;
+  const ownTitle = given.title === null ? undefined : part("title", shape.title);
+  const dataset = needed("dataset") ? readDataset(file, given.dataset, knownData) : undefined;
   const architecture = part("architecture", shape.architecture);
   if (architecture !== undefined) checkArchitecture(file, architecture);
   const training = part("training", shape.training) ?? {};
@@ -146,15 +163,16 @@ export function parseBenchFile(text: string, name: string): BenchFile {
   const reactivation = readReactivation(file, given.reactivation);
   const unrelated = part("unrelated", shape.unrelated);
   file.settle();
-  if (title === undefined || dataset === undefined) throw new Error("a mistake without a word");
+  if (dataset === undefined) throw new Error("a mistake without a word");
   return {
-    title,
+    title: ownTitle ?? title,
     dataset,
     ...(unrelated === undefined ? {} : { unrelated }),
     ...(architecture === undefined ? {} : { architecture }),
     training,
-    marks,
-    removers,
+    marks: marks.map(({ entry }) => entry),
+    markPlaces: marks.map(({ path }) => `${pathText(path)} (line ${file.lineOf(path)})`),
+    removers: removers.map(({ entry }) => entry),
     budgets: [...budgets].sort((a, b) => a - b),
     seeds,
     unmarked,
@@ -164,12 +182,16 @@ export function parseBenchFile(text: string, name: string): BenchFile {
   };
 }
 
-function readDataset(file: YamlFile, given: unknown): z.infer<typeof datasetSchema> | undefined {
+function readDataset(
+  file: YamlFile,
+  given: unknown,
+  knownData: string | undefined,
+): z.infer<typeof datasetSchema> | undefined {
   const whole = typeof given === "string" ? { name: given } : given;
   const dataset = file.read(datasetSchema, whole, ["dataset"]);
   if (dataset === undefined) return undefined;
   const known = datasets.map(({ id }) => id);
-  if (!known.includes(dataset.name) && !isPath(dataset.name)) {
+  if (![...known, knownData].includes(dataset.name) && !isPath(dataset.name)) {
     const path = typeof given === "string" ? ["dataset"] : ["dataset", "name"];
     file.wrong(path, `no data set ${JSON.stringify(dataset.name)}${didYouMean(dataset.name, known)}`);
   }
@@ -226,7 +248,7 @@ function readEntries<Chosen extends Choosable>(
   given: unknown,
   key: string,
   kind: Kind<Chosen>,
-): Entry<Chosen>[] {
+): Placed<Chosen>[] {
   const all = kind.known.map(({ id }) => ({ id, variants: "all" }));
   const entries = given === "all" ? all : (file.read(list, given, [key]) ?? []);
   const forms = entries.flatMap((entry, i) => readEntry(file, entry, [key, i], kind));
@@ -284,12 +306,18 @@ function readEntry<Chosen>(file: YamlFile, given: unknown, path: Path, kind: Kin
   });
 }
 
+/** An entry, and where in the file it stands. */
+interface Placed<Chosen> {
+  readonly entry: Entry<Chosen>;
+  readonly path: Path;
+}
+
 /** As the entry says; else its title, with its options where several have the same. */
 function withNames<Chosen extends Choosable>(
   file: YamlFile,
   forms: readonly Form<Chosen>[],
   { what, titleOf }: Kind<Chosen>,
-): Entry<Chosen>[] {
+): Placed<Chosen>[] {
   const titles = forms.flatMap(({ name, chosen }) => (name === undefined ? [titleOf(chosen)] : []));
   const names = forms.map(({ name, said, chosen }) => {
     const title = titleOf(chosen);
@@ -304,7 +332,7 @@ function withNames<Chosen extends Choosable>(
     if (first < i && other !== undefined && !isTwin(other.chosen, chosen)) {
       file.wrong(path, `another ${what} is called ${JSON.stringify(name)} too; give one of them a name`);
     }
-    return { name, chosen };
+    return { entry: { name, chosen }, path };
   });
 }
 

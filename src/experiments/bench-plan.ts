@@ -2,7 +2,7 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { embedContinuingOptions } from "../watermarks/embed.js";
-import type { BenchSpec } from "./bench-spec.js";
+import type { KnownBench } from "./bench-spec.js";
 import type { PlannedCell, PlannedWork } from "./plan.js";
 import { attackerSubset, unlabelledSubset } from "./remove-mark.js";
 
@@ -29,7 +29,7 @@ export interface BenchPlan {
 }
 
 /** Seed by seed, mark by mark, small budgets first: whenever it is stopped, what is finished compares as much as it can. */
-export function planBench(spec: BenchSpec): BenchPlan {
+export function planBench(spec: KnownBench): BenchPlan {
   const { dataset, marks, removers, budgets, seeds, unmarkedSeeds, training, reactivation } = spec;
   const trainingSteps = training.epochs * Math.ceil(dataset.train.count / training.batch);
   const goingOn = embedContinuingOptions.parse({});

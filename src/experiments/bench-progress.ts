@@ -12,11 +12,11 @@ import { newModel } from "../models/registry.js";
 import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
-import { attackCell, innocentsCell } from "./bench-cells.js";
+import { attackIdentity, innocentsIdentity } from "./bench-cells.js";
 import { findUnmarked } from "./bench-document.js";
 import type { BenchAddress, BenchPlan } from "./bench-plan.js";
-import type { BenchSpec } from "./bench-spec.js";
-import { markedCell } from "./cells.js";
+import type { BenchSpec, KnownBench } from "./bench-spec.js";
+import { markedIdentity } from "./cells.js";
 import { isClaimed } from "./claims.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
 import type { PlannedCell } from "./plan.js";
@@ -25,22 +25,22 @@ import { findFinished } from "./store.js";
 /** Seconds that each finished cell of the plan took, by its position. */
 export type FinishedSeconds = ReadonlyMap<number, number>;
 
-export async function finishedSeconds(workshop: Workshop<BenchSpec>, { cells }: BenchPlan): Promise<FinishedSeconds> {
+export async function finishedSeconds(workshop: Workshop<KnownBench>, { cells }: BenchPlan): Promise<FinishedSeconds> {
   const { spec, out, run } = workshop;
   const folder = cellFolder(out);
   const seconds = new Map<number, number>();
   const unmarked = await findUnmarked(workshop);
   const findOwner = remembered((seed: number, mark: number) => {
     const chosen = spec.marks[mark]?.chosen;
-    return chosen === undefined ? undefined : findFinished(folder, markedCell(spec, chosen, seed, run));
+    return chosen === undefined ? undefined : findFinished(folder, markedIdentity(spec, chosen, seed, run));
   });
   const find = async (address: BenchAddress): Promise<{ readonly seconds: number } | undefined> => {
     if (address.kind === "unmarked") return unmarked.find(({ seed }) => seed === address.seed);
     const owner = await findOwner(address.seed, address.mark);
     if (owner === undefined || address.kind === "marked") return owner;
-    if (address.kind === "attack") return findFinished(folder, attackCell(spec, address, owner, run));
+    if (address.kind === "attack") return findFinished(folder, attackIdentity(spec, address, owner, run));
     if (unmarked.length < spec.unmarkedSeeds.length) return undefined;
-    return findFinished(folder, innocentsCell(spec, address, owner, unmarked, run));
+    return findFinished(folder, innocentsIdentity(spec, address, owner, unmarked, run));
   };
   for (const { address, position } of cells) {
     const found = await find(address);
@@ -83,7 +83,7 @@ export interface Pace {
 
 /** Estimates for the cells that are not finished, by position. */
 export function estimateCells(
-  spec: BenchSpec,
+  spec: KnownBench,
   { cells }: BenchPlan,
   finished: FinishedSeconds,
   calibrated: Pace | undefined,
@@ -129,7 +129,7 @@ function kindOf(address: BenchAddress): string {
 }
 
 /** Images that measuring asks the model about: after each epoch of an attack, else once. */
-function answersOf({ dataset, removers }: BenchSpec, address: BenchAddress): number {
+function answersOf({ dataset, removers }: KnownBench, address: BenchAddress): number {
   const epochs = address.kind === "attack" ? removers[address.remover]?.chosen.options.epochs : 0;
   return (1 + (typeof epochs === "number" ? epochs : 0)) * dataset.test.count;
 }

@@ -1,16 +1,18 @@
 /** @file What a bench is asked, with its data: marks and removers to set against each other, how much data, which seeds. */
 
-import type { Dataset, Images } from "../data/dataset.js";
+import type { Dataset, Images, LabelledImages } from "../data/dataset.js";
 import { recipeFor } from "../models/recipes.js";
 import { type Architecture, findArchitecture, usualArchitecture } from "../models/registry.js";
 import { type ChosenMethod, findMethod } from "../removal/registry.js";
 import { type EmbedOptions, embedFromScratchOptionsOf } from "../watermarks/embed.js";
 import { type ChosenMark, findMark } from "../watermarks/registry.js";
 import type { BenchFile, Entry } from "./bench-file.js";
+import type { HashedImages } from "./cells.js";
 import { type Named, named } from "./packed.js";
 import type { Reactivation } from "./reactivation.js";
 
-export interface BenchSpec extends Omit<BenchFile, "dataset" | "unrelated" | "architecture" | "training" | "unmarked"> {
+export interface BenchSpec
+  extends Omit<BenchFile, "dataset" | "unrelated" | "architecture" | "training" | "unmarked" | "markPlaces"> {
   readonly dataset: Dataset;
   /** Images of another domain, for the marks that need them. */
   readonly unrelated?: Images;
@@ -22,9 +24,24 @@ export interface BenchSpec extends Omit<BenchFile, "dataset" | "unrelated" | "ar
   readonly unmarkedSeeds: readonly number[];
 }
 
-/** The bench of a file on its data. */
-export function benchSpec(file: BenchFile, data: Pick<BenchSpec, "dataset" | "unrelated" | "abstract">): BenchSpec {
-  const { architecture: id, training, unmarked, unrelated: _, ...rest } = file;
+/** What a bench must know of its data where nothing is computed. */
+export interface DataFacts extends Pick<Dataset, "id" | "title" | "sha256" | "doubts"> {
+  readonly train: Omit<LabelledImages, "pixels">;
+  readonly test: Pick<LabelledImages, "count">;
+}
+
+/** A bench without its data: enough to plan it, and to find what is finished of it. */
+export interface KnownBench extends Omit<BenchSpec, "dataset" | "unrelated" | "abstract"> {
+  readonly dataset: DataFacts;
+  readonly unrelated?: Images | HashedImages;
+  readonly abstract?: Images | HashedImages;
+}
+
+/** The bench of a file on its data, or on what is known of them. */
+export function benchSpec(file: BenchFile, data: Pick<BenchSpec, "dataset" | "unrelated" | "abstract">): BenchSpec;
+export function benchSpec(file: BenchFile, data: Pick<KnownBench, "dataset" | "unrelated" | "abstract">): KnownBench;
+export function benchSpec(file: BenchFile, data: Pick<KnownBench, "dataset" | "unrelated" | "abstract">): KnownBench {
+  const { architecture: id, training, unmarked, unrelated: _, markPlaces: __, ...rest } = file;
   const architecture = id === undefined ? usualArchitecture(data.dataset.train.shape) : findArchitecture(id);
   return {
     ...rest,

@@ -12,7 +12,7 @@ import { benchContents } from "./bench-document.js";
 import { type Failures, failureName, forgetFailures, readFailures, writeFailure } from "./bench-failures.js";
 import { type BenchPlan, percent, planBench, shardOf } from "./bench-plan.js";
 import type { BenchResult } from "./bench-result.js";
-import type { BenchSpec } from "./bench-spec.js";
+import type { BenchSpec, KnownBench } from "./bench-spec.js";
 import { benchExperiment } from "./experiment.js";
 import { cellFolder } from "./finish-cells.js";
 import { dataSummary, parameterCount, thisMachine, thisSoftware } from "./machine.js";
@@ -60,13 +60,13 @@ export async function runBench(spec: BenchSpec, options: BenchOptions): Promise<
   return gather(spec, plan, failed, started, options);
 }
 
-/** The document of what is finished now; computes nothing. */
-export async function benchDocument(spec: BenchSpec, options: BenchOptions): Promise<BenchResult> {
+/** The document of what is finished now; computes nothing, and needs no data. */
+export async function benchDocument(spec: KnownBench, options: BenchOptions): Promise<BenchResult> {
   return gather(spec, planBench(spec), new Map(), new Date(), options);
 }
 
 async function gather(
-  spec: BenchSpec,
+  spec: KnownBench,
   plan: BenchPlan,
   failed: Failures,
   started: Date,
@@ -98,8 +98,25 @@ async function gather(
   };
 }
 
+/** Why models, cells and keys tried on unmarked models failed that are not there: a reason for each. */
+export async function failureReasons(
+  spec: KnownBench,
+  out: string,
+  { unmarked, owners, cells }: BenchResult,
+): Promise<readonly string[]> {
+  const shown = [...unmarked, ...owners, ...cells].flatMap((cell) => (cell.status === "failed" ? [cell.reason] : []));
+  // A key that could not be tried on unmarked models has no place of its own in the document.
+  const failures = await readFailures(out);
+  const untried = owners.flatMap((owner) => {
+    if (owner.status !== "done" || owner.innocents.length > 0) return [];
+    const { seed, mark } = owner;
+    return failures.get(failureName(spec, { kind: "innocents", seed, mark })) ?? [];
+  });
+  return [...shown, ...untried];
+}
+
 /** What cannot be tried, a line for each reason. */
-function skippedLines({ removers, budgets, seeds }: BenchSpec, { skipped }: BenchPlan): string[] {
+function skippedLines({ removers, budgets, seeds }: KnownBench, { skipped }: BenchPlan): string[] {
   const byReason = new Map<string, Set<string>>();
   for (const { address, reason } of skipped) {
     const what = `${removers[address.remover]?.name} with ${percent(budgets[address.budget] ?? 0)}`;

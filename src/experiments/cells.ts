@@ -22,7 +22,7 @@ import { removeMark } from "./remove-mark.js";
 import type { ReproduceSpec } from "./reproduce.js";
 import { innocentSchema, markedCellSchema, removalSchema, unmarkedSchema } from "./result.js";
 import type { RunOptions } from "./run-options.js";
-import { type Cell, type FinishedCell, sha256 } from "./store.js";
+import { type Cell, type CellIdentity, type FinishedCell, sha256 } from "./store.js";
 import { trainModel } from "./train-model.js";
 
 /** What all cells of one experiment share. */
@@ -36,19 +36,45 @@ export interface Setting {
   readonly training: EmbedOptions;
 }
 
+/** What is known of images without having them. */
+export interface HashedImages {
+  /** `imagesSha256` */
+  readonly sha256: string;
+  /** None: those about what was hashed stand with the data set. */
+  readonly doubts?: readonly string[];
+}
+
+/** What of a setting tells its cells apart: enough to find those that are finished, without any data. */
+export interface KnownSetting extends Pick<Setting, "architecture" | "training"> {
+  readonly dataset: Pick<Dataset, "sha256">;
+  readonly unrelated?: Images | HashedImages;
+  readonly abstract?: Images | HashedImages;
+}
+
 /** Names of a cell's files. */
 const MODEL = "onnx";
 const KEY = "key.safetensors";
 
 type Paths = Readonly<Record<string, string>>;
 
-export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): Cell<z.infer<typeof unmarkedSchema>> {
-  const { dataset, architecture } = setting;
+export function unmarkedIdentity(
+  setting: KnownSetting,
+  seed: number,
+  run: RunOptions,
+): CellIdentity<z.infer<typeof unmarkedSchema>> {
   const { triggersPerBatch: _, ...options } = setting.training;
   return {
     name: `unmarked-seed${seed}`,
     spec: { ...commonSpec(setting, seed, run), training: options },
     schema: unmarkedSchema,
+  };
+}
+
+export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): Cell<z.infer<typeof unmarkedSchema>> {
+  const { dataset, architecture } = setting;
+  const { triggersPerBatch: _, ...options } = setting.training;
+  return {
+    ...unmarkedIdentity(setting, seed, run),
     async compute() {
       const trained = await trainModel({ dataset, architecture, seed, options }, run);
       const bytes = encodeModel(trained.model);
@@ -61,6 +87,19 @@ export function unmarkedCell(setting: Setting, seed: number, run: RunOptions): C
   };
 }
 
+export function markedIdentity(
+  setting: KnownSetting,
+  mark: ChosenMark,
+  seed: number,
+  run: RunOptions,
+): CellIdentity<z.infer<typeof markedCellSchema>> {
+  return {
+    name: `marked-${mark.id}-seed${seed}`,
+    spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
+    schema: markedCellSchema,
+  };
+}
+
 export function markedCell(
   setting: Setting,
   mark: ChosenMark,
@@ -69,9 +108,7 @@ export function markedCell(
 ): Cell<z.infer<typeof markedCellSchema>> {
   const { dataset, architecture, training, unrelated, abstract } = setting;
   return {
-    name: `marked-${mark.id}-seed${seed}`,
-    spec: { ...commonSpec(setting, seed, run), ...markedSpec(setting, mark) },
-    schema: markedCellSchema,
+    ...markedIdentity(setting, mark, seed, run),
     async compute() {
       const pictures = {
         ...(unrelated === undefined ? {} : { unrelated }),
@@ -186,11 +223,11 @@ export function removalCell(
 }
 
 /** What every cell depends on. */
-function commonSpec({ dataset, architecture }: Setting, seed: number, { runtime }: RunOptions) {
+function commonSpec({ dataset, architecture }: KnownSetting, seed: number, { runtime }: RunOptions) {
   return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training, unrelated, abstract }: Setting, { id, options, needsUnrelated }: ChosenMark) {
+function markedSpec({ training, unrelated, abstract }: KnownSetting, { id, options, needsUnrelated }: ChosenMark) {
   const images = {
     ...(needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {}),
     ...(id === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
@@ -199,8 +236,9 @@ function markedSpec({ training, unrelated, abstract }: Setting, { id, options, n
 }
 
 /** What tells one set of unrelated images from another; null where there is none. */
-export function imagesSha256(images: Images | undefined): string | null {
+export function imagesSha256(images: Images | HashedImages | undefined): string | null {
   if (images === undefined) return null;
+  if ("sha256" in images) return images.sha256;
   const hash = createHash("sha256");
   hashPixels(images, hash);
   return hash.digest("hex");

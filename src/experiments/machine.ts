@@ -2,11 +2,11 @@
 
 import { arch, cpus, platform } from "node:os";
 import { WILDMARK_VERSION } from "../core/version.js";
-import type { Dataset, Images } from "../data/dataset.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { tuningOf } from "../runtime/tuning/mode.js";
+import type { DataFacts } from "./bench-spec.js";
 import type { Result } from "./result.js";
 
 export function thisSoftware(): Result["software"] {
@@ -37,11 +37,15 @@ export function computedBy(runtime: RuntimeOptions = {}) {
   };
 }
 
+interface Doubtful {
+  readonly doubts?: readonly string[];
+}
+
 /** What a document says of its data; a doubt about pictures for marks is one about the data. */
 export function dataSummary(setting: {
-  readonly dataset: Dataset;
-  readonly unrelated?: Images | undefined;
-  readonly abstract?: Images | undefined;
+  readonly dataset: DataFacts;
+  readonly unrelated?: Doubtful | undefined;
+  readonly abstract?: Doubtful | undefined;
 }): Result["data"] {
   const { id, title, train, test, sha256 } = setting.dataset;
   const { channels, height, width } = train.shape;
@@ -59,6 +63,6 @@ export function dataSummary(setting: {
 }
 
 /** Number of weights of an architecture on a data set. */
-export function parameterCount(architecture: Architecture, { train }: Dataset): number {
+export function parameterCount(architecture: Architecture, { train }: Pick<DataFacts, "train">): number {
   return countOf(architecture, { ...train.shape, classes: train.classes });
 }

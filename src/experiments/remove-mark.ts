@@ -58,6 +58,11 @@ export interface CleanedMark {
   readonly reactivated?: { readonly measured: Measurement; readonly verdict: Verdict; readonly seconds: number };
 }
 
+/** What shares of a data set are drawn by. */
+interface Labels {
+  readonly train: Pick<Dataset["train"], "labels" | "classes" | "count">;
+}
+
 /**
  * The attacker's images, as indices into the training set.
  *
@@ -67,7 +72,7 @@ export function attackerSubset({
   dataset,
   fraction,
   seed,
-}: Pick<Removal, "dataset" | "fraction" | "seed">): Uint32Array {
+}: Pick<Removal, "fraction" | "seed"> & { readonly dataset: Labels }): Uint32Array {
   return nestedSubset(dataset.train.labels, dataset.train.classes, fraction, seed);
 }
 
@@ -76,7 +81,9 @@ export function attackerSubset({
  *
  * @throws WildmarkError `usage` for a share outside (0, 1], `bad-data` where the labelled ones leave nothing.
  */
-export function unlabelledSubset(removal: Omit<Removal, "model" | "method" | "key">): Uint32Array {
+export function unlabelledSubset(
+  removal: Pick<Removal, "fraction" | "seed" | "unlabelled"> & { readonly dataset: Labels },
+): Uint32Array {
   const { dataset, fraction, seed, unlabelled = fraction } = removal;
   if (!(unlabelled > 0 && unlabelled <= 1)) {
     throw new WildmarkError(

@@ -27,6 +27,9 @@ export interface Cell<Result> {
   readonly compute: () => Promise<ComputedCell<Result>>;
 }
 
+/** What finds a cell that is finished: all of it but how it is computed. */
+export type CellIdentity<Result> = Omit<Cell<Result>, "compute">;
+
 export interface ComputedCell<Result> {
   readonly result: Result;
   /** Files beside the result, by name: models and keys. */
@@ -112,7 +115,7 @@ export function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): st
 /** A finished cell, or undefined where anything is missing, damaged, of another spec or another version. */
 export async function findFinished<Result>(
   folder: string,
-  cell: Cell<Result>,
+  cell: CellIdentity<Result>,
 ): Promise<FinishedCell<Result> | undefined> {
   const { spec, schema } = cell;
   const text = await readFile(join(folder, `${stemOf(cell)}.json`), "utf8").catch(() => undefined);

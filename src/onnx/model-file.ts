@@ -1,10 +1,10 @@
 /** @file Model files on disk: read with the data that lies beside them, written whole or not at all. */
 
-import { closeSync, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { rm, stat } from "node:fs/promises";
+import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, relative, resolve, sep, win32 } from "node:path";
 import { WildmarkError } from "../core/errors.js";
-import { readFileBounded, writeFileAtomic } from "../core/files.js";
+import { type FileChange, readFileBounded, refuseLfsPointer, writeFilesAtomic } from "../core/files.js";
 import { LARGEST_MODEL, type ReadExternal } from "./external.js";
 import { decodeModel, encodeModel, type Model, withPreprocessing } from "./model.js";
 import { parsePreprocessing, saidPreprocessing } from "./preprocessing.js";
@@ -38,7 +38,7 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Writes a model as one file, whole or not at all; data that was external is inside it. What is said of its preprocessing
- * goes into a file beside it, before it: a model without its preprocessing would be another one.
+ * goes into a file beside it: a model without its preprocessing would be another one, so both are written or none.
  *
  * @throws WildmarkError `cannot-write` where either file exists and `force` is not set, or cannot be written.
  */
@@ -47,6 +47,19 @@ export async function writeModelFile(
   model: Model,
   options: { readonly force?: boolean } = {},
 ): Promise<void> {
+  await writeFilesAtomic(await modelFileChanges(path, model, options), options);
+}
+
+/**
+ * What writing a model changes on the disk, for those who write other files with it (`writeFilesAtomic`).
+ *
+ * @throws WildmarkError `cannot-write` where the model is too large, or what lies beside it would be read with it.
+ */
+export async function modelFileChanges(
+  path: string,
+  model: Model,
+  { force = false }: { readonly force?: boolean } = {},
+): Promise<readonly FileChange[]> {
   const bytes = encodeModel(model);
   if (bytes.byteLength > LARGEST_MODEL) {
     throw new WildmarkError(
@@ -57,16 +70,16 @@ export async function writeModelFile(
   // What the file's own metadata say goes with it.
   const says = saidPreprocessing(model.preprocessing.filter(({ from }) => from !== "metadata"));
   const sidecar = sidecarPath(path);
-  if (says !== undefined) {
-    await writeFileAtomic(sidecar, new TextEncoder().encode(`${JSON.stringify(says, undefined, 2)}\n`), options);
-  } else if (options.force) {
-    await rm(sidecar, { force: true }); // of the model that is being replaced
-  } else if (await exists(sidecar)) {
+  const there = await exists(sidecar);
+  if (says === undefined && there && !force) {
     throw new WildmarkError("cannot-write", `${sidecar} already exists, and would be read with ${path}.`, {
       hint: "Choose another path, or force to replace it.",
     });
   }
-  await writeFileAtomic(path, bytes, options);
+  const said = says === undefined ? undefined : new TextEncoder().encode(`${JSON.stringify(says, undefined, 2)}\n`);
+  // One that is there and says nothing of this model is of the one that is being replaced.
+  const beside = said !== undefined || there ? [{ path: sidecar, bytes: said }] : [];
+  return [...beside, { path, bytes }];
 }
 
 /**
@@ -80,6 +93,7 @@ export function fileModelReader(path: string): ReadExternal {
     try {
       const found = statSync(file); // before opening: a pipe would wait for a writer
       if (!found.isFile()) throw new WildmarkError("bad-file", `"${location}" is not a file.`);
+      if (found.size < 2 ** 10) refuseLfsPointer(readFileSync(file), location, "weights of the model");
       if (offset + length > found.size) {
         throw new WildmarkError(
           "bad-file",

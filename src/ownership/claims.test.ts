@@ -188,7 +188,11 @@ describe("a drawn key with chosen labels", () => {
     const key = await drawnKey("unrelated", 1, { labels: "target" });
     expect(key.drawn).toMatchObject({ exchangeable: true, labelling: "fixed" });
     const triggers = key.triggers.labels;
-    const told = verifyAnswers(key, { triggers, placebos: new Uint16Array(TRIGGERS).fill(CLASSES) }, { committed: true });
+    const told = verifyAnswers(
+      key,
+      { triggers, placebos: new Uint16Array(TRIGGERS).fill(CLASSES) },
+      { committed: true },
+    );
     expect(told).toMatchObject({ owned: true, decidedBy: "placebo-mcnemar" });
     expect(Math.log2(told.pValue)).toBeCloseTo(-TRIGGERS, 9);
     const alike = verifyAnswers(key, { triggers, placebos: triggers }, { committed: true });

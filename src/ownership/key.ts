@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { readFileBounded, writeFileAtomic } from "../core/files.js";
+import { type FileChange, readFileBounded, writeFilesAtomic } from "../core/files.js";
 import type { ImageShape } from "../data/dataset.js";
 import type { Labelling } from "../watermarks/labels.js";
 import { bytesToKey, keyToBytes, requireKnownScheme } from "./key-format.js";
@@ -115,7 +115,12 @@ export function keySha256(key: Key): string {
  * @throws WildmarkError `cannot-write`, `bad-key`.
  */
 export async function writeKey(path: string, key: Key, options: { readonly force?: boolean } = {}): Promise<void> {
-  await writeFileAtomic(path, keyToBytes(key), { force: options.force ?? false, mode: 0o600 });
+  await writeFilesAtomic([keyFileChange(path, key)], options);
+}
+
+/** What writing a key changes on the disk, for those who write other files with it (`writeFilesAtomic`). */
+export function keyFileChange(path: string, key: Key): FileChange {
+  return { path, bytes: keyToBytes(key), mode: 0o600 };
 }
 
 /**

@@ -77,7 +77,7 @@ const cases: readonly (readonly [line: string, message: string | RegExp, hint: s
   ],
   [
     `remove model.onnx ${DATA} --out o.onnx --fraction 2`,
-    "--fraction 2: expected at most 1.",
+    "--fraction 2: expected at most 1 (2 per cent is written 2%).",
     "remove --method wild --help",
   ],
   [

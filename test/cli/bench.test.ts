@@ -1,8 +1,10 @@
 /** @file wildmark bench as processes: a small one, asked while it is partial, killed, extended; and what it refuses. */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { randomStream } from "../../src/core/random.js";
+import { npy, zip } from "../../src/data/testing/archives.js";
 import { benchSchema } from "../../src/experiments/bench-result.js";
 import { wildmark, workFolder } from "./command-line.js";
 import { killed, SMALL_SPEC, withoutTimes } from "./killed-bench.js";
@@ -45,6 +47,87 @@ describe("wildmark bench", () => {
     );
   }, 120_000);
 
+  test("status and report need no data set: the folder says what is needed of it", async () => {
+    // Data at a path that is gone afterwards, and pictures for the mark that takes some.
+    const images = join(folder, "images.npz");
+    await writeFile(images, arrays(200, 40));
+    const spec = `
+dataset: images.npz
+training: { epochs: 1, batch: 32 }
+marks: [{ id: unrelated, options: { triggers: 5, heldOut: 3 } }]
+removers: [{ id: fine-tune, options: { variant: rtll, epochs: 1 } }]
+budgets: [0.5 %, 20 %]
+seeds: 1
+`;
+    await writeFile(join(folder, "gone.yaml"), spec);
+    const ran = await wildmark(folder, "bench gone.yaml --jobs 1 --quiet");
+    expect(ran.status, ran.stderr).toBe(0);
+    const out = "wildmark-bench-gone";
+    const before = await withoutTimes(join(folder, out, "result.json"));
+    await rm(images);
+    await rm(join(folder, "gone.yaml"));
+
+    const state = await wildmark(folder, `bench status ${out}`);
+    expect(state.status, state.stderr).toBe(0);
+    expect(state.stdout).toMatch(/^gone: complete\n/);
+    await rm(join(folder, out, "result.json"));
+    const report = await wildmark(folder, `bench report ${out}`);
+    expect(report.status, report.stderr).toBe(0);
+    expect(await withoutTimes(join(folder, out, "result.json"))).toEqual(before);
+
+    // A folder of an earlier version says nothing of its data, and is not asked in vain.
+    await rm(join(folder, out, "data.json"));
+    await writeFile(join(folder, out, "spec.yaml"), spec.replace("images.npz", "./images.npz"));
+    const old = await wildmark(folder, `bench status ${out}`);
+    expect(old.status).toBe(2);
+    expect(old.stderr).toMatch(/^wildmark: wildmark-bench-gone does not say what its data were: .*images\.npz/);
+  }, 120_000);
+
+  test("ends with 1 where a cell failed, and says why", async () => {
+    // A rate at which weights become infinite.
+    const broken = SMALL_SPEC.replace("variant: ftal, epochs: 2", "variant: ftal, epochs: 2, learningRate: 1.0e+30");
+    await writeFile(join(folder, "broken.yaml"), broken);
+    const { status, stdout } = await wildmark(folder, "bench broken.yaml --jobs 2 --out whole");
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/Failed:\n {2}Training diverged: .*\n/);
+    expect(stdout).toMatch(/6 cells: 4 done, 2 failed/);
+    expect((await wildmark(folder, "bench status whole")).status).toBe(0);
+  }, 120_000);
+
+  test.each([
+    [
+      "a target class that is not there",
+      "triggers: 10,",
+      "target: 10, triggers: 10,",
+      /marks\[0\] \(line 5\): .*10; the data has classes 0 to 9/,
+    ],
+    ["source and target alike", "triggers: 10,", "source: 6, triggers: 10,", /marks\[0\] \(line 5\): .*both 6/],
+    [
+      "more triggers than images",
+      "triggers: 10,",
+      "triggers: 1000,",
+      /marks\[0\] \(line 5\): .*images of class 4; the mark needs 1005/,
+    ],
+    [
+      "the same of a mark that is made against a model",
+      "content, options: { triggers: 10,",
+      "frontier-stitching, options: { triggers: 1000,",
+      /marks\[0\] \(line 5\): the training set has 600 images/,
+    ],
+    [
+      "two mistakes at once",
+      "triggers: 10, heldOut: 5 } }]",
+      "target: 10 } }, { id: noise, options: { target: 4 } }]",
+      /has 2 mistakes:\n {2}marks\[0\].*\n {2}marks\[1\].*both 4/,
+    ],
+  ])("refuses %s before anything runs", async (_, from, to, message) => {
+    await writeFile(join(folder, "unfit.yaml"), SMALL_SPEC.replace(from, to));
+    const { status, stdout, stderr } = await wildmark(folder, "bench unfit.yaml --dry-run --out never");
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(message);
+    await expect(stat(join(folder, "never"))).rejects.toThrow();
+  });
+
   test.each([
     ["an unknown option", "options: { metric: js, epochs: 2 }", "options: { metrik: js }", /removers\[0\].*metric/],
     ["a method that there is not", "quantisation", "quantization", /removers\[2\].*quantisation/],
@@ -60,3 +143,26 @@ describe("wildmark bench", () => {
     await expect(readFile(join(folder, "never/result.json"))).rejects.toThrow();
   });
 });
+
+/** An .npz file of images of noise, ten classes in turn. */
+function arrays(train: number, test: number): Buffer {
+  const random = randomStream(0, "arrays");
+  const images = (count: number) =>
+    npy(
+      "|u1",
+      [count, 28, 28],
+      Uint8Array.from({ length: count * 784 }, () => random.below(256)),
+    );
+  const labels = (count: number) =>
+    npy(
+      "|u1",
+      [count],
+      Uint8Array.from({ length: count }, (_, i) => i % 10),
+    );
+  return zip([
+    { name: "x_train.npy", bytes: images(train) },
+    { name: "y_train.npy", bytes: labels(train) },
+    { name: "x_test.npy", bytes: images(test) },
+    { name: "y_test.npy", bytes: labels(test) },
+  ]);
+}

@@ -31,10 +31,10 @@ const flags = z.object({
   key: z.string().meta({ description: "the owner's key; no attack sees it", placeholder: "FILE" }),
   ...dataFlags,
   budgets: z
-    .array(z.coerce.number())
+    .array(z.number().gt(0).max(1))
     .min(1)
     .default([...DEFAULT_BUDGETS])
-    .meta({ description: "the attacker's shares of the training images, in (0, 1]", placeholder: "LIST" }),
+    .meta({ description: "the attacker's shares of the training images: 0.01,0.1 or 1%,10%", placeholder: "LIST" }),
   methods: z
     .array(z.string())
     .min(1)

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { benchDocument } from "../../experiments/bench.js";
-import { benchFlags, benchPaths, openBench, outcomeTable, tally, tallyText, writeBench } from "../bench.js";
+import { benchFlags, benchPaths, lookAtBench, outcomeTable, tally, tallyText, writeBench } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { doubtsOf } from "../data.js";
 import { newNetwork } from "../network.js";
@@ -13,13 +13,13 @@ export const command: CommandFile = () =>
     name: "bench report",
     description:
       "Draws up the result of what is finished of a bench, also while it runs and when it was stopped: result.json and " +
-      "report.html say which cells are missing; cells.csv and table.tex are for other programs. Computes nothing.",
+      "report.html say which cells are missing; cells.csv and table.tex are for other programs. Computes nothing, and needs no data.",
     arguments: [{ name: "SPEC|DIR", description: "the spec, or the folder of the bench" }],
     flags: z.object(benchFlags),
     common: { computes: true, loads: true },
     examples: [["wildmark bench report wildmark-bench-mnist", ""]],
     async run({ args: [path = ""], flags, progress, force, runtimeFor, typed }) {
-      const { spec, out } = await openBench(path, flags, { progress, force });
+      const { spec, out } = await lookAtBench(path, flags, { progress, force });
       await requireFolder(out);
       const runtime = await runtimeFor(newNetwork(spec));
       const result = await benchDocument(spec, { out, runtime, command: typed });

@@ -1,27 +1,28 @@
 /** @file wildmark bench status: how far a bench is. */
 
 import { z } from "zod";
-import { benchDocument, foreignCells } from "../../experiments/bench.js";
+import { benchDocument, failureReasons, foreignCells } from "../../experiments/bench.js";
 import { planBench } from "../../experiments/bench-plan.js";
 import { cellsUnderWay, estimateCells, finishedSeconds } from "../../experiments/bench-progress.js";
 import { cellRuntime } from "../../experiments/run-cells.js";
-import { benchFlags, openBench, tally, tallyText } from "../bench.js";
+import { benchFlags, failuresText, lookAtBench, tally, tallyText } from "../bench.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { doubtLines, doubtsOf } from "../data.js";
 import { newNetwork } from "../network.js";
-import { count, indented, table } from "../output.js";
+import { count, table } from "../output.js";
 import { clock } from "../progress.js";
 
 export const command: CommandFile = () =>
   defineCommand({
     name: "bench status",
-    description: "How far a bench is: also while it runs, and when it was stopped. Computes and writes nothing.",
+    description:
+      "How far a bench is: also while it runs, and when it was stopped. Computes and writes nothing, and needs no data.",
     arguments: [{ name: "SPEC|DIR", description: "the spec, or the folder of the bench" }],
     flags: z.object(benchFlags),
     common: { computes: true, loads: true },
     examples: [["wildmark bench status wildmark-bench-mnist", ""]],
     async run({ args: [path = ""], flags, progress, force, runtimeFor }) {
-      const { spec, out } = await openBench(path, flags, { progress, force });
+      const { spec, out } = await lookAtBench(path, flags, { progress, force });
       const plan = planBench(spec);
       const runtime = await runtimeFor(newNetwork(spec));
       const workshop = { spec, out, run: { runtime: cellRuntime(runtime) } };
@@ -32,7 +33,7 @@ export const command: CommandFile = () =>
       const unknown = estimates.filter(({ seconds }) => seconds === undefined).length;
       const underWay = await cellsUnderWay(out);
       const models = [...result.unmarked, ...result.owners];
-      const failures = [...models, ...result.cells].flatMap((cell) => (cell.status === "failed" ? [cell.reason] : []));
+      const failures = await failureReasons(spec, out, result);
       const counts = tally(result.cells);
       const notes = await foreignCells(out);
       return {
@@ -57,7 +58,7 @@ export const command: CommandFile = () =>
             ["under way", underWay.length === 0 ? "nothing" : underWay.join(", ")],
             ["left", finished.size === 0 ? "not known yet" : leftText(secondsLeft, unknown)],
           ]),
-          ...(failures.length === 0 ? [] : [`Failed:\n${indented(unique(failures).join("\n"))}`]),
+          ...[failuresText(failures)].filter((part) => part !== ""),
           ...notes,
           ...doubtLines(doubtsOf(spec.dataset, spec.unrelated, spec.abstract)),
         ].join("\n\n"),
@@ -67,12 +68,4 @@ export const command: CommandFile = () =>
 
 function leftText(seconds: number, unknown: number): string {
   return `about ${clock(seconds)} of computing${unknown === 0 ? "" : `, and ${count(unknown)} cells of unknown time`}`;
-}
-
-/** Each once, with how often it occurs. */
-function unique(lines: readonly string[]): string[] {
-  return [...new Set(lines)].map((line) => {
-    const times = lines.filter((other) => other === line).length;
-    return times === 1 ? line : `${line} (${times} cells)`;
-  });
 }

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
-import { runBench, type Shard } from "../../experiments/bench.js";
+import { failureReasons, runBench, type Shard } from "../../experiments/bench.js";
 import { planBench, shardOf } from "../../experiments/bench-plan.js";
 import { calibrate, type Estimate, estimateCells, finishedSeconds } from "../../experiments/bench-progress.js";
 import { readBench } from "../../experiments/finished.js";
@@ -11,6 +11,7 @@ import {
   benchFlags,
   benchPaths,
   keepSpec,
+  failuresText,
   type OpenBench,
   openBench,
   outcomeTable,
@@ -46,7 +47,7 @@ export const command: CommandFile = () =>
     description:
       "Sets removers against marks: every mark under every remover, with every share of the data and every seed, as a YAML file " +
       "says (docs/bench.md). Marked models are trained once and shared. Every cell is kept as soon as it is finished: stopped or killed " +
-      "at any moment, the same command goes on, and several may work in one folder.",
+      "at any moment, the same command goes on, and several may work in one folder. Exit status 1 where cells failed.",
     arguments: [
       { name: "SPEC.yaml", description: "marks, removers, budgets, seeds; or a folder where a bench was run" },
     ],
@@ -83,7 +84,9 @@ export const command: CommandFile = () =>
       const result = await runBench(spec, { ...options, ...(shard === undefined ? {} : { shard }) });
       const findings = await writeBench(out, result);
       const paths = benchPaths(out);
+      const failures = await failureReasons(spec, out, result);
       return {
+        failed: failures.length > 0,
         document: {
           command: "bench",
           out,
@@ -95,6 +98,7 @@ export const command: CommandFile = () =>
         text: [
           findings.join("\n"),
           outcomeTable(result),
+          ...[failuresText(failures)].filter((part) => part !== ""),
           `${tallyText(result.cells)}${result.complete ? "" : "; the same command goes on with what is missing"}`,
           `Report: ${paths.report}\nResult: ${paths.result}`,
         ].join("\n\n"),

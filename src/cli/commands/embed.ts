@@ -2,15 +2,16 @@
 
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
+import { writeFilesAtomic } from "../../core/files.js";
 import { requireFit } from "../../data/fit.js";
 import { type MarkedModel, markModel } from "../../experiments/mark-model.js";
 import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
-import { writeModelFile } from "../../onnx/model-file.js";
+import { modelFileChanges } from "../../onnx/model-file.js";
 import { secretOfSeed } from "../../ownership/binding.js";
 import { newSecret } from "../../ownership/draw-key.js";
-import { keySha256, writeKey } from "../../ownership/key.js";
+import { keyFileChange, keySha256 } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { type ChosenMark, findMark, markSchemes } from "../../watermarks/registry.js";
@@ -120,9 +121,9 @@ export const command: CommandFile = (words) => {
         { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );
       const bytes = encodeModel(marked.model);
-      // The key goes first: a marked model without its key would be worth nothing.
-      await writeKey(keyPath, marked.key, { force });
-      await writeModelFile(out, marked.model, { force });
+      // Both or none; the key first: a marked model without its key would be worth nothing.
+      const files = [keyFileChange(keyPath, marked.key), ...(await modelFileChanges(out, marked.model, { force }))];
+      await writeFilesAtomic(files, { force });
       return {
         document: {
           command: "embed",

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
+import { erasingShape } from "../../data/views.js";
 import { isAtChance } from "../../experiments/chance.js";
 import { reactivationSchema } from "../../experiments/reactivation.js";
 import {
@@ -16,6 +17,7 @@ import { writeModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
+import { tuningShape } from "../../removal/tuning.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
@@ -31,13 +33,16 @@ const flags = z.object({
     .default(DEFAULT_METHOD)
     .meta({ description: `how to remove: ${removalMethods.map(({ id }) => id).join(", ")}`, placeholder: "METHOD" }),
   ...dataFlags,
-  fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
-  unlabelled: z
+  fraction: z
     .number()
     .gt(0)
     .max(1)
-    .optional()
-    .describe("for methods that need images without labels: their share (default: as large as --fraction)"),
+    .default(0.1)
+    .meta({ description: "the attacker's share of the training images: 0.1 or 10%", placeholder: "SHARE" }),
+  unlabelled: z.number().gt(0).max(1).optional().meta({
+    description: "for methods that need images without labels: their share (default: as large as --fraction)",
+    placeholder: "SHARE",
+  }),
   out: z.string().meta({ description: "where the cleaned model goes", placeholder: "FILE" }),
   key: z.string().optional().meta({
     description: "the owner's key: measures retention each epoch; the method never sees it",
@@ -51,6 +56,12 @@ const flags = z.object({
   ...modelFlags,
 });
 
+/** What methods have in common; the number of their options would fill a screen. */
+const METHOD_GROUPS = [
+  { heading: "Training", keys: Object.keys(tuningShape) },
+  { heading: "Random Erasing", keys: Object.keys(erasingShape) },
+];
+
 export const command: CommandFile = (words) => {
   const method = findMethod(wordAfter(words, "--method") ?? DEFAULT_METHOD);
   return defineCommand({
@@ -61,7 +72,7 @@ export const command: CommandFile = (words) => {
       "measures what is left. For models that you own or have permission to test.",
     arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
     flags,
-    extras: [{ heading: `Options of ${method.id}`, schema: method.options }],
+    extras: [{ heading: `Options of ${method.id}`, schema: method.options, groups: METHOD_GROUPS }],
     common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark remove marked.onnx --dataset digits --out cleaned.onnx --key mark.safetensors", "WILD on 10 %"],

@@ -31,7 +31,12 @@ const flags = z.object({
     .default(["ce", "js"])
     .describe("WILD's distances"),
   controls: z.boolean().default(true).describe("leave out fine-tuning, random erasing alone and training from scratch"),
-  fraction: z.number().gt(0).max(1).default(0.1).describe("the attacker's share of the training images"),
+  fraction: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.1)
+    .meta({ description: "the attacker's share of the training images: 0.1 or 10%", placeholder: "SHARE" }),
   epochs: z
     .int()
     .min(1)

@@ -32,6 +32,7 @@ test("the first screen, word for word", () => {
     “Removed” means that on the cleaned model the key's verdict is “not shown” at α = 0.05 (100 triggers, the most conservative test that applies). One seed: how much this varies from run to run is not known.
     Do not rely on this mark alone: someone with this much data can take it off and keep the model's worth. It still tells copies that nobody has tuned.
     Embed another kind of mark (wildmark embed --scheme …; this one is “content”), or more triggers, and audit that in the same way.
+    If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that nobody can say later that the key was made to fit.
     Repeat with --seeds 5 before relying on it: finished cells are kept."
   `);
 });

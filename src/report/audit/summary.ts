@@ -290,6 +290,10 @@ function reactivated({ reactivation }: AuditResult, attacks: readonly Line[]): r
       ];
 }
 
+/** No audit knows whether it was done: a commitment says nothing to whoever does not hold it. */
+const COMMIT =
+  "If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that nobody can say later that the key was made to fit.";
+
 function nextSteps({ seeds, budgets, cells, key }: AuditResult, fate: Fate): readonly string[] {
   const again = cells.some((cell) => cell.status === "failed")
     ? ["Some cells failed: the same command tries only those again."]
@@ -302,6 +306,7 @@ function nextSteps({ seeds, budgets, cells, key }: AuditResult, fate: Fate): rea
       return [
         "Do not rely on this mark alone: someone with this much data can take it off and keep the model's worth. It still tells copies that nobody has tuned.",
         `Embed another kind of mark (wildmark embed --scheme …; this one is “${key.scheme}”), or more triggers, and audit that in the same way.`,
+        COMMIT,
         ...seedsStep,
         ...again,
       ];
@@ -309,7 +314,7 @@ function nextSteps({ seeds, budgets, cells, key }: AuditResult, fate: Fate): rea
     case "survives":
       return [
         `Survival holds for these attacks and budgets only${most < 1 ? `: try more data (--budgets ${Math.min(1, most * 2)}) and longer attacks (--epochs)` : ": try longer attacks (--epochs)"}.`,
-        "Publish the key's SHA-256 somewhere dated, so that nobody can say later that the key was made to fit.",
+        COMMIT,
         ...seedsStep,
         ...again,
       ];
