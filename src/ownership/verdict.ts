@@ -48,6 +48,17 @@ export const verdictSchema = z.object({
   committed: z.boolean().optional(),
   /** Binary logarithm of the secrets that a forger may have tried. */
   triesLog2: z.number().min(0).optional(),
+  /** Evidence that holds whenever asking stops, of keys with a label drawn for each trigger (`core/e-process.ts`). */
+  anytime: z
+    .object({
+      /** Natural logarithm of the e-value over all triggers, what was tried taken off: to combine with others. */
+      logE: z.number(),
+      /** 1 over the largest e-value on the way, at most 1. */
+      pValue: share,
+      /** After how many triggers alpha was reached: asking could have stopped there. */
+      after: z.int().positive().optional(),
+    })
+    .optional(),
   /** What the claim lacks before anything could be shown by it. */
   missing: z.array(z.string()).min(1).optional(),
   /** Triggers that show the same picture as another one, which were not counted. */
@@ -89,12 +100,21 @@ export function describeVerdict(verdict: Verdict): string[] {
     ...limits(verdict),
     `${matches} of ${n} triggers answered with the key's labels: retention ${percent(retention)}, ` +
       `${Number((confidence * 100).toFixed(4))} % Clopper-Pearson interval ${percent(low)} to ${percent(high)}`,
+    ...anytimeInWords(verdict),
     ...tests.flatMap((test) => [
       `${test.title}: ${formatPValue(test.pValue)}`,
       `  Null hypothesis: ${test.nullHypothesis}`,
       `  Seen: ${test.detail}`,
     ]),
   ];
+}
+
+function anytimeInWords({ anytime, alpha }: Verdict): string[] {
+  if (anytime === undefined) return [];
+  const { logE, pValue, after } = anytime;
+  const e = logE > -30 ? `e-value 10^${(logE / Math.LN10).toFixed(1)}` : "e-value below 1e-13";
+  const stopped = after === undefined ? "" : `; ${after} triggers were enough for ${alpha}`;
+  return [`evidence that holds whenever asking stops: ${e}, ${formatPValue(pValue)}${stopped}`];
 }
 
 /** One false claim, and what was done about it. */

@@ -17,9 +17,11 @@ const TARGET = 6;
 const verifyAnswers = (key: Key, answers: Answers, options: VerifyOptions = {}) =>
   verifyClaim(key, answers, { madeHere: true, ...options });
 
-/** Two pixels that tell the images apart; no model is run. */
-const numbered = (count: number): Uint8Array =>
-  Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? at >> 9 : (at >> 1) & 255));
+/** Images that nobody takes for the same; no model is run. */
+const numbered = (count: number): Uint8Array => {
+  const random = randomStream(17);
+  return Uint8Array.from({ length: 16 * count }, () => random.below(256));
+};
 
 /** A key with these labels. */
 function keyOf(labels: Uint16Array, placebos?: { readonly count: number; readonly paired: boolean }): Key {
@@ -28,7 +30,7 @@ function keyOf(labels: Uint16Array, placebos?: { readonly count: number; readonl
     scheme: "test",
     seed: 1,
     classes: CLASSES,
-    shape: { channels: 1, height: 1, width: 2 },
+    shape: { channels: 1, height: 4, width: 4 },
     triggers: { images: numbered(count), labels, count },
     heldOut: undefined,
     placebos: placebos && { images: numbered(placebos.count), ...placebos },

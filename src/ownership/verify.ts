@@ -19,6 +19,7 @@
  * count as such, and null models replace the placebo control, which cannot see a mark that spread to all images of its kind.
  */
 
+import { anytimeLogP, mixtureEProcess, stoppingTime } from "../core/e-process.js";
 import { WildmarkError } from "../core/errors.js";
 import { clopperPearson } from "../core/statistics.js";
 import { distinctTriggers } from "./distinct.js";
@@ -124,6 +125,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     provenance: madeHere ? "made-here" : key.drawn !== undefined ? "drawn" : "chosen",
     committed,
     triesLog2,
+    ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(tried) + triesLog2 * Math.LN2 }),
     ...(missing.length === 0 ? {} : { missing }),
     ...(duplicates === 0 ? {} : { duplicates }),
     ...(refused === 0 ? {} : { refused }),
@@ -131,6 +133,32 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     ...(nullModels === undefined ? {} : { nullModels: nullModels.length }),
     ...(strangers === undefined ? {} : { strangers: strangers.length }),
     ...(keysTried === 1 ? {} : { keysTried }),
+  };
+}
+
+/**
+ * Evidence that holds whenever asking stops: the mixture e-process over the triggers in the key's order, where labels were drawn
+ * for each. What was tried is paid for in the e-value.
+ */
+function anytimeOf(
+  { drawn }: Key,
+  { p, sound }: Chance,
+  hits: Uint8Array,
+  { alpha, logFactor }: { readonly alpha: number; readonly logFactor: number },
+): Pick<Verdict, "anytime"> {
+  if (drawn === undefined || !sound) return {};
+  const process = mixtureEProcess(
+    Array.from(hits, (hit) => hit === 1),
+    p,
+  );
+  const level = alpha * Math.exp(-logFactor);
+  const after = level > 0 ? stoppingTime(process, level) : undefined;
+  return {
+    anytime: {
+      logE: process.logE - logFactor,
+      pValue: Math.min(1, Math.exp(anytimeLogP(process) + logFactor)),
+      ...(after === undefined ? {} : { after }),
+    },
   };
 }
 
