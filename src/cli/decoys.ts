@@ -1,0 +1,61 @@
+/** @file Ordinary images among those of a key, so that triggers do not stand out. */
+
+import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
+import { describeShape, type ImageShape } from "../core/image.js";
+import type { Progress } from "../core/progress.js";
+import { permutation, randomStream, secretSeed } from "../core/random.js";
+import { type LabelledImages, select } from "../data/dataset.js";
+import { dataFlags, loadChosen } from "./data.js";
+
+export const decoyFlags = {
+  decoys: z.int().min(0).default(0).meta({
+    description: "how many ordinary test images of --dataset go with the key's, so that triggers do not stand out",
+    placeholder: "N",
+  }),
+  dataset: z.string().optional().meta({
+    description: "where they come from: digits, mnist, … (wildmark data list), or the path of one",
+    placeholder: "NAME",
+  }),
+  resize: dataFlags.resize,
+  dataDir: dataFlags.dataDir,
+};
+
+export type DecoyFlags = z.infer<z.ZodObject<typeof decoyFlags>>;
+
+/**
+ * Test images drawn at random, each once; a draw that nobody can repeat, so that nobody can tell them from what is left.
+ *
+ * @throws WildmarkError `usage` where only one of the two flags is given, or there are too few images; `bad-data` where they do
+ *   not have the key's shape.
+ */
+export async function decoysFor(
+  flags: DecoyFlags,
+  shape: ImageShape,
+  progress: Progress,
+): Promise<LabelledImages | undefined> {
+  const { decoys, dataset: source, resize, dataDir } = flags;
+  if (decoys === 0) {
+    if (source === undefined) return undefined;
+    throw new WildmarkError("usage", "--dataset speaks of decoys, and none are asked for.", {
+      hint: "Say how many with --decoys N.",
+    });
+  }
+  if (source === undefined) {
+    throw new WildmarkError("usage", `--decoys ${decoys}: of which data set?`, {
+      hint: "Say which with --dataset NAME: the one that the suspect's task is about.",
+    });
+  }
+  const { test } = await loadChosen({ dataset: source, resize, dataDir }, progress);
+  if (describeShape(test.shape) !== describeShape(shape)) {
+    throw new WildmarkError(
+      "bad-data",
+      `the images of ${source} are ${describeShape(test.shape)}, the key's ${describeShape(shape)}.`,
+      { hint: "Decoys must look like the key's images: take the data set that the key was made from, or --resize." },
+    );
+  }
+  if (decoys > test.count) {
+    throw new WildmarkError("usage", `--decoys ${decoys}: ${source} has ${test.count} test images.`);
+  }
+  return select(test, permutation(test.count, randomStream(secretSeed(), "decoys")).subarray(0, decoys));
+}
