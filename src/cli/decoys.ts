@@ -4,7 +4,7 @@ import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { describeShape, type ImageShape } from "../core/image.js";
 import type { Progress } from "../core/progress.js";
-import { permutation, randomStream, secretSeed } from "../core/random.js";
+import { permutation, type RandomStream } from "../core/random.js";
 import { type LabelledImages, select } from "../data/dataset.js";
 import { dataFlags, loadChosen } from "./data.js";
 
@@ -24,23 +24,20 @@ export const decoyFlags = {
 export type DecoyFlags = z.infer<z.ZodObject<typeof decoyFlags>>;
 
 /**
- * Test images drawn at random, each once; a draw that nobody can repeat, so that nobody can tell them from what is left.
+ * Test images drawn at random, each once.
  *
- * @throws WildmarkError `usage` where only one of the two flags is given, or there are too few images; `bad-data` where they do
- *   not have the key's shape.
+ * @param random nobody else's: who can repeat the draw can tell decoys from the rest.
+ * @throws WildmarkError `usage` where no data set is named or it has too few images; `bad-data` where they do not have the
+ *   key's shape.
  */
 export async function decoysFor(
   flags: DecoyFlags,
   shape: ImageShape,
+  random: RandomStream,
   progress: Progress,
 ): Promise<LabelledImages | undefined> {
   const { decoys, dataset: source, resize, dataDir } = flags;
-  if (decoys === 0) {
-    if (source === undefined) return undefined;
-    throw new WildmarkError("usage", "--dataset speaks of decoys, and none are asked for.", {
-      hint: "Say how many with --decoys N.",
-    });
-  }
+  if (decoys === 0) return undefined;
   if (source === undefined) {
     throw new WildmarkError("usage", `--decoys ${decoys}: of which data set?`, {
       hint: "Say which with --dataset NAME: the one that the suspect's task is about.",
@@ -57,5 +54,5 @@ export async function decoysFor(
   if (decoys > test.count) {
     throw new WildmarkError("usage", `--decoys ${decoys}: ${source} has ${test.count} test images.`);
   }
-  return select(test, permutation(test.count, randomStream(secretSeed(), "decoys")).subarray(0, decoys));
+  return select(test, permutation(test.count, random).subarray(0, decoys));
 }

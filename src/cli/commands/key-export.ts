@@ -3,8 +3,9 @@
 import { join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
+import { randomStream, secretSeed } from "../../core/random.js";
 import { readKey } from "../../ownership/key.js";
-import { exportImages, writeExport } from "../../ownership/suspects/export.js";
+import { exportImages, prepareExport, writeExport } from "../../ownership/suspects/export.js";
 import { firstQueries, keySecrets } from "../../ownership/suspects/key-queries.js";
 import { ledgerPath, openLedger } from "../../ownership/suspects/ledger.js";
 import { manifestPath, writeManifest } from "../../ownership/suspects/manifest.js";
@@ -59,9 +60,14 @@ export const command: CommandFile = () =>
           hint: "Choose a place that stays with you.",
         });
       }
+      if (given.decoys === 0 && given.dataset !== undefined) {
+        throw new WildmarkError("usage", "--dataset speaks of decoys, and none are asked for.", {
+          hint: "Say how many with --decoys N.",
+        });
+      }
       const key = await readKey(keyPath);
       const { triggers, placebos } = firstQueries(key, queries);
-      const decoys = await decoysFor(given, key.shape, progress);
+      const decoys = await decoysFor(given, key.shape, randomStream(secretSeed(), "decoys"), progress);
       const exported = exportImages([
         triggers,
         ...(placebos === undefined ? [] : [placebos]),
@@ -69,6 +75,7 @@ export const command: CommandFile = () =>
       ]);
       await requireFolder(out);
       await requireWritable(manifest, force, [keyPath, ledger]);
+      await prepareExport(out);
       const book = await openLedger(ledger, keySecrets(key), to);
       await book.disclose(exported.manifest.images.map(({ sha256 }) => sha256));
       const total = exported.files.length;
@@ -92,7 +99,8 @@ export const command: CommandFile = () =>
         },
         text: [
           `${total} images in ${join(out, "images")}: ${triggers.count} of ${key.triggers.count} triggers, ` +
-            `${count(placebos)} placebos, ${count(decoys)} decoys`,
+            `${count(placebos)} placebos, ${count(decoys)} decoys` +
+            (total < triggers.count + count(placebos) + count(decoys) ? " (what is the same image is there once)" : ""),
           ...(decoys === undefined
             ? [
                 "Nothing but triggers and placebos: they may stand out. --dataset NAME --decoys N mixes ordinary images in.",

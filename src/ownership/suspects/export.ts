@@ -64,20 +64,11 @@ function randomNames(count: number): string[] {
 }
 
 /**
- * Writes images into `out/images`, and `out/answers.csv`, a table to be filled in.
+ * Makes `out/images`, before anything is entered as disclosed.
  *
  * @throws WildmarkError `cannot-write`, also where there are images already: those would be asked too.
  */
-export async function writeExport(
-  out: string,
-  { files }: Export,
-  options: {
-    readonly force?: boolean;
-    readonly signal?: AbortSignal;
-    readonly onWritten?: (done: number) => void;
-  } = {},
-): Promise<void> {
-  const { force = false, signal, onWritten } = options;
+export async function prepareExport(out: string): Promise<void> {
   const folder = join(out, "images");
   try {
     await mkdir(folder, { recursive: true });
@@ -89,6 +80,25 @@ export async function writeExport(
       hint: "Choose another folder: images of two exports must not be mixed.",
     });
   }
+}
+
+/**
+ * Writes images into `out/images`, and `out/answers.csv`, a table to be filled in.
+ *
+ * @throws WildmarkError `cannot-write` as `prepareExport` does, and where there is a table already (without `force`).
+ */
+export async function writeExport(
+  out: string,
+  { files }: Export,
+  options: {
+    readonly force?: boolean;
+    readonly signal?: AbortSignal;
+    readonly onWritten?: (done: number) => void;
+  } = {},
+): Promise<void> {
+  const { force = false, signal, onWritten } = options;
+  await prepareExport(out);
+  const folder = join(out, "images");
   for (const [i, { name, png }] of files.entries()) {
     if (signal?.aborted) throw new WildmarkError("interrupted", "Stopped.");
     await writeFileAtomic(join(folder, name), png);

@@ -192,12 +192,13 @@ export function parseEndpoint(
     throw new Error("a mistake without a word");
   }
   const secrets = new Map<string, string>();
-  const filled = filledIn(written, [], yaml, env, secrets);
+  const filled = z.record(z.string(), z.unknown()).parse(filledIn(written, [], yaml, env, secrets));
   requireNoSecrets(written, yaml);
   const file: EndpointFile | undefined = yaml.read<EndpointFile>(schemas[preset], filled, []);
   const shown = typeof written.url === "string" ? written.url : "";
-  const url = file === undefined ? undefined : addressOf(file.url);
-  if (file !== undefined && url === undefined) {
+  const given = filled.url;
+  const url = typeof given === "string" ? addressOf(given) : undefined;
+  if (typeof given === "string" && url === undefined) {
     yaml.wrong(["url"], "expected an address such as https://models.example.com, without a user or password in it");
   }
   const as = file?.image.as ?? USUAL[preset].as;

@@ -28,7 +28,8 @@ export function planQueries({ file }: EndpointConfig, planned: PlannedQueries): 
   const { budget = Number.POSITIVE_INFINITY, costPerQuery, currency, perMinute } = file;
   const all = images + decoys;
   const within = Math.min(all, Math.max(budget, asked));
-  const toSend = within - asked;
+  // The transcript may hold images that are not asked this time.
+  const toSend = Math.max(0, within - asked);
   return {
     ...planned,
     toSend,
