@@ -48,8 +48,8 @@ const common = {
   answer: answerSchema.prefault({}),
   /** The classes' names in the key's order, or a file with a name a line. */
   labels: z.union([names, word]).optional(),
-  /** Seconds that an answer may take. */
-  timeout: z.number().gt(0).max(3600).default(30),
+  /** Seconds that an answer may take; Node's own client waits no longer than 300 for the first byte. */
+  timeout: z.number().gt(0).max(300).default(30),
   perMinute: z.number().gt(0).optional(),
   concurrency: z.int().min(1).max(64).default(1),
   /** How often an image is sent again after 429, 5xx, a time-out or a broken connection. */
