@@ -22,7 +22,7 @@ const TOLD = 20;
 export interface AnswersOptions {
   /** Classes of the key: labels that are numbers lie in 0 … classes − 1, unless `labels` names more. */
   readonly classes: number;
-  /** What the suspect calls its classes, in its order; the key's class names where nothing else is known. */
+  /** What the suspect calls the key's classes, in the key's order. */
   readonly labels?: readonly string[] | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface LabelReader {
 }
 
 /**
- * Reads what `--labels` was given: a file with a name a line, in the order of the suspect's classes, or the names themselves
+ * Reads what `--labels` was given: a file with a name a line, in the order of the key's classes, or the names themselves
  * with commas between. A file of that name wins.
  *
  * @throws WildmarkError `usage`, `bad-file`.
@@ -50,7 +50,7 @@ function checked(names: readonly string[], where: string): readonly string[] {
   const empty = trimmed.indexOf("");
   if (empty >= 0) {
     throw new WildmarkError("usage", `${where}: name ${empty + 1} of ${trimmed.length} is empty.`, {
-      hint: "Name every class of the suspect, in the order of its outputs.",
+      hint: "Name every class of the key, in its order; more may follow.",
     });
   }
   return trimmed;
@@ -58,7 +58,7 @@ function checked(names: readonly string[], where: string): readonly string[] {
 
 /**
  * @param classes of the key: numbers may lie in 0 … classes − 1 where there are no names.
- * @param names of the suspect's classes, in its order; it may know more than the key does.
+ * @param names that the suspect has for the key's classes, in the key's order; those of classes that only it knows may follow.
  */
 export function labelReader(classes: number, names: readonly string[] = []): LabelReader {
   const known = names.length === 0 ? classes : names.length;

@@ -204,6 +204,22 @@ test("refused from the first: the work stops and says why; nothing counts as an 
   await suspect.close();
 });
 
+test("fewer images than give up the work, and none answered: no verdict either, and asked again", async () => {
+  const path = freshPath();
+  let up = false;
+  const server = await serve("raw", { mishap: () => (up ? undefined : { status: 404, body: "no such route" }) });
+  const few = selectImages(images, [0, 1]);
+  await expect(askOnce(config(server, RAW), { path, images: few })).rejects.toThrow(
+    "2 images in a row were refused, and none was answered: status 404, no such route.",
+  );
+  up = true;
+  expect((await askOnce(config(server, RAW), { path, images: few })).said).toEqual(own.slice(0, 2));
+  up = false;
+  // Told to count whatever happens, it does.
+  const counted = config(server, `${RAW}giveUpAfter: 0`);
+  expect((await askOnce(counted, { images: few })).said).toEqual([REFUSED, REFUSED]);
+});
+
 test("a long Retry-After is not waited for", async () => {
   const server = await serve("raw", { mishap: () => ({ status: 429, headers: { "retry-after": "86400" } }) });
   await expect(askOnce(config(server, `${RAW}giveUpAfter: 2`))).rejects.toThrow(

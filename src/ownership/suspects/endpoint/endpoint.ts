@@ -8,7 +8,8 @@
  * - A refusal (any status that no retry mends) and an image that got no answer after all retries count as wrong
  *   answers: a thief may refuse what looks like a trigger.
  * - A few of them in a row look like an endpoint that is down or a description that is wrong. Then the work stops, and
- *   those images are asked again next time. Refusals only do so as long as nothing was answered yet.
+ *   those images are asked again next time. Refusals only do so as long as nothing was answered yet. Nor is there a
+ *   verdict where nothing was answered at all.
  * - Images beyond the budget are not asked. It counts images, not requests: how often something has to be sent again
  *   is the suspect's doing, and must not decide what is asked.
  */
@@ -122,9 +123,9 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
   for (const entry of transcript.entries) note(entry);
 
   /** Answers without any class are a description that is wrong: to ask on would cost and mend nothing. */
-  function requireReadable(): void {
+  function requireReadable(least = file.giveUpAfter): void {
     const answered = [...known.values()].filter(({ outcome }) => outcome === "answer");
-    if (everRead || file.giveUpAfter === 0 || answered.length < file.giveUpAfter) return;
+    if (everRead || file.giveUpAfter === 0 || answered.length < least) return;
     const raw = answered[0]?.raw ?? "";
     const found = read(raw);
     const why =
@@ -159,22 +160,32 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     const entry: NewEntry = { image: hash, sent: sentSha256(image), ...outcome };
     note(entry);
     await transcript.append(entry);
-    if (file.giveUpAfter === 0 || streak.length < file.giveUpAfter) return;
-    requireReadable();
+    if (file.giveUpAfter > 0 && streak.length >= file.giveUpAfter) {
+      requireReadable();
+      await giveUp();
+    }
+  }
+
+  /** Forgets the images of the streak, so that they are asked again, and stops. */
+  async function giveUp(): Promise<never> {
     const count = streak.length;
+    const last = known.get(streak.at(-1) ?? "");
     note({ outcome: "gave-up" });
     await transcript.append({ outcome: "gave-up" });
+    const row = count === 1 ? "an image" : `${count} images in a row`;
     const [said, hint] =
-      outcome.outcome === "no-answer"
+      last?.outcome === "refused"
         ? [
-            "got no answer",
-            "When the endpoint answers again, the same command goes on; those images are asked again then.",
+            `${count === 1 ? "was" : "were"} refused, and none was answered`,
+            "Look at the address, the model's name and the secrets; then the same command goes on. Decoys (--decoys) would " +
+              "show whether only triggers are refused.",
           ]
         : [
-            "were refused, and none was answered",
-            "Look at the address, the model's name and the secrets; then the same command goes on.",
+            "got no answer",
+            "When the endpoint answers again, the same command goes on; those images are asked again then.",
           ];
-    throw new WildmarkError("network", `${name}: ${count} images in a row ${said}: ${inWords(outcome)}.`, { hint });
+    const told = last === undefined ? "" : `: ${inWords(last)}`;
+    throw new WildmarkError("network", `${name}: ${row} ${said}${told}.`, { hint });
   }
 
   async function outcomeOf(image: SentImage): Promise<Pick<NewEntry, "outcome" | "status" | "tries" | "raw">> {
@@ -232,6 +243,11 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     };
     await Promise.all(Array.from({ length: file.concurrency }, worker));
     if (failure !== undefined) throw failure.error;
+    // Few images may all be asked before a streak is long enough; that nothing at all was read is no verdict either.
+    if (!everRead && file.giveUpAfter > 0 && streak.length > 0) {
+      requireReadable(1);
+      await giveUp();
+    }
     return hashes.map(classOf);
   }
 
