@@ -10,17 +10,11 @@ import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import { randomStream } from "../core/random.js";
-import { throughChain } from "../data/through.js";
+import type { Chain } from "../data/through.js";
 import type { Suspect } from "../ownership/suspect.js";
-import { type AnswersSuspect, answersSuspect } from "../ownership/suspects/answers.js";
-import { type EndpointConfig, readEndpoint } from "../ownership/suspects/endpoint/config.js";
-import {
-  type EndpointSuspect,
-  type EndpointSummary,
-  endpointSuspect,
-} from "../ownership/suspects/endpoint/endpoint.js";
-import { planQueries, type QueryPlan } from "../ownership/suspects/endpoint/plan.js";
-import { openTranscript, readTranscript } from "../ownership/suspects/endpoint/transcript.js";
+import type { EndpointConfig } from "../ownership/suspects/endpoint/config.js";
+import type { EndpointSummary } from "../ownership/suspects/endpoint/endpoint.js";
+import type { QueryPlan } from "../ownership/suspects/endpoint/plan.js";
 import { type AskableKey, askedFirst, firstQueries, keySecrets } from "../ownership/suspects/key-queries.js";
 import { readClassNames } from "../ownership/suspects/labels.js";
 import { ledgerPath, openLedger } from "../ownership/suspects/ledger.js";
@@ -140,7 +134,8 @@ async function openModelFile(
   path: string,
 ): Promise<OpenedSuspect> {
   const { through, queries } = flags;
-  const chain = through === undefined ? undefined : throughChain(through, { seed, signal });
+  // Read before the model is: a step that is none is told at once.
+  const chain = through === undefined ? undefined : await chainOf(through, seed, signal);
   const model = await openModel(path);
   const asked = through === undefined || chain === undefined ? model : suspectThrough(model, chain, through);
   return {
@@ -157,10 +152,17 @@ async function openModelFile(
   };
 }
 
+// Codecs and protocols are loaded where they are needed: nobody else waits for them.
+async function chainOf(through: string, seed: number, signal: AbortSignal): Promise<Chain> {
+  const { throughChain } = await import("../data/through.js");
+  return throughChain(through, { seed, signal });
+}
+
 async function openAnswers({ flags, key, keyPath }: SuspectChoice, path: string): Promise<OpenedSuspect> {
   const { manifest = manifestPath(keyPath), labels, queries } = flags;
   const names = labels === undefined ? key.classNames : await readClassNames(labels);
-  const suspect: AnswersSuspect = await answersSuspect(path, manifest, { classes: key.classes, labels: names });
+  const { answersSuspect } = await import("../ownership/suspects/answers.js");
+  const suspect = await answersSuspect(path, manifest, { classes: key.classes, labels: names });
   const { name, sha256, exported, answered } = suspect;
   return {
     suspect: limited(suspect, key, queries),
@@ -185,6 +187,7 @@ interface Prepared {
 }
 
 async function prepare({ flags, key, keyPath, others = 0, progress }: SuspectChoice, path: string): Promise<Prepared> {
+  const { readEndpoint } = await import("../ownership/suspects/endpoint/config.js");
   const described = await readEndpoint(path);
   const classNames = flags.labels === undefined ? described.classNames : await readClassNames(flags.labels);
   const config = { ...described, classNames };
@@ -210,6 +213,8 @@ function withinBudget(key: AskableKey, budget: number | undefined, taken: number
 
 async function openEndpoint(choice: SuspectChoice, path: string): Promise<OpenedSuspect> {
   const { flags, key, keyPath, keySha256, progress, signal } = choice;
+  const { endpointSuspect } = await import("../ownership/suspects/endpoint/endpoint.js");
+  const { openTranscript } = await import("../ownership/suspects/endpoint/transcript.js");
   const { config, transcriptPath, queries, images } = await prepare(choice, path);
   const { ledger: ledgerFile = ledgerPath(keyPath) } = flags;
   // The same draw each time, so that the same command goes on with the same decoys.
@@ -217,7 +222,7 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
   const decoys = await decoysFor(flags, key.shape, random, progress);
   const ledger = await openLedger(ledgerFile, keySecrets(key), config.name);
   const transcript = await openTranscript(transcriptPath, { to: config.name, asking: config.asking });
-  const suspect: EndpointSuspect = endpointSuspect(config, {
+  const suspect = endpointSuspect(config, {
     classes: key.classes,
     classNames: key.classNames,
     transcript,
@@ -282,6 +287,8 @@ export async function dryRun(choice: SuspectChoice): Promise<DryRun> {
     });
   }
   const { config, transcriptPath, queries, images } = await prepare(choice, endpoint);
+  const { planQueries } = await import("../ownership/suspects/endpoint/plan.js");
+  const { readTranscript } = await import("../ownership/suspects/endpoint/transcript.js");
   const found = await readTranscript(transcriptPath);
   const asked = new Set(found?.entries.flatMap(({ image }) => (image === undefined ? [] : [image])));
   return { plan: planQueries(config, { images, decoys, asked: asked.size }), queries: countsOf(choice.key, queries) };
