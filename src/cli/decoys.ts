@@ -6,6 +6,7 @@ import { describeShape, type ImageShape } from "../core/image.js";
 import type { Progress } from "../core/progress.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { type LabelledImages, select } from "../data/dataset.js";
+import { isPath } from "../data/load.js";
 import { dataFlags, loadChosen } from "./data.js";
 
 export const decoyFlags = {
@@ -43,7 +44,9 @@ export async function decoysFor(
       hint: "Say which with --dataset NAME: the one that the suspect's task is about.",
     });
   }
-  const { test } = await loadChosen({ dataset: source, resize, dataDir }, progress);
+  // Of the training images none is needed; a path is split at random, and that takes all of them.
+  const limit = isPath(source) ? undefined : 1;
+  const { test } = await loadChosen({ dataset: source, resize, dataDir, limit }, progress);
   if (describeShape(test.shape) !== describeShape(shape)) {
     throw new WildmarkError(
       "bad-data",
