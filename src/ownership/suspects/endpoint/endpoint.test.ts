@@ -145,8 +145,8 @@ test("429 with Retry-After is waited for, as seconds and as a date; 500s and dro
 });
 
 test("an answer that takes too long is tried again", async () => {
-  const server = await serve("raw", { mishap: (number) => (number === 1 ? { slow: 1500 } : undefined) });
-  const { said } = await askOnce(config(server, `${RAW}timeout: 0.5`));
+  const server = await serve("raw", { mishap: (number) => (number === 1 ? { slow: 4000 } : undefined) });
+  const { said } = await askOnce(config(server, `${RAW}timeout: 2`));
   expect(said).toEqual(own);
   expect(server.requests()).toBe(11);
 });
