@@ -94,6 +94,11 @@ const GROUPS: readonly EntryGroup[] = [
         summary: "a hash of a key to publish, so that nobody can say it was made up afterwards",
         load: () => import("./commands/key-commit.js"),
       },
+      {
+        name: "key export",
+        summary: "the key's images as files under random names, for a suspect that somebody else asks",
+        load: () => import("./commands/key-export.js"),
+      },
     ],
   },
   {
@@ -128,7 +133,7 @@ const GROUPS: readonly EntryGroup[] = [
 /** What the commands of two words are about, by the first. */
 const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   data: "the data sets themselves",
-  key: "publish what proves the key's age",
+  key: "publish what proves the key's age, give images away to be asked",
 };
 
 const ENTRIES = GROUPS.flatMap((group) => group.entries);

@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { readShare, shareHint } from "../core/share.js";
 import { didYouMean } from "../core/suggest.js";
+import { openYaml, type Path, pathText, type YamlFile } from "../core/yaml-file.js";
 import { isPath } from "../data/load.js";
 import { datasets } from "../data/registry.js";
 import { architectures, findArchitecture } from "../models/registry.js";
@@ -16,7 +17,6 @@ import { type ChosenMethod, removalMethods } from "../removal/registry.js";
 import { embedFromScratchOptions } from "../watermarks/embed.js";
 import { type ChosenMark, markSchemes } from "../watermarks/registry.js";
 import { type Reactivation, reactivationSchema } from "./reactivation.js";
-import { openYaml, type Path, pathText, type YamlFile } from "./yaml-file.js";
 
 /** A mark or remover under the name that figures and tables call it by; each name once. */
 export interface Entry<Chosen> {
@@ -127,7 +127,7 @@ export interface BenchFileOptions {
  */
 export function parseBenchFile(text: string, name: string, options: BenchFileOptions = {}): BenchFile {
   const { title = titleOf(name), knownData } = options;
-  const file = openYaml(text, name);
+  const file = openYaml(text, name, "docs/bench.md says what a spec may hold.");
   file.settle();
   const given = file.read(z.record(z.string(), z.unknown(), "expected a map of keys and values"), file.value, []);
   file.settle();

@@ -2,9 +2,9 @@
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
-import { WildmarkError } from "../core/errors.js";
-import { inWords } from "../core/options.js";
-import { didYouMean } from "../core/suggest.js";
+import { WildmarkError } from "./errors.js";
+import { inWords } from "./options.js";
+import { didYouMean } from "./suggest.js";
 
 export type Path = readonly (string | number)[];
 
@@ -26,8 +26,11 @@ export interface YamlFile {
   readonly settle: () => void;
 }
 
-/** @param name what messages call the file */
-export function openYaml(text: string, name: string): YamlFile {
+/**
+ * @param name what messages call the file
+ * @param hint where what it may hold is said: one sentence
+ */
+export function openYaml(text: string, name: string, hint: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const mistakes: { readonly line: number; readonly text: string }[] = document.errors.map(({ pos, message }) => {
@@ -91,7 +94,7 @@ export function openYaml(text: string, name: string): YamlFile {
       const told = [...mistakes].sort((a, b) => a.line - b.line).map((mistake) => mistake.text);
       const [first = "", ...more] = told;
       if (told.length === 0) return;
-      const options = { hint: "docs/bench.md says what a spec may hold." };
+      const options = { hint };
       if (more.length === 0) throw new WildmarkError("usage", `${name}: ${first}.`, options);
       throw new WildmarkError("usage", `${name} has ${told.length} mistakes:`, { ...options, details: told });
     },

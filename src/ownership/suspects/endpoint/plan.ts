@@ -1,0 +1,64 @@
+/** @file What asking an endpoint will take, before anything is sent: images, cost, time, and the best that can come of it. */
+
+import { binomialTail, fisherExact, mcnemarExact } from "../../../core/statistics.js";
+import type { EndpointConfig } from "./config.js";
+
+export interface PlannedQueries {
+  /** Images that the verdict needs: triggers, placebos, other keys' triggers. */
+  readonly images: number;
+  readonly decoys: number;
+  /** Of all of these, how many the transcript holds already. */
+  readonly asked: number;
+}
+
+export interface QueryPlan extends PlannedQueries {
+  /** Images that will be sent now. */
+  readonly toSend: number;
+  /** How many of the images are beyond the budget and will not be asked. */
+  readonly beyondBudget: number;
+  /** At the cost a query that the description says; undefined where it says none. */
+  readonly cost: number | undefined;
+  readonly currency: string;
+  /** Seconds at least, at the rate that the description allows; undefined where it allows any. */
+  readonly seconds: number | undefined;
+}
+
+export function planQueries({ file }: EndpointConfig, planned: PlannedQueries): QueryPlan {
+  const { images, decoys, asked } = planned;
+  const { budget = Number.POSITIVE_INFINITY, costPerQuery, currency, perMinute } = file;
+  const all = images + decoys;
+  const within = Math.min(all, Math.max(budget, asked));
+  // The transcript may hold images that are not asked this time.
+  const toSend = Math.max(0, within - asked);
+  return {
+    ...planned,
+    toSend,
+    beyondBudget: all - within,
+    cost: costPerQuery === undefined ? undefined : costPerQuery * toSend,
+    currency,
+    seconds: perMinute === undefined ? undefined : (60 * toSend) / perMinute,
+  };
+}
+
+export interface BestCase {
+  /** Triggers that will be asked. */
+  readonly triggers: number;
+  readonly classes: number;
+  /** Placebos that will be asked, and whether each belongs to a trigger; undefined: none. */
+  readonly placebos?: { readonly count: number; readonly paired: boolean } | undefined;
+  /** What the p-value is multiplied by: keys tried, readings tried. */
+  readonly factor?: number;
+}
+
+/**
+ * The smallest p-value that can be reached: every trigger answered with the key's label and no placebo so. It is the larger of
+ * the exact binomial test's with p₀ = 1/K and the placebo control's, as the weaker decides.
+ */
+export function smallestPValue({ triggers, classes, placebos, factor = 1 }: BestCase): number {
+  const luck = binomialTail(triggers, triggers, 1 / classes);
+  if (placebos === undefined || placebos.count === 0) return Math.min(1, factor * luck);
+  const control = placebos.paired
+    ? mcnemarExact(Math.min(triggers, placebos.count), 0)
+    : fisherExact(triggers, triggers, 0, placebos.count);
+  return Math.min(1, factor * Math.max(luck, control));
+}
