@@ -3,11 +3,10 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { describeShape, type ImageShape } from "../core/image.js";
-import type { Progress } from "../core/progress.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { type LabelledImages, select } from "../data/dataset.js";
 import { isPath } from "../data/load.js";
-import { dataFlags, loadChosen } from "./data.js";
+import { type DataCall, dataFlags, loadChosen } from "./data.js";
 
 export const decoyFlags = {
   decoys: z.int().min(0).default(0).meta({
@@ -35,7 +34,7 @@ export async function decoysFor(
   flags: DecoyFlags,
   shape: ImageShape,
   random: RandomStream,
-  progress: Progress,
+  call: DataCall,
 ): Promise<LabelledImages | undefined> {
   const { decoys, dataset: source, resize, dataDir } = flags;
   if (decoys === 0) return undefined;
@@ -46,7 +45,7 @@ export async function decoysFor(
   }
   // Of the training images none is needed; a path is split at random, and that takes all of them.
   const limit = isPath(source) ? undefined : 1;
-  const { test } = await loadChosen({ dataset: source, resize, dataDir, limit }, progress);
+  const { test } = await loadChosen({ dataset: source, resize, dataDir, limit }, call);
   if (describeShape(test.shape) !== describeShape(shape)) {
     throw new WildmarkError(
       "bad-data",

@@ -54,16 +54,16 @@ function sharedGroups({ shape }: z.ZodObject): FlagGroup[] {
   }));
 }
 
-/** The options of a schema, those of each group together after the others. */
+/** The options of a schema, those of each group together after the others; each under the first heading that names it. */
 function groupedOptions(schema: z.ZodObject, heading: string, groups: readonly FlagGroup[]): Option[] {
   const grouped = new Set(groups.flatMap(({ keys }) => keys));
   const options = optionsOf(schema);
   const all = options.map((option) => option.attributeName());
   const rest = { heading, keys: all.filter((key) => !grouped.has(key)) };
-  return [rest, ...groups].flatMap((group) =>
-    options
-      .filter((option) => group.keys.includes(option.attributeName()))
-      .map((option) => option.helpGroup(`${group.heading}:`)),
+  const headings = [rest, ...groups];
+  const headingOf = (option: Option) => headings.find(({ keys }) => keys.includes(option.attributeName()));
+  return headings.flatMap((group) =>
+    options.filter((option) => headingOf(option) === group).map((option) => option.helpGroup(`${group.heading}:`)),
   );
 }
 

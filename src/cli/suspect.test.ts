@@ -52,6 +52,7 @@ function choice(flags: z.input<typeof schema>, path?: string): SuspectChoice {
     openModel: async (name) => modelSuspect(model, name),
     seed: 0,
     progress: silent,
+    force: false,
     signal: new AbortController().signal,
   };
 }

@@ -79,6 +79,8 @@ export interface SuspectChoice {
   /** Images that will be asked beside the key's: other keys' triggers. 0 unless said. */
   readonly others?: number;
   readonly progress: Progress;
+  /** Take doubtful data. */
+  readonly force: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -212,14 +214,14 @@ function withinBudget(key: AskableKey, budget: number | undefined, taken: number
 }
 
 async function openEndpoint(choice: SuspectChoice, path: string): Promise<OpenedSuspect> {
-  const { flags, key, keyPath, keySha256, progress, signal } = choice;
+  const { flags, key, keyPath, keySha256, progress, force, signal } = choice;
   const { endpointSuspect } = await import("../ownership/suspects/endpoint/endpoint.js");
   const { openTranscript } = await import("../ownership/suspects/endpoint/transcript.js");
   const { config, transcriptPath, queries, images } = await prepare(choice, path);
   const { ledger: ledgerFile = ledgerPath(keyPath) } = flags;
   // The same draw each time, so that the same command goes on with the same decoys.
   const random = randomStream(0, "decoys", keySha256, config.asking);
-  const decoys = await decoysFor(flags, key.shape, random, progress);
+  const decoys = await decoysFor(flags, key.shape, random, { progress, force });
   const ledger = await openLedger(ledgerFile, keySecrets(key), config.name);
   const transcript = await openTranscript(transcriptPath, { to: config.name, asking: config.asking });
   const suspect = endpointSuspect(config, {

@@ -15,7 +15,7 @@ import { specText } from "./key-spec.js";
 import { makeKey } from "./make-key.js";
 import { strangersKeys } from "./strangers.js";
 import { describeVerdict } from "./verdict.js";
-import { verifyAnswers } from "./verify.js";
+import { smallestPValue, verifyAnswers } from "./verify.js";
 
 const CLASSES = 8;
 const TRIGGERS = 100;
@@ -285,4 +285,18 @@ test("strangers' keys are no copies of one another", async () => {
   const mark = findMark("content").choose({ triggers: 10, heldOut: 2 });
   const keys = await strangersKeys(mark, data, 5);
   expect(new Set(keys.map((key) => Buffer.from(key.triggers.images).toString("base64"))).size).toBe(5);
+});
+
+test("the best that a key can do, before anybody is asked", async () => {
+  const key = await drawnKey("content", 1);
+  const at = (triggers: number, strangers = 0) =>
+    smallestPValue(key, { triggers, placebos: triggers, strangers }, { committed: true });
+  // Luck is 7^-n, pairs are 2^-n: the weaker decides.
+  for (const n of [3, 20]) expect(Math.log2(at(n))).toBeCloseTo(-n, 9);
+  expect(Math.log(smallestPValue(key, { triggers: 6, placebos: 0 }, { committed: true }))).toBeCloseTo(
+    -6 * Math.log(7),
+    9,
+  );
+  // Six triggers without a commitment: a secret that fits is found in no time.
+  expect(smallestPValue(key, { triggers: 6, placebos: 0 })).toBe(1);
 });

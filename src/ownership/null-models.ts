@@ -18,11 +18,11 @@ export interface NullModel {
  * @throws WildmarkError `usage` for the suspect, the marked model of the key, or one model twice; `bad-key` for a model
  *   that takes other images or answers other classes than the key's.
  */
-export function requireNullModels(suspect: Model, key: Key, nullModels: readonly NullModel[]): void {
+export function requireNullModels(suspect: Model | undefined, key: Key, nullModels: readonly NullModel[]): void {
   const { shape, classes } = key;
   const seen = new Map<string, string>([
     [key.modelSha256, "the marked model that the key was made for"],
-    [modelSha256(encodeModel(suspect)), "the suspect"],
+    ...(suspect === undefined ? [] : [[modelSha256(encodeModel(suspect)), "the suspect"] as const]),
   ]);
   for (const { name, model } of nullModels) {
     requireFit(model, name, { what: "the key", shape, classes, code: "bad-key" });

@@ -7,7 +7,7 @@ import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
 import { requireNullModels } from "./null-models.js";
-import { modelSuspect, type Suspect, type SuspectAnswers } from "./suspect.js";
+import { modelSuspect, NOT_ASKED, type Suspect, type SuspectAnswers } from "./suspect.js";
 import type { Matches } from "./tests.js";
 import type { Verdict } from "./verdict.js";
 import { type Answers, type VerifyOptions, verifyAnswers } from "./verify.js";
@@ -44,13 +44,16 @@ export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyM
   for (const each of nullModels ?? [])
     others.push(await modelSuspect(each, "", runtime).ask(imagesOf(key, key.triggers)));
   const matched: Matches[] = [];
-  for (const stranger of strangers ?? []) matched.push(await matchesOf(suspect, stranger));
+  for (const stranger of strangers ?? []) {
+    const found = await matchesOf(suspect, stranger);
+    if (found.n > 0) matched.push(found);
+  }
   return verifyAnswers(
     key,
     {
       ...own,
       ...(nullModels === undefined ? {} : { nullModels: others }),
-      ...(strangers === undefined ? {} : { strangers: matched }),
+      ...(matched.length === 0 ? {} : { strangers: matched }),
     },
     options,
   );
@@ -83,8 +86,8 @@ export async function askKey(
 /** How often a suspect answers a key's triggers with its labels. */
 async function matchesOf(suspect: Suspect, key: Key): Promise<Matches> {
   const found = await suspect.ask(imagesOf(key, key.triggers));
-  const matches = key.triggers.labels.reduce((sum, label, i) => sum + (found[i] === label ? 1 : 0), 0);
-  return { matches, n: key.triggers.count };
+  const asked = [...key.triggers.labels.keys()].filter((i) => found[i] !== NOT_ASKED);
+  return { matches: asked.filter((i) => found[i] === key.triggers.labels[i]).length, n: asked.length };
 }
 
 function imagesOf({ shape }: Key, { images, count }: KeyImages): Images {

@@ -290,3 +290,27 @@ function requireCount(name: string, value: number, hint: string): void {
 function sum(values: Uint8Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
+
+/**
+ * The smallest p-value that a key can reach: every trigger answered with its label, no placebo and no stranger's key so.
+ *
+ * @param asked how many triggers and placebos are put to the suspect, the first ones of the key.
+ */
+export function smallestPValue(
+  key: Key,
+  asked: { readonly triggers: number; readonly placebos: number; readonly strangers?: number },
+  options: VerifyOptions = {},
+): number {
+  const { triggers, placebos } = key;
+  const perfect = Array.from(triggers.labels, (label, i) => (i < asked.triggers ? label : NOT_ASKED));
+  const told = (i: number): number => (i % triggers.count < asked.triggers ? REFUSED : NOT_ASKED);
+  const strangers = Array.from({ length: asked.strangers ?? 0 }, () => ({ matches: 0, n: asked.triggers }));
+  const answers: Answers = {
+    triggers: perfect,
+    ...(placebos === undefined || asked.placebos === 0
+      ? {}
+      : { placebos: Array.from({ length: placebos.count }, (_, i) => told(i)) }),
+    ...(strangers.length === 0 ? {} : { strangers }),
+  };
+  return verifyAnswers(key, answers, options).pValue;
+}

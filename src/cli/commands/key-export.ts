@@ -67,7 +67,7 @@ export const command: CommandFile = () =>
       }
       const key = await readKey(keyPath);
       const { triggers, placebos } = firstQueries(key, queries);
-      const decoys = await decoysFor(given, key.shape, randomStream(secretSeed(), "decoys"), progress);
+      const decoys = await decoysFor(given, key.shape, randomStream(secretSeed(), "decoys"), { progress, force });
       const exported = exportImages([
         triggers,
         ...(placebos === undefined ? [] : [placebos]),

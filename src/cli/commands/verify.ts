@@ -1,34 +1,39 @@
-/** @file wildmark verify: does a suspect model carry a key's mark, and how sure is that? */
+/** @file wildmark verify: does a suspect carry a key's mark, and how sure is that? */
 
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
-import type { Progress } from "../../core/progress.js";
-import { accuracy } from "../../data/answers.js";
 import { requireFit } from "../../data/fit.js";
-import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { encodeModel, type Model, modelSha256 } from "../../onnx/model.js";
 import { requireCommitment } from "../../ownership/commitment.js";
-import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
 import type { BaseData } from "../../ownership/draw-key.js";
+import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
-import { requireRegenerable } from "../../ownership/regenerate.js";
-import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
-import { TRIES_LOG2 } from "../../ownership/verify.js";
-import { findMark } from "../../watermarks/registry.js";
-import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
 import { type NullModel, requireNullModels } from "../../ownership/null-models.js";
-import { describeVerdict } from "../../ownership/verdict.js";
-import { verifyModel } from "../../ownership/verify-model.js";
+import { requireRegenerable } from "../../ownership/regenerate.js";
+import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
+import { modelSuspect, type Suspect } from "../../ownership/suspect.js";
+import { describeVerdict, formatPValue } from "../../ownership/verdict.js";
+import { smallestPValue, TRIES_LOG2 } from "../../ownership/verify.js";
+import { verifySuspect } from "../../ownership/verify-model.js";
+import { agreement } from "../../training/evaluate.js";
+import { findMark } from "../../watermarks/registry.js";
+import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { type ModelFlags, modelFlags, openModel } from "../model.js";
+import { modelFlags, openModel } from "../model.js";
 import { percent } from "../output.js";
+import { describeDryRun, dryRun, FROM_AFAR, openSuspect, type SuspectChoice, suspectFlags } from "../suspect.js";
 
-const flags = z.object({
+const ownFlags = {
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
   alpha: z.number().gt(0).lt(1).default(0.05).describe("significance level of the verdict"),
   confidence: z.number().gt(0).lt(1).default(0.95).describe("confidence of the interval of the retention"),
+  keysTried: z.int().min(1).default(1).describe("keys tried on this suspect, this one too: multiplies the p-value"),
+};
+
+const controlFlags = {
   nullModels: z
     .string()
     .optional()
@@ -40,12 +45,14 @@ const flags = z.object({
     }),
   strangers: z
     .int()
-    .min(1)
+    .min(0)
     .max(100_000)
-    .default(STRANGERS)
-    .describe("with --dataset: fresh keys of the same scheme that the suspect is asked too"),
+    .optional()
+    .meta({
+      description: `with --dataset: fresh keys of the same scheme that the suspect is asked too (default: ${STRANGERS}; 0 of an endpoint)`,
+      placeholder: "N",
+    }),
   regenerate: z.boolean().default(false).describe("with --dataset: make the key again from its secret, byte for byte"),
-  keysTried: z.int().min(1).default(1).describe("keys tried on this suspect, this one too: multiplies the p-value"),
   triesLog2: z
     .number()
     .min(0)
@@ -57,24 +64,33 @@ const flags = z.object({
     }),
   commitment: z.string().optional().meta({
     description:
-      "what wildmark key commit printed and the owner published before the suspect was made; refused for any other key",
+      "what the owner published before the suspect was made (wildmark key commit); refused for any other key",
     placeholder: "HEX",
   }),
   salt: z.string().optional().meta({ description: "the salt of the commitment", placeholder: "HEX" }),
-  ...baseDataFlags,
-  ...modelFlags,
-});
+};
+
+const flags = z.object({ ...ownFlags, ...suspectFlags, ...controlFlags, ...baseDataFlags, ...modelFlags });
+
+type Flags = z.infer<typeof flags>;
 
 export const command: CommandFile = () =>
   defineCommand({
     name: "verify",
     description:
-      "Asks a suspect model the triggers of a key and tests whether its answers show the mark: against luck, against " +
-      "look-alikes, against forgers. Every test states its null hypothesis and p-value; the weakest evidence decides. Exit " +
-      "status 0 for either verdict; --json has `owned`.",
-    arguments: [{ name: "SUSPECT.onnx", description: "the model in question" }],
+      "Asks a suspect the triggers of a key and tests whether its answers show the mark: against luck, against " +
+      "look-alikes, against forgers. The suspect is a model's file, a table of answers (wildmark key export), or an " +
+      "endpoint. Every test states its null hypothesis and p-value; the weakest evidence decides. Exit status 0 for either " +
+      "verdict; --json has `owned`.",
+    arguments: [{ name: "SUSPECT.onnx", description: "the model in question", optional: true }],
     flags,
-    common: { computes: true, loads: true },
+    groups: [
+      { heading: "Against look-alikes and forgers", keys: Object.keys(controlFlags) },
+      { heading: "What the key was drawn from", keys: Object.keys(baseDataFlags) },
+      { heading: "Suspects that are no model's file", keys: Object.keys(suspectFlags) },
+    ],
+    common: { computes: true, loads: true, random: true },
+    resumes: true,
     examples: [
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
       ["wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6", "be much surer"],
@@ -83,64 +99,139 @@ export const command: CommandFile = () =>
         "make the key again, and ask strangers' keys too",
       ],
       [
-        "wildmark verify suspect.onnx --key mark.safetensors --null-models innocent/",
+        "wildmark verify suspect.onnx --key mark.safetensors --null-models null-models/",
         "beside the models of a folder, trained without the mark",
       ],
+      ["wildmark verify --answers answers.csv --key mark.safetensors", "what somebody else asked"],
+      ["wildmark verify --endpoint suspect.yaml --key mark.safetensors --dry-run", "what asking would cost"],
     ],
-    async run({ args: [path = ""], flags: given, runtimeFor, progress, force }) {
-      const { key: keyPath, alpha, confidence, nullModels: listed, keysTried, commitment, salt, ...said } = given;
-      const key = await committedKey(keyPath, commitment, salt);
-      const model = await openModel(path, said, progress);
-      requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
-      const nullModels = listed === undefined ? undefined : await openNullModels(listed, said, progress);
-      if (nullModels !== undefined) requireNullModels(model, key, nullModels);
-      const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
-      const base = await baseDataFor(key, said, { progress, force }, runtime);
-      if (said.regenerate) await regenerated(key, base, keyPath);
-      const strangers =
-        base === undefined
-          ? undefined
-          : await strangersKeys(findMark(key.scheme).choose(key.options), base, said.strangers);
-      const verdict = await verifyModel(model, key, {
-        runtime,
-        alpha,
-        confidence,
-        keysTried,
-        committed: commitment !== undefined,
-        ...(said.triesLog2 === undefined ? {} : { triesLog2: said.triesLog2 }),
-        ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
-        ...(strangers === undefined ? {} : { strangers }),
-      });
-      const heldOut = heldOutTriggersOf(key);
-      const heldOutRetention = heldOut === undefined ? undefined : await accuracy(model, heldOut, runtime);
-      const sha256 = modelSha256(encodeModel(model));
-      return {
-        document: {
-          command: "verify",
-          suspect: { path, sha256, isTheMarkedFile: sha256 === key.modelSha256 },
-          key: { path: keyPath, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
-          regenerated: said.regenerate,
-          ...(commitment === undefined ? {} : { commitment: commitment.toLowerCase() }),
-          ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
-          ...verdict,
-          heldOutRetention: heldOutRetention ?? null,
-        },
-        text: [
-          ...describeVerdict(verdict),
-          ...(heldOut === undefined || heldOutRetention === undefined
-            ? []
-            : [
-                `held-out retention ${percent(heldOutRetention)}, on ${heldOut.count} triggers that were never trained on`,
-              ]),
-          ...(said.regenerate ? ["The key was made again from its secret and the data, byte for byte."] : []),
-          ...(commitment === undefined
-            ? []
-            : [`The key is the one that was committed to: ${commitment}; where that was published proves its age.`]),
-          ...(sha256 === key.modelSha256 ? ["This is the very file that the key was made for."] : []),
-        ].join("\n"),
+    async run({ args: [path], flags: given, runtimeFor, progress, force, seed, signal }) {
+      const key = await committedKey(given);
+      const fromAfar = given.answers !== undefined || given.endpoint !== undefined;
+      const network = { shape: key.shape, classes: key.classes };
+      const models = new Map<string, Model>();
+      const open = async (file: string): Promise<Model> => {
+        const model = models.get(file) ?? (await openModel(file, given, progress));
+        models.set(file, model);
+        return model;
       };
+      const runtime = path === undefined ? {} : await runtimeFor({ model: await open(path), ...network });
+      const base = await baseDataFor(key, given, { progress, force }, runtime);
+      if (given.regenerate) await regenerated(key, base, given.key);
+      const strangers = await strangersFor(key, base, given, fromAfar);
+      const judged = {
+        alpha: given.alpha,
+        confidence: given.confidence,
+        keysTried: given.keysTried,
+        committed: given.commitment !== undefined,
+        ...(given.triesLog2 === undefined ? {} : { triesLog2: given.triesLog2 }),
+      };
+      const choice: SuspectChoice = {
+        path,
+        flags: given,
+        key,
+        keyPath: given.key,
+        keySha256: keySha256(key),
+        others: strangers.reduce((sum, each) => sum + each.triggers.count, 0),
+        openModel: async (file) => modelSuspect(await fitting(open, file, key, given.key), file, runtime),
+        seed,
+        progress,
+        force,
+        signal,
+      };
+      if (given.dryRun) {
+        const run = await dryRun(choice);
+        const least = smallestPValue(key, { ...run.queries, strangers: strangers.length }, judged);
+        const lines = describeDryRun(run, formatPValue(least).replace(/^p = /, ""));
+        return { document: { command: "verify", dryRun: run, smallestPValue: least }, text: lines.join("\n") };
+      }
+      const opened = await openSuspect(choice);
+      try {
+        const nullModels = given.nullModels === undefined ? undefined : await openNullModels(given.nullModels, open);
+        const model = path === undefined ? undefined : await open(path);
+        if (nullModels !== undefined) requireNullModels(model, key, nullModels);
+        const verdict = await verifySuspect(opened.suspect, key, {
+          ...judged,
+          runtime,
+          ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
+          ...(strangers.length === 0 ? {} : { strangers }),
+        });
+        const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
+        const sha256 = model === undefined ? undefined : modelSha256(encodeModel(model));
+        const isTheMarkedFile = sha256 === key.modelSha256;
+        return {
+          document: {
+            command: "verify",
+            suspect: { ...opened.record(), ...(sha256 === undefined ? {} : { path, sha256, isTheMarkedFile }) },
+            key: { path: given.key, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
+            regenerated: given.regenerate,
+            ...(given.commitment === undefined ? {} : { commitment: given.commitment.toLowerCase() }),
+            ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
+            ...verdict,
+            heldOutRetention: heldOut?.retention ?? null,
+          },
+          text: [
+            ...describeVerdict(verdict),
+            ...(heldOut === undefined
+              ? []
+              : [
+                  `held-out retention ${percent(heldOut.retention)}, on ${heldOut.count} triggers that were never trained on`,
+                ]),
+            ...(given.regenerate ? ["The key was made again from its secret and the data, byte for byte."] : []),
+            ...(given.commitment === undefined
+              ? []
+              : [
+                  `The key is the one that was committed to: ${given.commitment}; where that was published proves its age.`,
+                ]),
+            ...(isTheMarkedFile ? ["This is the very file that the key was made for."] : []),
+            ...opened.notes(),
+            ...(fromAfar && !verdict.owned ? [FROM_AFAR] : []),
+          ].join("\n"),
+        };
+      } finally {
+        await opened.close();
+      }
     },
   });
+
+/** The model of a suspect's file, which must take the key's images. */
+async function fitting(
+  open: (file: string) => Promise<Model>,
+  file: string,
+  key: Key,
+  keyPath: string,
+): Promise<Model> {
+  const model = await open(file);
+  requireFit(model, file, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
+  return model;
+}
+
+/** Keys that anybody can make; of an endpoint none unless asked for, since each costs as many queries as the key. */
+async function strangersFor(
+  key: Key,
+  base: BaseData | undefined,
+  { strangers: wanted, answers, dataset }: Flags,
+  fromAfar: boolean,
+): Promise<readonly Key[]> {
+  if (answers !== undefined && wanted !== undefined && wanted > 0) {
+    throw new WildmarkError("usage", "verify: strangers' keys cannot be looked up in a table of answers.", {
+      hint: "Leave --strangers out.",
+    });
+  }
+  if (base === undefined) {
+    if (wanted === undefined || wanted === 0) return [];
+    const why = dataset === undefined ? "needs --dataset" : "cannot be had of a key that was made elsewhere";
+    throw new WildmarkError("usage", `verify: --strangers ${why}.`);
+  }
+  const count = wanted ?? (fromAfar ? 0 : STRANGERS);
+  return count === 0 ? [] : strangersKeys(findMark(key.scheme).choose(key.options), base, count);
+}
+
+async function heldOutOf(suspect: Suspect, key: Key) {
+  const heldOut = heldOutTriggersOf(key);
+  if (heldOut === undefined) return undefined;
+  return { retention: agreement(await suspect.ask(heldOut), heldOut.labels), count: heldOut.count };
+}
 
 async function regenerated(key: Key, base: BaseData | undefined, keyPath: string): Promise<void> {
   if (base === undefined) {
@@ -152,7 +243,7 @@ async function regenerated(key: Key, base: BaseData | undefined, keyPath: string
 }
 
 /** The key, after its bytes were held against a commitment where there is one. */
-async function committedKey(path: string, commitment: string | undefined, salt: string | undefined): Promise<Key> {
+async function committedKey({ key: path, commitment, salt }: Flags): Promise<Key> {
   if ((commitment === undefined) !== (salt === undefined)) {
     throw new WildmarkError("usage", "verify: --commitment and --salt belong together, found one of them.", {
       hint: "wildmark key commit prints both.",
@@ -166,7 +257,7 @@ async function committedKey(path: string, commitment: string | undefined, salt: 
 }
 
 /** The models of --null-models; a folder means its .onnx files, in the order of their names. */
-async function openNullModels(listed: string, flags: ModelFlags, progress: Progress): Promise<NullModel[]> {
+async function openNullModels(listed: string, open: (file: string) => Promise<Model>): Promise<NullModel[]> {
   const models: NullModel[] = [];
   for (const place of listed.split(",").map((each) => each.trim())) {
     const isFolder = await stat(place).then(
@@ -180,7 +271,7 @@ async function openNullModels(listed: string, flags: ModelFlags, progress: Progr
       });
     }
     for (const name of isFolder ? files.map((file) => join(place, file)) : [place]) {
-      models.push({ name, model: await openModel(name, flags, progress) });
+      models.push({ name, model: await open(name) });
     }
   }
   return models;

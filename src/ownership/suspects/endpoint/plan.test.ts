@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseEndpoint } from "./config.js";
 import { backoff, pacer } from "./pacing.js";
-import { planQueries, smallestPValue } from "./plan.js";
+import { planQueries } from "./plan.js";
 
 test("queries, cost and time of what is left to ask", () => {
   const described = parseEndpoint(
@@ -22,18 +22,6 @@ test("queries, cost and time of what is left to ask", () => {
     cost: undefined,
     seconds: undefined,
   });
-});
-
-test("the smallest p: luck alone, pairs, others, and a factor", () => {
-  expect(smallestPValue({ triggers: 6, classes: 10 })).toBeCloseTo(1e-6, 12);
-  // 20 pairs, all for the trigger: 2^-20, weaker than luck's 1e-20
-  expect(smallestPValue({ triggers: 20, classes: 10, placebos: { count: 20, paired: true } })).toBeCloseTo(
-    2 ** -20,
-    12,
-  );
-  // 3 against 3: 1 of 20 ways
-  expect(smallestPValue({ triggers: 3, classes: 100, placebos: { count: 3, paired: false } })).toBeCloseTo(0.05, 12);
-  expect(smallestPValue({ triggers: 1, classes: 10, factor: 30 })).toBe(1);
 });
 
 test("waits double up to the longest, and are spread over their upper half", () => {

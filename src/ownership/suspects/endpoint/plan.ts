@@ -1,6 +1,5 @@
 /** @file What asking an endpoint will take, before anything is sent: images, cost, time, and the best that can come of it. */
 
-import { binomialTail, fisherExact, mcnemarExact } from "../../../core/statistics.js";
 import type { EndpointConfig } from "./config.js";
 
 export interface PlannedQueries {
@@ -38,27 +37,4 @@ export function planQueries({ file }: EndpointConfig, planned: PlannedQueries): 
     currency,
     seconds: perMinute === undefined ? undefined : (60 * toSend) / perMinute,
   };
-}
-
-export interface BestCase {
-  /** Triggers that will be asked. */
-  readonly triggers: number;
-  readonly classes: number;
-  /** Placebos that will be asked, and whether each belongs to a trigger; undefined: none. */
-  readonly placebos?: { readonly count: number; readonly paired: boolean } | undefined;
-  /** What the p-value is multiplied by: keys tried, readings tried. */
-  readonly factor?: number;
-}
-
-/**
- * The smallest p-value that can be reached: every trigger answered with the key's label and no placebo so. It is the larger of
- * the exact binomial test's with p₀ = 1/K and the placebo control's, as the weaker decides.
- */
-export function smallestPValue({ triggers, classes, placebos, factor = 1 }: BestCase): number {
-  const luck = binomialTail(triggers, triggers, 1 / classes);
-  if (placebos === undefined || placebos.count === 0) return Math.min(1, factor * luck);
-  const control = placebos.paired
-    ? mcnemarExact(Math.min(triggers, placebos.count), 0)
-    : fisherExact(triggers, triggers, 0, placebos.count);
-  return Math.min(1, factor * Math.max(luck, control));
 }
