@@ -35,15 +35,20 @@ export interface OwnInput {
  */
 export function ownInput(model: Model, given: ImageShape): OwnInput {
   const input = imageInput(model.graph);
-  const preprocessing = modelPreprocessing(model, given);
-  const { layout } = preprocessing;
-  const shape = fits(input.dims, layout, given) ? given : wantedShape(input.dims ?? [], layout, given);
-  if (shape === undefined || !fits(input.dims, layout, shape)) {
+  const resolved = modelPreprocessing(model, given);
+  const dims = input.dims ?? [];
+  // Where nobody says how images are laid out, any way will do in which there can be some.
+  const others = resolved.from.layout === "assumed" ? (["NHWC", "NCHW", "NHW", "flat"] as const) : [];
+  const layouts = [resolved.layout, ...others].filter((each) => possibleShape(input.dims, each, given) !== undefined);
+  const [layout = resolved.layout] = layouts;
+  const shape = possibleShape(input.dims, layout, given);
+  if (shape === undefined) {
     throw notAsked(
-      `it takes ${describeDims(input.dims)} (${layout}), which images of ${describeShape(given)} cannot be made`,
+      `it takes ${describeDims(dims)} (${layout}), which images of ${describeShape(given)} cannot be made`,
       "--layout says how the model lays images out.",
     );
   }
+  const preprocessing = { ...resolved, layout };
   const b = graphBuilder("input");
   b.input("wildmark/image", "float32", ["N", given.channels, given.height, given.width]);
   const fitted = recoloured(b, resized(b, "wildmark/image", given, shape), given, shape);
@@ -78,6 +83,13 @@ function imageInput({ inputs }: Graph): OwnInput["input"] {
 }
 
 const NUMBERS: readonly ElementType[] = ["float32", "float64", "uint8", "int32", "int64"];
+
+/** The images that a model takes in a layout: those that are there, or what they can be made. */
+function possibleShape(dims: readonly Dim[] | undefined, layout: Layout, given: ImageShape): ImageShape | undefined {
+  if (fits(dims, layout, given)) return given;
+  const shape = wantedShape(dims ?? [], layout, given);
+  return shape !== undefined && fits(dims, layout, shape) ? shape : undefined;
+}
 
 /** The images that dimensions in a layout speak of; what they leave open is as it is given. */
 function wantedShape(dims: readonly Dim[], layout: Layout, given: ImageShape): ImageShape | undefined {
