@@ -15,7 +15,7 @@ import {
   unrelatedFlag,
   unrelatedFor,
 } from "./data.js";
-import { openModel } from "./model.js";
+import { modelFlags, openModel } from "./model.js";
 
 const { dataset, ...otherDataFlags } = dataFlags;
 
@@ -48,7 +48,8 @@ export async function baseDataFor(
   const chosen = { ...flags, dataset: name };
   const mark = findMark(key.scheme);
   const data = await loadChosen(chosen, call);
-  const model = baseModel === undefined ? undefined : await openModel(baseModel, {}, call.progress);
+  const model =
+    baseModel === undefined ? undefined : await openModel(baseModel, z.object(modelFlags).parse({}), call.progress);
   const againstModel = key.drawn?.base.modelSha256 !== undefined;
   if (againstModel && model === undefined) {
     throw new WildmarkError("usage", `Triggers of the ${key.scheme} mark are made against the model that was marked.`, {

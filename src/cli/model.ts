@@ -1,12 +1,44 @@
-/** @file The flags that say what a model expects of its images, and the model that they mean. */
+/** @file The flags that say what a model expects of its images and how its answers are read, and the model that they mean. */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
-import { type Model, withPreprocessing } from "../onnx/model.js";
-import { readModelFile, sidecarPath } from "../onnx/model-file.js";
-import { layouts, type PreprocessingSource, preprocessingSchema, saidPreprocessing } from "../onnx/preprocessing.js";
+import { classesFrom, type Head } from "../onnx/head.js";
+import { type Model, withHead, withPreprocessing } from "../onnx/model.js";
+import { readModelFile, sidecarOf, sidecarPath } from "../onnx/model-file.js";
+import { layouts, type PreprocessingSource, preprocessingSchema } from "../onnx/preprocessing.js";
 import { requireWritable } from "./outputs.js";
+
+/** How the model's answers are read, where the file leaves a choice; each flag goes before what a sidecar says. */
+const headFlags = {
+  output: z.string().min(1).optional().meta({
+    description: "the output (or any value of the graph) that holds the scores, where there are several",
+    placeholder: "NAME",
+  }),
+  logits: z.string().min(1).optional().meta({
+    description: "the value that holds the scores before a softmax (default: found)",
+    placeholder: "NAME",
+  }),
+  lastLayer: z.string().min(1).optional().meta({
+    description:
+      "the layer that makes the logits: its node, the value that it computes, or its weight (default: found)",
+    placeholder: "NAME",
+  }),
+  classes: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        "the model's class for each class of the data, where it knows more or in another order: numbers from 0 on " +
+        "(3,5,10-12), or names where its file tells them",
+      placeholder: "LIST",
+    }),
+  binary: z
+    .boolean()
+    .default(false)
+    .describe("the model has one score an image (a sigmoid): that of class 1 against class 0"),
+};
 
 /** What the model's file does not say of its preprocessing; each flag goes before what a sidecar or the metadata say. */
 export const modelFlags = {
@@ -30,6 +62,7 @@ export const modelFlags = {
       placeholder: "LAYOUT",
     }),
   channelOrder: z.enum(["RGB", "BGR"]).optional().describe("order of the colours that the model takes"),
+  ...headFlags,
 };
 
 export type ModelFlags = z.infer<z.ZodObject<typeof modelFlags>>;
@@ -47,12 +80,38 @@ export async function openModel(path: string, flags: ModelFlags, progress: Progr
   const sources = preprocessingOf(flags);
   const model = await readModelFile(path);
   for (const note of model.notes) progress.note(`note: ${note}`);
-  return sources.reduceRight(withPreprocessing, model);
+  return sources.reduceRight(withPreprocessing, withHead(model, headOf(flags, model.metadata)));
 }
 
-/** Whether the preprocessing of a model can be written beside `out`, where it has any to write (`requireWritable`). */
+/**
+ * What the flags say of how answers are read.
+ *
+ * @throws WildmarkError `usage` for classes that the model's file does not name.
+ */
+export function headOf(
+  { output, logits, lastLayer, classes, binary }: ModelFlags,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Head {
+  return {
+    ...(output === undefined ? {} : { output }),
+    ...(logits === undefined ? {} : { logits }),
+    ...(lastLayer === undefined ? {} : { lastLayer }),
+    ...(classes === undefined ? {} : { classes: [...classesFrom(classes, metadata)] }),
+    ...(binary ? { binary } : {}),
+  };
+}
+
+/** The flags that were given of those that speak of a model, as they are typed. */
+export function modelFlagsGiven(flags: ModelFlags): readonly string[] {
+  const { output, logits, lastLayer, classes, binary } = flags;
+  const ofHead = { output, logits, "last-layer": lastLayer, classes, binary: binary || undefined };
+  const given = Object.entries(ofHead).filter(([, value]) => value !== undefined);
+  return [...preprocessingOf(flags).map(({ from }) => from), ...given.map(([name]) => `--${name}`)];
+}
+
+/** Whether what is said of a model can be written beside `out`, where there is anything to write (`requireWritable`). */
 export async function requireSidecarWritable(out: string, model: Model, force: boolean): Promise<void> {
-  if (saidPreprocessing(model.preprocessing) !== undefined) await requireWritable(sidecarPath(out), force);
+  if (sidecarOf(model) !== undefined) await requireWritable(sidecarPath(out), force);
 }
 
 /**

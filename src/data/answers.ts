@@ -2,11 +2,16 @@
 
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import { agreement, predict } from "../training/evaluate.js";
+import { askModel } from "../training/ask.js";
+import { agreement } from "../training/evaluate.js";
 import { packImages } from "./batches.js";
 import type { Images, LabelledImages } from "./dataset.js";
 
-/** The model's class for every image. */
+/**
+ * The model's class for every image, whatever it is made of (`askModel`): it has to run, not to train.
+ *
+ * @throws WildmarkError as `askModel` does.
+ */
 export function answers(model: Model, images: Images, options: RuntimeOptions = {}): Promise<Uint16Array> {
   const pack = (from: number, count: number, target: Float32Array): void => {
     packImages(
@@ -15,7 +20,7 @@ export function answers(model: Model, images: Images, options: RuntimeOptions = 
       target,
     );
   };
-  return predict(model, { shape: images.shape, count: images.count, pack }, options);
+  return askModel(model, { shape: images.shape, count: images.count, pack }, options);
 }
 
 /** Share of images whose answer is their label. */

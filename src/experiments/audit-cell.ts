@@ -67,6 +67,7 @@ export function attackCell(spec: AuditSpec, address: AuditAddress, run: RunOptio
       of: {
         model: spec.modelSha256,
         preprocessing: JSON.stringify(saidPreprocessing(model.preprocessing) ?? {}),
+        ...(Object.keys(model.head).length === 0 ? {} : { head: JSON.stringify(model.head) }),
         key: spec.keySha256,
       },
       fraction,

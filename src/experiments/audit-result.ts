@@ -41,7 +41,14 @@ const cellSchema = z.discriminatedUnion("status", [
   /** It could not be tried: too little data, or not this kind of method. */
   z.object({ status: z.literal("skipped"), ...whichShape, reason: z.string() }),
   /** It was tried and ended in an error. */
-  z.object({ status: z.literal("failed"), ...whichShape, images: z.int().positive(), reason: z.string() }),
+  z.object({
+    status: z.literal("failed"),
+    ...whichShape,
+    images: z.int().positive(),
+    reason: z.string(),
+    /** Whether it may succeed when it is tried again: not where the same seed leads to the same end. */
+    mayPass: z.boolean().default(true),
+  }),
 ]);
 
 const attackSchema = z.object({

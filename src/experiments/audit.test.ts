@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { encodeModel, modelSha256 } from "../onnx/model.js";
 import { removalMethods } from "../removal/registry.js";
+import { summariseAudit } from "../report/audit/summary.js";
 import { type AuditOptions, audit, runAudit } from "./audit.js";
 import { planAudit } from "./audit-plan.js";
 import { type AuditResult, auditSchema } from "./audit-result.js";
@@ -168,6 +169,25 @@ test("a method that fails is reported, the others go on, and the next run tries 
   fails = false;
   const again = await runAudit({ ...spec, methods }, at("fails"));
   expect(withoutTimes(again)).toEqual(withoutTimes(whole));
+});
+
+test.each([
+  ["bad-model", { status: "skipped" }],
+  ["unsupported-operator", { status: "skipped" }],
+  ["numeric", { status: "failed", mayPass: false }],
+  ["runtime", { status: "failed", mayPass: true }],
+] as const)("what fails of %s is promised another try only where that may help", async (code, expected) => {
+  const spec = auditSpec({ ...choices, controls: false, budgets: [0.05] });
+  const methods = spec.methods.slice(0, 1).map((method) => ({
+    ...method,
+    run: () => {
+      throw new WildmarkError(code, "it cannot be");
+    },
+  }));
+  const result = await runAudit({ ...spec, methods }, at(`fails of ${code}`));
+  expect(result.cells[0]).toMatchObject({ ...expected, reason: "it cannot be" });
+  const promises = summariseAudit(result).next.some((text) => /tries only those again/.test(text));
+  expect(promises).toBe(code === "runtime");
 });
 
 describe("nothing to audit", () => {

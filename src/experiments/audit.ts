@@ -7,7 +7,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import { WildmarkError } from "../core/errors.js";
+import { type ErrorCode, WildmarkError } from "../core/errors.js";
 import { elementCount } from "../core/tensor.js";
 import { requireFit } from "../data/fit.js";
 import { storedTensors } from "../onnx/traverse.js";
@@ -41,7 +41,7 @@ export interface AuditOptions extends CellsOptions {
 /**
  * Attacks one marked model in every way chosen and gathers what became of the mark.
  *
- * A cell that cannot be tried (too little data for every class) is skipped and one that fails is reported as failed; the
+ * A cell that cannot be tried (too little data for every class, a model that the method cannot work on) is skipped and one that fails is reported as failed; the
  * others go on.
  *
  * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where model,
@@ -158,7 +158,7 @@ async function attackAll(
     const cell = { ...which(address), images };
     const failure = failures.get(position);
     if (failure !== undefined) {
-      all.push({ status: "failed", ...cell, reason: failure.message });
+      all.push(unfinished(failure, which(address), images));
       continue;
     }
     const { verdict, reactivated, ...outcome } = (await finishAttack(workshop, address)).result;
@@ -172,6 +172,22 @@ async function attackAll(
     (a, b) => a.attack - b.attack || a.fraction - b.fraction || seeds.indexOf(a.seed) - seeds.indexOf(b.seed),
   );
 }
+
+/** What is not of this kind of model, or of this much data, can never be tried; a training that diverges does so again. */
+function unfinished(
+  failure: Error,
+  which: Pick<AuditCellResult, "attack" | "fraction" | "seed">,
+  images: number,
+): AuditCellResult {
+  const code = failure instanceof WildmarkError ? failure.code : undefined;
+  if (code !== undefined && CANNOT_BE_TRIED.has(code)) return { status: "skipped", ...which, reason: failure.message };
+  return { status: "failed", ...which, images, reason: failure.message, mayPass: code !== "numeric" };
+}
+
+const CANNOT_BE_TRIED: ReadonlySet<ErrorCode> = new Set([
+  ...(["usage", "bad-model", "unsupported-operator"] as const),
+  ...(["bad-data", "bad-key"] as const),
+]);
 
 function percent(share: number): string {
   return `${Number((100 * share).toFixed(2))} %`;

@@ -16,11 +16,12 @@ import { randomStream } from "../core/random.js";
 import { findAbstract } from "../data/abstract.js";
 import { answers } from "../data/answers.js";
 import type { Dataset, Images } from "../data/dataset.js";
-import { requireFit } from "../data/fit.js";
+import { requireAskable, requireFit } from "../data/fit.js";
 import { loadUnrelated } from "../data/unrelated.js";
 import { recipeFor } from "../models/recipes.js";
 import { type Architecture, findArchitecture } from "../models/registry.js";
-import { type Model, withPreprocessing } from "../onnx/model.js";
+import { type Head, headSchema } from "../onnx/head.js";
+import { type Model, withHead, withPreprocessing } from "../onnx/model.js";
 import { readModelFile, writeModelFile } from "../onnx/model-file.js";
 import { type Preprocessing, preprocessingSchema } from "../onnx/preprocessing.js";
 import { type Certificate, certifyModel } from "../ownership/certify.js";
@@ -50,18 +51,20 @@ const DEFAULT_ARCHITECTURE = "lenet5";
  *
  * @param options.preprocessing what the model expects of its images, before what lies beside the file or is in it; what
  *   nobody says is assumed (pixels from 0 to 1, the layout that fits).
- * @throws WildmarkError `bad-file`, `bad-model`; `usage` for a preprocessing that cannot be.
+ * @param options.head how its answers are read, before what lies beside the file: which output holds the scores, which of
+ *   its classes the data has; what nobody says is found.
+ * @throws WildmarkError `bad-file`, `bad-model`; `usage` for a preprocessing or a head that cannot be.
  */
 export async function loadModel(
   path: string,
-  options: { readonly preprocessing?: Partial<Preprocessing> } = {},
+  options: { readonly preprocessing?: Partial<Preprocessing>; readonly head?: Head } = {},
 ): Promise<Model> {
-  const { preprocessing } = options;
+  const { preprocessing, head = {} } = options;
   const says =
     preprocessing === undefined
       ? undefined
       : chooseOptions(preprocessingSchema, { ...preprocessing }, "the preprocessing");
-  const model = await readModelFile(path);
+  const model = withHead(await readModelFile(path), chooseOptions(headSchema, { ...head }, "the head"));
   return says === undefined ? model : withPreprocessing(model, { from: "preprocessing", says });
 }
 
@@ -122,7 +125,8 @@ export interface Evaluation {
  * @throws WildmarkError `bad-model`, `bad-data` where model and data do not belong together.
  */
 export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Promise<Evaluation> {
-  requireFitting(model, dataset);
+  const { shape, classes } = dataset.train;
+  requireAskable(model, "the model", { what: `the images of ${dataset.id}`, shape, classes }, { exactly: true });
   const { test } = dataset;
   const accuracy = agreement(await answers(model, test, runtime), test.labels);
   const correct = Math.round(accuracy * test.count);

@@ -64,9 +64,10 @@ export function graphBuilder(
   const taken = new Set<string>([
     ...inputs.map((value) => value.name),
     ...initializers.keys(),
-    ...nodes.flatMap((node) => [node.name, ...node.outputs]),
+    ...nodes.flatMap((node) => node.outputs),
   ]);
-  // ONNX Runtime refuses two nodes of one name, so a new node is called neither like a value nor like a node.
+  // A node may be called like a value that another node makes: nodes and values are named apart in ONNX. But ONNX Runtime
+  // refuses two nodes of one name, so a new node is called neither like a value nor like a node.
   const nodeNames = new Set(nodes.map((node) => node.name));
   const shared = new Map<string, string>();
   const counters = new Map<string, number>();
@@ -74,7 +75,7 @@ export function graphBuilder(
   const unique = (base: string): string => {
     let candidate = base;
     let count = counters.get(base) ?? 0;
-    while (taken.has(candidate)) candidate = `${base}_${++count}`;
+    while (taken.has(candidate) || nodeNames.has(candidate)) candidate = `${base}_${++count}`;
     counters.set(base, count);
     taken.add(candidate);
     return candidate;
@@ -126,7 +127,6 @@ export function graphBuilder(
       if (node.domain !== "" && !opsets.has(node.domain)) opsets.set(node.domain, 1);
       nodes.push(nodeNames.has(node.name) ? { ...node, name: "" } : node);
       nodeNames.add(node.name);
-      taken.add(node.name);
     },
     output(outputName, type = "float32", dims) {
       outputs.push({ name: outputName, type, dims });

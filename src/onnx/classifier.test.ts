@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { elementCount, type FloatTensor, float32, int64 } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "./builder.js";
@@ -134,11 +134,139 @@ test("without a last layer the scores are the features, and it says so", () => {
     classifier((b, x) => {
       const flat = b.op("Flatten", [x]);
       const a = b.op("MatMul", [flat, b.initializer("a", zeros(64, 3))]);
-      return b.op("Add", [a, b.op("MatMul", [flat, b.initializer("b", zeros(64, 3))])]);
+      return b.op("Mul", [a, b.op("MatMul", [flat, b.initializer("b", zeros(64, 3))])]);
     }),
   );
   expect(found).toMatchObject({ logits: "y", features: "y", trainable: ["a", "b"], lastLayer: [] });
-  expect(found.note).toMatch(/Add comes first/);
+  expect(found.note).toMatch(/Mul comes first/);
+});
+
+test("a residual branch after the last layer is no head: the scores are the features", () => {
+  const found = findClassifier(
+    classifier((b, x) => {
+      const first = b.op("MatMul", [b.op("Flatten", [x]), b.initializer("a", zeros(64, 3))]);
+      return b.op("Add", [first, b.op("MatMul", [b.op("Relu", [first]), b.initializer("b", zeros(3, 3))])]);
+    }),
+  );
+  expect(found).toMatchObject({ features: "y", lastLayer: [] });
+});
+
+describe("a harmless last node does not hide the last layer", () => {
+  const head = (b: GraphBuilder, x: string): string => {
+    const hidden = b.op("MatMul", [b.op("Flatten", [x]), b.initializer("w1", zeros(64, 5))]);
+    return b.op("Relu", [hidden], {}, { name: "hidden" });
+  };
+  const dense = (b: GraphBuilder, hidden: string, name = "w", classes = 3): string =>
+    b.op("Gemm", [hidden, b.initializer(name, zeros(5, classes)), b.initializer(`${name}.b`, zeros(classes))]);
+  const forms: Readonly<Record<string, (b: GraphBuilder, z: string) => string>> = {
+    Clip: (b, z) => b.op("Clip", [z, b.scalar(-20), b.scalar(20)]),
+    Cast: (b, z) => b.op("Cast", [z], { to: 1 }),
+    Gather: (b, z) => b.op("Gather", [z, b.ints([2, 0, 1])], { axis: 1 }),
+    "Neg of Neg": (b, z) => b.op("Neg", [b.op("Neg", [z])]),
+    "a factor": (b, z) => b.op("Mul", [z, b.scalar(100)]),
+    "chosen probabilities": (b, z) =>
+      b.op("Gather", [b.op("Softmax", [z], { axis: -1 }), b.ints([0, 1, 2])], { axis: 1 }),
+  };
+  test.each(Object.entries(forms))("%s", (_, form) => {
+    const found = findClassifier(classifier((b, x) => form(b, dense(b, head(b, x)))));
+    expect(found).toMatchObject({ features: "hidden", lastLayer: ["w", "w.b"], note: undefined });
+  });
+
+  const sums: Readonly<Record<string, (b: GraphBuilder, heads: readonly string[]) => string>> = {
+    Add: (b, heads) => b.op("Add", heads),
+    Sum: (b, heads) => b.op("Sum", heads),
+    "stacked and summed": (b, heads) => {
+      const rows = heads.map((each) => b.op("Unsqueeze", [each, b.ints([0])]));
+      return b.op("ReduceSum", [b.op("Concat", rows, { axis: 0 }), b.ints([0])], { keepdims: 0 });
+    },
+  };
+  test.each(Object.entries(sums))("heads joined by %s", (_, join) => {
+    const found = findClassifier(
+      classifier((b, x) => {
+        const hidden = head(b, x);
+        return join(b, [dense(b, hidden, "a"), dense(b, hidden, "c")]);
+      }),
+    );
+    expect(found).toMatchObject({ features: "hidden", lastLayer: ["a", "a.b", "c", "c.b"], note: undefined });
+  });
+
+  test("heads on different features: all their layers, the scores as features, said", () => {
+    const found = findClassifier(
+      classifier((b, x) => {
+        const hidden = head(b, x);
+        return b.op("Add", [dense(b, hidden, "a"), dense(b, b.op("Tanh", [hidden]), "c")]);
+      }),
+    );
+    expect(found).toMatchObject({ features: "y", lastLayer: ["a", "a.b", "c", "c.b"] });
+    expect(found.note).toMatch(/2 layers make the scores/);
+  });
+
+  test("branches that meet again and again are looked at once", () => {
+    const found = findClassifier(
+      classifier((b, x) => {
+        let z = dense(b, head(b, x));
+        for (let i = 0; i < 60; i++) z = b.op("Add", [b.op("Relu", [z]), b.op("Neg", [z])]);
+        return z;
+      }),
+    );
+    expect(found.lastLayer).toEqual([]);
+  });
+});
+
+describe("what is said of the head goes before what is found", () => {
+  const graph = classifier((b, x) => {
+    const hidden = b.op("Gemm", [b.op("Flatten", [x]), b.initializer("w1", zeros(64, 5))], {}, { name: "hidden" });
+    const scores = b.op("MatMul", [hidden, b.initializer("w2", zeros(5, 3))], {}, { name: "scores" });
+    const biased = b.op("Add", [scores, b.initializer("bias", zeros(3))], {}, { name: "biased" });
+    return b.op("Erf", [b.op("Softmax", [biased], { axis: -1 })], {}, { name: "strange" });
+  });
+
+  test("--logits and --last-layer: by node, value or weight", () => {
+    expect(findClassifier(graph)).toMatchObject({ logits: "y", lastLayer: [] });
+    const found = { logits: "biased", features: "hidden", lastLayer: ["w2", "bias"] };
+    expect(findClassifier(graph, { logits: "biased" })).toMatchObject(found);
+    for (const lastLayer of ["scores", "w2"]) {
+      expect(findClassifier(graph, { lastLayer })).toMatchObject({ ...found, logits: "y" });
+    }
+    expect(findClassifier(graph, { lastLayer: "w1" })).toMatchObject({
+      features: "Flatten",
+      lastLayer: ["w1", "bias"],
+    });
+  });
+
+  test("--output: one of several, or a value within", () => {
+    const [output] = graph.outputs;
+    if (output === undefined) throw new Error("no output");
+    const two = { ...graph, outputs: [output, { name: "hidden", type: "float32" as const, dims: ["N", 5] }] };
+    expect(() => findClassifier(two)).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/--output NAME/) }),
+    );
+    expect(findClassifier(two, { output: "hidden" })).toMatchObject({
+      output: "hidden",
+      classes: 5,
+      trainable: ["w1"],
+    });
+    expect(findClassifier(graph, { output: "biased" })).toMatchObject({ logits: "biased", classes: undefined });
+  });
+
+  test("--classes counts, and stays within", () => {
+    expect(findClassifier(graph, { classes: [2, 0] }).classes).toBe(2);
+    expect(() => findClassifier(graph, { classes: [2, 3] })).toThrow(/names class 3; the output "y" has 3, from 0 on/);
+  });
+
+  test("--binary: one score is that of two classes", () => {
+    const one = { ...graph, outputs: [{ name: "y", type: "float32" as const, dims: ["N", 1] }] };
+    expect(() => findClassifier(one)).toThrow(expect.objectContaining({ hint: expect.stringMatching(/--binary/) }));
+    expect(findClassifier(one, { binary: true }).classes).toBe(2);
+    expect(() => findClassifier(graph, { binary: true })).toThrow(/--binary is for one score/);
+  });
+
+  test.each([{ output: "none" }, { logits: "none" }, { logits: "x" }, { lastLayer: "none" }, { lastLayer: "strange" }])(
+    "%j is refused",
+    (head) => {
+      expect(() => findClassifier(graph, head)).toThrow(expect.objectContaining({ code: "usage" }));
+    },
+  );
 });
 
 test("what is no image classifier is refused, saying what was expected", () => {
@@ -156,7 +284,9 @@ test("what is no image classifier is refused, saying what was expected", () => {
   expect(messageOf({ ...good, inputs: [{ ...input, type: undefined }] })).toMatch(
     /no tensor of numbers; expected float32/,
   );
-  expect(messageOf({ ...good, inputs: [{ ...input, type: "uint8" }] })).toMatch(/"x" is uint8; expected float32/);
+  expect(messageOf({ ...good, inputs: [{ ...input, type: "float64" }] })).toMatch(
+    /"x" is float64; expected float32 or uint8/,
+  );
   expect(messageOf({ ...good, inputs: [{ ...input, dims: ["N", 3, 8, 8, 8] }] })).toMatch(
     /is \[N,3,8,8,8\]; expected images/,
   );

@@ -3,10 +3,14 @@
 import { WildmarkError } from "../core/errors.js";
 import { elementCount } from "../core/tensor.js";
 import { canonicalGraph } from "./canonical.js";
-import { type Classifier, findClassifier } from "./classifier.js";
+import { type Classifier, findClassifier, graphOfOutput } from "./classifier.js";
 import { operatorName, type ValueInfo } from "./graph.js";
+import type { Head } from "./head.js";
+import { modelPreprocessing } from "./image-graph.js";
 import type { Model, ModelOrigin } from "./model.js";
-import { type ResolvedPreprocessing, resolvePreprocessing } from "./preprocessing.js";
+import { ownAnswer } from "./own-answer.js";
+import { ownInput } from "./own-input.js";
+import type { ResolvedPreprocessing } from "./preprocessing.js";
 import { storedTensors } from "./traverse.js";
 
 export interface ModelDescription {
@@ -17,6 +21,8 @@ export interface ModelDescription {
   readonly outputs: readonly ValueInfo[];
   /** How the images must be given to the model, and who says so. */
   readonly preprocessing: ResolvedPreprocessing;
+  /** What is said of how its answers are read. */
+  readonly head: Head;
   /** What reading the file changed. */
   readonly notes: readonly string[];
   /** How many nodes of each operator, most frequent first. */
@@ -31,6 +37,8 @@ export interface ModelDescription {
   readonly classifier: Classifier | undefined;
   /** Why there is no `classifier`. */
   readonly problem: string | undefined;
+  /** Whether it can be asked for the class of an image, be it a classifier that could train or not. */
+  readonly askable: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -38,12 +46,12 @@ export interface ModelDescription {
 export function describeModel(model: Model): ModelDescription {
   const { graph, origin, metadata } = model;
   const stored = storedTensors(graph);
-  const [input] = graph.inputs;
   let classifier: Classifier | undefined;
   let problem: string | undefined;
   try {
-    canonicalGraph(graph); // operator sets and forms that cannot be used
-    classifier = findClassifier(graph);
+    // Operator sets and forms that cannot be used, on the way to the output that was chosen.
+    canonicalGraph(model.head.output === undefined ? graph : graphOfOutput(graph, model.head.output));
+    classifier = findClassifier(graph, model.head);
   } catch (error) {
     if (!(error instanceof WildmarkError)) throw error;
     problem = error.message;
@@ -55,7 +63,8 @@ export function describeModel(model: Model): ModelDescription {
     opsets: Object.fromEntries(graph.opsets),
     inputs: graph.inputs,
     outputs: graph.outputs,
-    preprocessing: resolvePreprocessing(model.preprocessing, input?.dims),
+    preprocessing: modelPreprocessing(model),
+    head: model.head,
     notes: model.notes,
     operators: countOperators(model),
     parameters: totalElements(floats),
@@ -63,8 +72,23 @@ export function describeModel(model: Model): ModelDescription {
     trainableParameters: totalElements(trainable),
     classifier,
     problem,
+    askable: classifier !== undefined || isAskable(model),
     metadata: Object.fromEntries(metadata),
   };
+}
+
+/** Any images will do: others are made to fit. */
+const SOME_IMAGES = { channels: 3, height: 32, width: 32 };
+
+function isAskable(model: Model): boolean {
+  try {
+    ownInput(model, SOME_IMAGES);
+    ownAnswer(model);
+    return true;
+  } catch (error) {
+    if (error instanceof WildmarkError) return false;
+    throw error;
+  }
 }
 
 function countOperators({ graph }: Model): { readonly operator: string; readonly count: number }[] {

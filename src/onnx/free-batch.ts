@@ -6,7 +6,7 @@
  * (`training/rows.ts`): images together and apart must give the same scores.
  */
 
-import { int64, type Tensor, toNumbers } from "../core/tensor.js";
+import { int64, toNumbers } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "./builder.js";
 import { type Graph, intAttribute, type Node } from "./graph.js";
 import { isOperator, valuesFrom } from "./traverse.js";
@@ -26,6 +26,7 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
     return name;
   };
   const known = knownVectors(graph);
+  const expanded = expandedTo(graph, known);
   const bakedInts = (value: string | undefined): readonly number[] | undefined => {
     const numbers = known.get(value ?? "");
     return numbers?.[0] === batch ? numbers : undefined;
@@ -39,23 +40,20 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
     const [data = ""] = node.inputs;
     const target = bakedInts(node.inputs[1]);
     const sizes = bakedInts(node.inputs[3]);
-    if (
-      isOperator(node, "Reshape") &&
-      fromInput.has(data) &&
-      target !== undefined &&
-      intAttribute(node, "allowzero", 0) === 0
-    ) {
+    if (isOperator(node, "Reshape") && fromInput.has(data) && target !== undefined && !keepsZeros(node, target)) {
       const loose = [target.includes(-1) ? 0 : -1, ...target.slice(1)];
-      b.append(withInput(node, 1, b.initializer(free(`${node.inputs[1]}_free`), int64([loose.length], loose))));
+      const { allowzero: _, ...attributes } = node.attributes;
+      const stored = b.initializer(free(`${node.inputs[1]}_free`), int64([loose.length], loose));
+      b.append({ ...withInput(node, 1, stored), attributes });
     } else if (isOperator(node, "Resize") && fromInput.has(data) && sizes !== undefined) {
       const rest = b.initializer(free(`${node.inputs[3]}_rest`), int64([sizes.length - 1], sizes.slice(1)));
       b.append(withInput(node, 3, joined(b, data, rest, free)));
     } else if (isOperator(node, "Concat") && intAttribute(node, "axis", 0) !== 0) {
       const reference = node.inputs.find((value) => fromInput.has(value));
       const inputs = node.inputs.map((value) => {
-        const stored = graph.initializers.get(value);
-        if (reference === undefined || stored === undefined || stored.dims[0] !== batch) return value;
-        return repeated(b, value, stored, reference, free);
+        const dims = fromInput.has(value) ? undefined : (graph.initializers.get(value)?.dims ?? expanded.get(value));
+        if (reference === undefined || dims?.[0] !== batch) return value;
+        return repeated(b, value, dims, reference, free);
       });
       b.append({ ...node, inputs });
     } else {
@@ -63,6 +61,30 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
     }
   }
   return b.build();
+}
+
+/** Whether a zero in the target means no elements (`allowzero`). PyTorch says so of every Reshape, also where there is none. */
+function keepsZeros(node: Node, target: readonly number[]): boolean {
+  return intAttribute(node, "allowzero", 0) !== 0 && target.includes(0);
+}
+
+/** The dimensions of what `Expand` makes of a value to known sizes, where none of them is left to the value. */
+function expandedTo(
+  graph: Graph,
+  known: ReadonlyMap<string, readonly number[]>,
+): ReadonlyMap<string, readonly number[]> {
+  const dims = new Map<string, readonly number[]>();
+  for (const node of graph.nodes) {
+    const [data = "", sizes = ""] = node.inputs;
+    const [output = ""] = node.outputs;
+    const [stored, target] = [graph.initializers.get(data)?.dims, known.get(sizes)];
+    if (!isOperator(node, "Expand") || stored === undefined || target?.length !== stored.length) continue;
+    dims.set(
+      output,
+      target.map((size, axis) => (size === 1 ? (stored[axis] ?? 1) : size)),
+    );
+  }
+  return dims;
 }
 
 /** The int64 vectors that are stored, or put together from what is stored: exporters compute shapes in several nodes. */
@@ -90,25 +112,23 @@ function joined(b: GraphBuilder, data: string, rest: string, free: (base: string
   return op(b, "Concat", [rows, rest], free(`${data}_sizes`), { axis: 0 });
 }
 
-/** The first row of a stored tensor, once for each row of `data`. */
+/** The first row of a constant, once for each row of `data`. */
 function repeated(
   b: GraphBuilder,
   value: string,
-  stored: Tensor,
+  dims: readonly number[],
   data: string,
   free: (base: string) => string,
 ): string {
   const ones = b.initializer(
     free(`${value}_ones`),
     int64(
-      [stored.dims.length - 1],
-      stored.dims.slice(1).map(() => 1),
+      [dims.length - 1],
+      dims.slice(1).map(() => 1),
     ),
   );
   const first =
-    stored.dims[0] === 1
-      ? value
-      : op(b, "Slice", [value, b.ints([0]), b.ints([1]), b.ints([0])], free(`${value}_first`));
+    dims[0] === 1 ? value : op(b, "Slice", [value, b.ints([0]), b.ints([1]), b.ints([0])], free(`${value}_first`));
   return op(b, "Expand", [first, joined(b, data, ones, free)], free(`${value}_repeated`));
 }
 

@@ -7,7 +7,7 @@ import { type GraphBuilder, graphBuilder } from "./builder.js";
 import { encodeGraph } from "./encode.js";
 import type { Dim } from "./graph.js";
 import { imageGraph } from "./image-graph.js";
-import { decodeModel, type Model, withPreprocessing } from "./model.js";
+import { decodeModel, type Model, withHead, withPreprocessing } from "./model.js";
 import type { PreprocessingSource } from "./preprocessing.js";
 
 const shape = { channels: 3, height: 4, width: 4 };
@@ -136,6 +136,17 @@ describe("a batch that the file fixes is freed", () => {
     expect(imageGraph(model, shape).freed).toBe(true);
   });
 
+  // As PyTorch 2.9 and newer write every Reshape, whether the target holds a zero or not.
+  test.each([[[1, 48]], [[1, -1]], [[-1, 48]]])("Reshape to %j with allowzero", async (target) => {
+    const model = modelOf(
+      [1, 3, 4, 4],
+      (b, x) => rest(b, b.op("Reshape", [x, b.ints(target)], { allowzero: 1 })),
+      [1, 2],
+    );
+    expectClose(await scoresOf(model), expectedScores(planar));
+    expect(imageGraph(model, shape).freed).toBe(true);
+  });
+
   const stored = (b: GraphBuilder, ...values: number[]): string =>
     b.initializer("stored", int64([values.length], values));
   const targets: Readonly<Record<string, (b: GraphBuilder) => string>> = {
@@ -156,6 +167,21 @@ describe("a batch that the file fixes is freed", () => {
         const tokens = reshaped(b, x, [1, 3, 16]);
         const token = b.initializer("token", float32([1, 1, 16], new Float32Array(16)));
         const all = b.op("Concat", [tokens, token], { axis: 1 });
+        const cut = b.op("Slice", [all, b.ints([0]), b.ints([3]), b.ints([1])]);
+        return rest(b, b.op("Flatten", [cut], { axis: 1 }));
+      },
+      [1, 2],
+    );
+    expectClose(await scoresOf(model), expectedScores(planar));
+  });
+
+  test("a class token that is expanded to the batch is joined to every image", async () => {
+    const model = modelOf(
+      [1, 3, 4, 4],
+      (b, x) => {
+        const tokens = reshaped(b, x, [1, 3, 16]);
+        const token = b.initializer("token", float32([1, 1, 16], new Float32Array(16)));
+        const all = b.op("Concat", [tokens, b.op("Expand", [token, b.ints([1, 1, 16])])], { axis: 1 });
         const cut = b.op("Slice", [all, b.ints([0]), b.ints([3]), b.ints([1])]);
         return rest(b, b.op("Flatten", [cut], { axis: 1 }));
       },
@@ -213,6 +239,13 @@ describe("logits before a softmax, whole or spelled out", () => {
     },
     "log-softmax by ReduceLogSumExp": (b, z) =>
       b.op("Sub", [z, b.op("ReduceLogSumExp", [z, b.ints([-1])], { keepdims: 1 })]),
+    "a softmax times 100": (b, z) => b.op("Mul", [b.op("Softmax", [z], { axis: -1 }), b.scalar(100)]),
+    "100 times a softmax": (b, z) => b.op("Mul", [b.scalar(100), b.op("Softmax", [z], { axis: -1 })]),
+    "a softmax of a softmax": (b, z) => b.op("Softmax", [b.op("Softmax", [z], { axis: -1 })], { axis: -1 }),
+    "a softmax of percents": (b, z) =>
+      b.op("Softmax", [b.op("Mul", [b.op("Softmax", [z], { axis: -1 }), b.scalar(100)])], { axis: -1 }),
+    "a softmax within bounds": (b, z) =>
+      b.op("Clip", [b.op("Softmax", [z], { axis: -1 }), b.scalar(1e-7), b.scalar(1 - 1e-7)]),
     "exp of a log-softmax": (b, z) => b.op("Exp", [b.op("LogSoftmax", [z], { axis: -1 })]),
   };
   test.each(Object.entries(forms))("%s", async (_, squash) => {
@@ -233,6 +266,79 @@ describe("logits before a softmax, whole or spelled out", () => {
       b.op("Softmax", [b.op("Sigmoid", [linear(b, x)], {}, { name: "hidden" })], { axis: -1 }),
     );
     expect(imageGraph(model, shape).classifier.logits).toBe("hidden");
+  });
+});
+
+test("a softmax times a negative number stays: it turns the order of the classes around", () => {
+  const model = modelOf(["N", 3, 4, 4], (b, x) => {
+    const probabilities = b.op("Softmax", [linear(b, x)], { axis: -1 });
+    return b.op("Mul", [probabilities, b.scalar(-100)]);
+  });
+  expect(imageGraph(model, shape).classifier.logits).toBe("y");
+});
+
+describe("what is said of the head", () => {
+  const three = (b: GraphBuilder, x: string): string =>
+    b.op("MatMul", [b.op("Flatten", [x], { axis: 1 }), b.initializer("w3", wavy([PIXELS, 3]))]);
+
+  test("--classes: these scores alone, in this order", async () => {
+    const model = modelOf(["N", 3, 4, 4], (b, x) => b.op("Softmax", [three(b, x)]), ["N", 3]);
+    const all = await scoresOf(model, "logits");
+    const chosen = withHead(model, { classes: [2, 0] });
+    expect(imageGraph(chosen, shape).classifier.classes).toBe(2);
+    const at = (scores: FloatTensor, ...columns: number[]) =>
+      [0, 1].flatMap((row) => columns.map((column) => scores.data[row * 3 + column] ?? Number.NaN));
+    expect(Array.from((await scoresOf(chosen, "logits")).data)).toEqual(at(all, 2, 0));
+    expect(Array.from((await scoresOf(chosen)).data)).toEqual(at(await scoresOf(model), 2, 0));
+  });
+
+  test("--binary: a sigmoid of z answers as a softmax of 0 and z", async () => {
+    const one = (b: GraphBuilder, x: string): string =>
+      b.op("MatMul", [b.op("Flatten", [x], { axis: 1 }), b.initializer("w1", wavy([PIXELS, 1]))]);
+    const plain = modelOf(["N", 3, 4, 4], (b, x) =>
+      b.op("Concat", [b.op("Sub", [one(b, x), one(b, x)]), one(b, x)], { axis: 1 }),
+    );
+    const model = modelOf(["N", 3, 4, 4], (b, x) => b.op("Sigmoid", [one(b, x)]), ["N", 1]);
+    for (const value of ["output", "logits"] as const) {
+      expect((await scoresOf(withHead(model, { binary: true }), value)).data).toEqual((await scoresOf(plain)).data);
+    }
+  });
+
+  test("--output: the rest of the graph is left out, whatever it is", async () => {
+    const b = graphBuilder("two");
+    const z = linear(b, b.input("x", "float32", ["N", 3, 4, 4]));
+    const q = b.op("QuantizeLinear", [z, b.scalar(0.1)]);
+    b.output(z, "float32", ["N", 2]);
+    b.output(b.op("DequantizeLinear", [q, b.scalar(0.1)]), "float32", ["N", 2]);
+    const model = decodeModel(encodeGraph(b.build()), "two.onnx");
+    expect(() => imageGraph(model, shape)).toThrow(/2 outputs/);
+    const chosen = withHead(model, { output: z });
+    expectClose(await scoresOf(chosen), expectedScores(planar));
+    expect(imageGraph(chosen, shape).graph.nodes.map(({ opType }) => opType)).toEqual(["Flatten", "MatMul"]);
+  });
+});
+
+describe("an input of bytes", () => {
+  const bytes = (body: (b: GraphBuilder, x: string) => string): Model => {
+    const b = graphBuilder("bytes");
+    b.output(body(b, b.input("x", "uint8", ["N", 3, 4, 4])), "float32", ["N", 2]);
+    return decodeModel(encodeGraph(b.build()), "bytes.onnx");
+  };
+
+  test("is fed whole numbers from 0 to 255, as floats where the model makes floats of them", async () => {
+    const model = bytes((b, x) => linear(b, b.op("Cast", [x], { to: 1 })));
+    const { graph, preprocessing } = imageGraph(model, shape);
+    expect(preprocessing).toMatchObject({ range: [0, 255], from: { range: "type uint8" } });
+    expect(graph.nodes.some(({ opType }) => opType === "Cast")).toBe(false);
+    expectClose(
+      await scoresOf(model),
+      expectedScores(planar, (pixel) => Math.round(Math.fround(pixel * 255))),
+    );
+  });
+
+  test("that computes with bytes is refused: it can be asked, not trained", () => {
+    const model = bytes((b, x) => linear(b, b.op("Cast", [b.op("Max", [x, x])], { to: 1 })));
+    expect(() => imageGraph(model, shape)).toThrow(/Max node .* computes with the input's bytes/);
   });
 });
 

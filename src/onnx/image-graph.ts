@@ -12,13 +12,15 @@ import { describeShape, type ImageShape } from "../core/image.js";
 import { float32, int64 } from "../core/tensor.js";
 import { type GraphBuilder, graphBuilder } from "./builder.js";
 import { canonicalGraph } from "./canonical.js";
-import { type Classifier, describeDims, findClassifier } from "./classifier.js";
+import { type Classifier, describeDims, findClassifier, graphOfOutput } from "./classifier.js";
 import { withFreeBatch } from "./free-batch.js";
 import { withFront } from "./front.js";
-import type { Dim, Graph } from "./graph.js";
+import { type Dim, describeNode, type Graph, intAttribute, type ValueInfo } from "./graph.js";
+import type { Head } from "./head.js";
 import type { Model } from "./model.js";
 import { fits, type Layout, type ResolvedPreprocessing, resolvePreprocessing } from "./preprocessing.js";
 import { knownRanks } from "./rank.js";
+import { isOperator } from "./traverse.js";
 
 export interface ImageGraph {
   /** In canonical form (`canonicalGraph`). */
@@ -35,9 +37,9 @@ export interface ImageGraph {
  * classifier that Wildmark can use.
  */
 export function imageGraph(model: Model, shape: ImageShape): ImageGraph {
-  const found = findClassifier(model.graph);
+  const found = findClassifier(model.graph, model.head);
   const { input } = found;
-  const preprocessing = resolvePreprocessing(model.preprocessing, input.dims, shape);
+  const preprocessing = modelPreprocessing(model, shape);
   if (!fits(input.dims, preprocessing.layout, shape)) {
     throw new WildmarkError(
       "bad-data",
@@ -46,32 +48,114 @@ export function imageGraph(model: Model, shape: ImageShape): ImageGraph {
       { hint: "Choose the model and the data that belong together." },
     );
   }
-  const canonical = canonicalGraph(model.graph);
+  const canonical = withFloatInput(canonicalGraph(graphOfOutput(model.graph, found.output)), input);
   const fixed = input.dims?.[0];
   const free = typeof fixed === "number" ? withFreeBatch(canonical, input.name, fixed) : canonical;
   const dims = ["N", shape.channels, shape.height, shape.width];
   const fed = withFront(free, input.name, { name: "wildmark/image", type: "float32", dims }, (b, image) =>
-    laidOut(b, scaled(b, image, preprocessing, shape), preprocessing.layout, input.dims ?? [], shape),
+    appendInput(b, image, { preprocessing, shape, input }),
   );
   const b = graphBuilder(fed.graph.name, { from: fed.graph });
   const ranks = knownRanks(canonical);
   const asRows = (value: string): string =>
     ranks.get(value) === 2 ? value : b.op("Flatten", [value], { axis: 1 }, { name: `${value}_rows` });
-  const rankOfOutput = model.graph.outputs[0]?.dims?.length ?? 2;
+  const declared = model.graph.outputs.find(({ name }) => name === found.output)?.dims;
+  const rankOfOutput = declared?.length ?? (isDeclared(model, found.output) ? 2 : ranks.get(found.output));
   const output = rankOfOutput === 2 ? found.output : asRows(found.output);
   const logits = found.logits === found.output && rankOfOutput === 2 ? output : asRows(found.logits);
-  b.output(output, "float32", ["N", found.classes]);
+  const read = readByHead(b, { output, logits }, model.head);
+  b.output(read.output, "float32", ["N", found.classes]);
   return {
     graph: b.build(),
     classifier: {
       ...found,
+      ...read,
       input: fed.input,
-      output,
-      logits,
     },
     preprocessing,
     freed: typeof fixed === "number",
   };
+}
+
+function isDeclared({ graph }: Model, value: string): boolean {
+  return graph.outputs.some(({ name }) => name === value);
+}
+
+/** What the images are turned into: as `resolvePreprocessing` says; whole numbers are from 0 to 255 unless something else is said. */
+export function modelPreprocessing({ graph, preprocessing }: Model, shape?: ImageShape): ResolvedPreprocessing {
+  const [input] = graph.inputs;
+  const whole = input?.type?.match(/^u?int/)
+    ? [{ from: `type ${input.type}`, says: { range: [0, 255] as const } }]
+    : [];
+  return resolvePreprocessing([...preprocessing, ...whole], input?.dims, shape);
+}
+
+/**
+ * Where the model takes bytes, the same graph fed with whole numbers as floats: the casts that make floats of them are left
+ * out, so that nothing is in the way of gradients but where a byte is used as one.
+ */
+function withFloatInput(graph: Graph, input: ValueInfo): Graph {
+  if (input.type !== "uint8") return graph;
+  const inputs = graph.inputs.map((each) => ({ ...each, type: "float32" as const }));
+  const views = new Set([input.name]);
+  const nodes = graph.nodes.map((node) => {
+    const [first = ""] = node.inputs;
+    if (!views.has(first)) return node;
+    if (isOperator(node, "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")) {
+      for (const output of node.outputs) views.add(output);
+      return node;
+    }
+    if (isOperator(node, "Cast") && intAttribute(node, "to", 0) === FLOAT32) {
+      return { ...node, opType: "Identity", attributes: {} };
+    }
+    throw new WildmarkError(
+      "bad-model",
+      `${describeNode(node)} computes with the input's bytes; expected a Cast to float.`,
+      {
+        hint: "Such a model can be asked (verify, evaluate), not trained.",
+      },
+    );
+  });
+  return { ...graph, inputs, nodes };
+}
+
+/** `TensorProto.FLOAT` */
+const FLOAT32 = 1;
+
+/** Whole numbers from 0 to 255, where the model takes bytes. */
+function asBytes(b: GraphBuilder, image: string, input: ValueInfo): string {
+  if (input.type !== "uint8") return image;
+  const whole = b.op("Round", [image], {}, { name: "wildmark/image_whole" });
+  return b.op("Clip", [whole, b.scalar(0), b.scalar(255)], {}, { name: "wildmark/image_bytes" });
+}
+
+/** Scores of the classes that are asked for, in their order; of one score, those of two classes. */
+function readByHead(
+  b: GraphBuilder,
+  { output, logits }: Pick<Classifier, "output" | "logits">,
+  { binary = false, classes }: Head,
+): Pick<Classifier, "output" | "logits"> {
+  // The softmax of (0, z) is the sigmoid of z.
+  const two = (z: string): string =>
+    b.op("Concat", [b.op("Mul", [z, b.scalar(0)]), z], { axis: 1 }, { name: "wildmark/two_scores" });
+  const both = binary ? two(logits) : undefined;
+  const chosen = (scores: string): string =>
+    classes === undefined
+      ? scores
+      : b.op("Gather", [scores, b.ints(classes)], { axis: 1 }, { name: "wildmark/chosen_scores" });
+  const asked = chosen(both ?? logits);
+  return { output: both !== undefined || output === logits ? asked : chosen(output), logits: asked };
+}
+
+/** Appends what makes of images [N,C,H,W] in [0, 1] what a model's input takes, as floats; `image` itself where that is it. */
+export function appendInput(
+  b: GraphBuilder,
+  image: string,
+  to: { readonly preprocessing: ResolvedPreprocessing; readonly shape: ImageShape; readonly input: ValueInfo },
+): string {
+  const { preprocessing, shape, input } = to;
+  const pixels = asBytes(b, scaled(b, image, preprocessing, shape), input);
+  return laidOut(b, pixels, preprocessing.layout, input.dims ?? [], shape);
 }
 
 /** Channel order, range, mean and standard deviation: one Gather, Mul and Add at most. */

@@ -6,8 +6,9 @@ import { basename, dirname, isAbsolute, relative, resolve, sep, win32 } from "no
 import { WildmarkError } from "../core/errors.js";
 import { type FileChange, readFileBounded, refuseLfsPointer, writeFilesAtomic } from "../core/files.js";
 import { LARGEST_MODEL, type ReadExternal } from "./external.js";
-import { decodeModel, encodeModel, type Model, withPreprocessing } from "./model.js";
-import { parsePreprocessing, saidPreprocessing } from "./preprocessing.js";
+import { type Head, headFields, parseHead } from "./head.js";
+import { decodeModel, encodeModel, type Model, withHead, withPreprocessing } from "./model.js";
+import { type PreprocessingSource, parsePreprocessing, saidPreprocessing } from "./preprocessing.js";
 
 /** Larger sidecars are none. */
 const LARGEST_SIDECAR = 2 ** 20;
@@ -23,8 +24,39 @@ export async function readModelFile(path: string): Promise<Model> {
   const sidecar = sidecarPath(path);
   if (!(await exists(sidecar))) return model;
   const json = await readFileBounded(sidecar, { what: "a preprocessing", maxBytes: LARGEST_SIDECAR });
-  const { says } = parsePreprocessing(new TextDecoder().decode(json), sidecar);
-  return withPreprocessing(model, { from: basename(sidecar), says });
+  const { preprocessing, head } = parseSidecar(new TextDecoder().decode(json), sidecar);
+  const read = withHead(model, head);
+  return preprocessing === undefined ? read : withPreprocessing(read, { from: basename(sidecar), says: preprocessing });
+}
+
+interface Sidecar {
+  /** Undefined where the file speaks of the head alone. */
+  readonly preprocessing: PreprocessingSource["says"] | undefined;
+  readonly head: Head;
+}
+
+function parseSidecar(json: string, path: string): Sidecar {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    value = undefined; // which the next line says better
+  }
+  const fields =
+    typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
+  if (fields?.some(([field]) => headFields.has(field)) !== true) {
+    return { preprocessing: parsePreprocessing(json, path).says, head: {} };
+  }
+  const [ofHead, others] = [true, false].map((wanted) => fields.filter(([field]) => headFields.has(field) === wanted));
+  const head = parseHead(Object.fromEntries(ofHead ?? []), path);
+  if (others === undefined || others.length === 0) return { preprocessing: undefined, head };
+  return { preprocessing: parsePreprocessing(JSON.stringify(Object.fromEntries(others)), path).says, head };
+}
+
+/** What is written beside a model: what its own file does not say. Undefined for nothing. */
+export function sidecarOf({ preprocessing, head }: Model): Readonly<Record<string, unknown>> | undefined {
+  const says = { ...saidPreprocessing(preprocessing.filter(({ from }) => from !== "metadata")), ...head };
+  return Object.keys(says).length === 0 ? undefined : says;
 }
 
 /** Where the preprocessing of the model at `path` is kept: model.onnx → model.wildmark.json. */
@@ -38,7 +70,7 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Writes a model as one file, whole or not at all; data that was external is inside it. What is said of its preprocessing
- * goes into a file beside it: a model without its preprocessing would be another one, so both are written or none.
+ * and its head goes into a file beside it: a model without them would be another one, so both are written or none.
  *
  * @throws WildmarkError `cannot-write` where either file exists and `force` is not set, or cannot be written.
  */
@@ -67,8 +99,7 @@ export async function modelFileChanges(
       `${path}: the model has ${bytes.byteLength} bytes; ONNX files have < 2 GiB.`,
     );
   }
-  // What the file's own metadata say goes with it.
-  const says = saidPreprocessing(model.preprocessing.filter(({ from }) => from !== "metadata"));
+  const says = sidecarOf(model);
   const sidecar = sidecarPath(path);
   const there = await exists(sidecar);
   if (says === undefined && there && !force) {

@@ -6,30 +6,38 @@
  */
 
 import { createHash } from "node:crypto";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WildmarkError } from "../core/errors.js";
 import { sameDims, type Tensor } from "../core/tensor.js";
 import { graphFromProto } from "./decode.js";
 import { externalTensors, type ReadExternal } from "./external.js";
+import { settleForInference } from "./for-inference.js";
 import type { Graph } from "./graph.js";
+import { type Head, headOver } from "./head.js";
+import { inlineFunctions } from "./inline-functions.js";
 import { type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
 import { cutAtTensors, joined, type Piece, withInitializers } from "./pieces.js";
 import { type PreprocessingSource, preprocessingInMetadata } from "./preprocessing.js";
 import { recogniseFile } from "./recognise.js";
+import { withSafeNames } from "./reserved-names.js";
 import { storedTensors } from "./traverse.js";
-import { widened } from "./widen.js";
+import { widen } from "./widen.js";
 import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
 
 export interface Model {
   /** The whole file, as it was read (`encodeModel`); data that lay in other files has been drawn in, 16-bit floats are float32. */
   readonly file: readonly Piece[];
   readonly graph: Graph;
+  /** The file's name of each value that has another one in `graph` (`withSafeNames`). */
+  readonly inFile: ReadonlyMap<string, string>;
   /** The file's own key-value pairs (`metadata_props`). */
   readonly metadata: ReadonlyMap<string, string>;
   /** Who wrote the file, and in which version of the format. */
   readonly origin: ModelOrigin;
   /** What is said of the images that it expects, most trusted first (`resolvePreprocessing`). */
   readonly preprocessing: readonly PreprocessingSource[];
+  /** What is said of how its answers are read (`findClassifier`). */
+  readonly head: Head;
   /** What reading changed, in sentences: commands show them. */
   readonly notes: readonly string[];
 }
@@ -55,19 +63,44 @@ export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExt
     const outside = externalTensors(proto, external);
     const whole = outside.size === 0 ? bytes : replaceTensors(bytes, outside).bytes;
     if (whole !== bytes) proto = parse(whole);
-    const wide = widened(proto);
-    if (wide !== undefined) proto = parse(wide);
+    const notes = simplified(proto, where);
+    const read = notes.length === 0 ? whole : toBinary(ModelProtoSchema, proto);
+    if (read !== whole) proto = parse(read);
     const metadata = new Map(proto.metadataProps.map(({ key, value }) => [key, value]));
-    const graph = graphFromProto(proto);
+    const asNamed = graphFromProto(proto);
+    const { graph, inFile } = withSafeNames(asNamed);
     return {
-      file: cutAtTensors(wide ?? whole, proto, graph.initializers),
+      file: cutAtTensors(read, proto, asNamed.initializers),
       graph,
+      inFile,
       metadata,
       origin: { irVersion: Number(proto.irVersion), producer: `${proto.producerName} ${proto.producerVersion}`.trim() },
       preprocessing: preprocessingInMetadata(metadata),
-      notes: wide === undefined ? [] : [`${where} holds 16-bit floats; they were converted to float32.`],
+      head: {},
+      notes,
     };
   });
+}
+
+/** Changes `proto` in place into what Wildmark computes with. Says what was changed, in sentences; none for nothing. */
+function simplified(proto: ModelProto, where: string): string[] {
+  const notes: string[] = [];
+  const calls = inlineFunctions(proto);
+  if (calls > 0) {
+    notes.push(`${where} calls functions of its own (${calls} times); they were written out as plain operators.`);
+  }
+  if (widen(proto)) notes.push(`${where} holds 16-bit floats; they were converted to float32.`);
+  const { batchNorms, dropouts } = settleForInference(proto);
+  const settled = [
+    ...(batchNorms === 0 ? [] : [`${batchNorms} BatchNormalization`]),
+    ...(dropouts === 0 ? [] : [`${dropouts} Dropout`]),
+  ];
+  if (settled.length > 0) {
+    notes.push(
+      `${where} was exported in training mode (${settled.join(", ")}): it was turned into inference, here and in what is written.`,
+    );
+  }
+  return notes;
 }
 
 /** The bytes of the model's file, put together anew. */
@@ -83,6 +116,7 @@ export function encodeModel(model: Model): Uint8Array {
  */
 export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>): Model {
   const stored = storedTensors(model.graph);
+  const asInFile = new Map([...weights].map(([name, tensor]) => [model.inFile.get(name) ?? name, tensor]));
   for (const [name, next] of weights) {
     const old = stored.get(name);
     if (old === undefined) throw new Error(`the model stores no tensor "${name}"`);
@@ -90,24 +124,29 @@ export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>):
       throw new Error(`"${name}" is ${old.type} [${old.dims}], its replacement ${next.type} [${next.dims}]`);
     }
   }
-  const file = withInitializers(model.file, weights);
+  const file = withInitializers(model.file, asInFile);
   if (file !== undefined) {
     const initializers = new Map([...model.graph.initializers].map(([name, old]) => [name, weights.get(name) ?? old]));
     return { ...model, file, graph: { ...model.graph, initializers } };
   }
-  const { bytes, replaced } = replaceTensors(encodeModel(model), weights);
+  const { bytes, replaced } = replaceTensors(encodeModel(model), asInFile);
   if (replaced.size !== weights.size) throw new Error("some weights were not found in the model's bytes");
   return withBytes(model, bytes);
 }
 
-/** The model that `bytes` hold, of whose preprocessing is known what is known of `model`'s. */
-function withBytes({ preprocessing, notes }: Model, bytes: Uint8Array): Model {
-  return { ...decodeModel(bytes, "the model"), preprocessing, notes };
+/** The model that `bytes` hold, of whose preprocessing and head is known what is known of `model`'s. */
+function withBytes({ preprocessing, head, notes }: Model, bytes: Uint8Array): Model {
+  return { ...decodeModel(bytes, "the model"), preprocessing, head, notes };
 }
 
 /** The same model with one more source of its preprocessing, trusted more than those it had. */
 export function withPreprocessing(model: Model, source: PreprocessingSource): Model {
   return { ...model, preprocessing: [source, ...model.preprocessing] };
+}
+
+/** The same model with its answers read as `head` says, and as was said before where it says nothing. */
+export function withHead(model: Model, head: Head): Model {
+  return { ...model, head: headOver(head, model.head) };
 }
 
 /** The same model with these key-value pairs added to its metadata, or changed there. */

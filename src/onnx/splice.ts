@@ -9,7 +9,7 @@ import type { Graph } from "./graph.js";
 /**
  * Appends the nodes and initialisers of `graph`, all names behind a prefix.
  *
- * @param prefix such as "teacher"; no name of the host begins so.
+ * @param prefix such as "wildmark/teacher"; no name of the host begins so.
  * @param inputs what the guest reads in place of each of its inputs, by name; all of them.
  * @returns the new name of each value, initialisers included.
  */

@@ -5,13 +5,12 @@
  * Stored tensors, declared types and the targets of casts change; names, nodes and shapes stay.
  */
 
-import { type Message, toBinary } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Tensor } from "../core/tensor.js";
 import {
   TensorProto_DataType as DataType,
   type GraphProto,
   type ModelProto,
-  ModelProtoSchema,
   type TensorProto,
   type ValueInfoProto,
 } from "./onnx_pb.js";
@@ -21,14 +20,15 @@ import { rawBytes, tensorFromProto } from "./tensor-proto.js";
 const TYPE_ATTRIBUTES: readonly string[] = ["to", "dtype", "output_datatype", "stash_type"];
 
 /**
- * The model in float32, or undefined where it holds no 16-bit floats.
+ * Changes the model in place into float32.
  *
+ * @returns whether it held 16-bit floats.
  * @throws WildmarkError `bad-file` where a tensor's data and dimensions disagree.
  */
-export function widened(model: ModelProto): Uint8Array | undefined {
-  if (model.graph === undefined || !holdsHalf(model.graph)) return undefined;
+export function widen(model: ModelProto): boolean {
+  if (model.graph === undefined || !holdsHalf(model.graph)) return false;
   widenGraph(model.graph);
-  return toBinary(ModelProtoSchema, model);
+  return true;
 }
 
 function isHalf(dataType: number): boolean {

@@ -1,6 +1,6 @@
 /** @file Asks a suspect a key's questions: the triggers, and the placebos that its answers are compared with. */
 
-import { requireFit } from "../data/fit.js";
+import { requireAskable } from "../data/fit.js";
 import { type Images, imageSize } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import type { Model } from "../onnx/model.js";
@@ -21,12 +21,14 @@ export interface VerifyModelOptions extends VerifyOptions {
 }
 
 /**
- * @throws WildmarkError `bad-key` when a model takes other images or answers other classes than the key's; `usage` as
- *   `requireNullModels` and `verifyAnswers` do.
+ * The verdict on a model, which need only run: images are brought to its size, and classes beyond the key's are wrong answers.
+ *
+ * @throws WildmarkError `bad-model` where it cannot be asked at all; `usage` and `bad-key` as `requireNullModels` and
+ *   `verifyAnswers` do.
  */
 export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
   const { shape, classes } = key;
-  requireFit(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
+  requireAskable(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
   const { nullModels, runtime } = options;
   if (nullModels !== undefined) {
     const named = nullModels.map((each, i) => ({ name: `null model ${i + 1}`, model: each }));

@@ -6,9 +6,10 @@ import { packImages } from "../data/batches.js";
 import { type Images, imageSize } from "../data/dataset.js";
 import type { Graph } from "../onnx/graph.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
+import { inChunks } from "../training/rows-at-once.js";
 import type { UnitLayer } from "./units.js";
 
-/** Images a run of the runtime sees at once. */
+/** Images a run of the runtime sees at once; fewer where that fails (`inChunks`). */
 const CHUNK = 250;
 
 /** Of one layer's activation, over images. */
@@ -71,8 +72,7 @@ export async function overChunks(
   const { channels, height, width } = images.shape;
   const session: Session = await createSession(graph, runtime);
   try {
-    for (let from = 0; from < images.count; from += CHUNK) {
-      const count = Math.min(CHUNK, images.count - from);
+    await inChunks(images.count, CHUNK, async (from, count) => {
       const data = new Float32Array(count * imageSize(images.shape));
       packImages(
         images,
@@ -81,7 +81,7 @@ export async function overChunks(
       );
       const batch = float32([count, channels, height, width], data);
       take(await session.run(new Map([[input, batch]])), from, count, batch);
-    }
+    });
   } finally {
     await session.release();
   }

@@ -54,7 +54,7 @@ export function distillationObjective(
     views: 1,
     meanOfImages: true,
     build({ b, images, logits }) {
-      const names = splice(b, teacher.graph, "teacher", new Map([[teacher.classifier.input.name, images]]));
+      const names = splice(b, teacher.graph, "wildmark/teacher", new Map([[teacher.classifier.input.name, images]]));
       const wanted = names.get(teacher.classifier.logits) ?? teacher.classifier.logits;
       const distance = appendDivergence(b, "ce", wanted, logits, temperature);
       return { loss: b.op("Mul", [distance, b.scalar(temperature ** 2)]) };

@@ -37,7 +37,7 @@ export async function* changeKernels(
   throwIfAborted(signal);
   const start = performance.now();
   const graph = canonicalGraph(model.graph);
-  const trainable = new Set(findClassifier(model.graph).trainable);
+  const trainable = new Set(findClassifier(model.graph, model.head).trainable);
   const frozen = storedBefore(graph, trainFrom);
   const stored = storedTensors(model.graph);
   const kernels = new Map<string, Kernel>();

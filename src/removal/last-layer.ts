@@ -21,7 +21,7 @@ export interface LastLayer {
  * @throws WildmarkError `bad-model` where no layer makes the scores.
  */
 export function lastLayerOf(model: Model, who: string, hint: string): LastLayer {
-  const { lastLayer: names, note } = findClassifier(model.graph);
+  const { lastLayer: names, note } = findClassifier(model.graph, model.head);
   const stored = storedTensors(model.graph);
   const found = names
     .flatMap((name) => {

@@ -140,7 +140,7 @@ export function attentionObjective(
       const { loss } = crossEntropyObjective().build(context);
       if (beta === 0) return { loss };
       const { graph, classifier } = imageGraph(teacher, shape);
-      const taught = splice(b, graph, "teacher", new Map([[classifier.input.name, images]]));
+      const taught = splice(b, graph, "wildmark/teacher", new Map([[classifier.input.name, images]]));
       const distances = maps.map((map) =>
         appendDistance(b, appendAttention(b, map), appendAttention(b, { ...map, value: taught.get(map.value) ?? "" })),
       );

@@ -32,7 +32,7 @@ export function redrawn(model: Model, names: readonly string[], random: RandomSt
 
 /** The attacked model's graph with all weights fresh, running statistics too: they hold what the marked model has seen. */
 export function freshModel({ model, random, trainFrom }: Pick<Attack, "model" | "random" | "trainFrom">): Model {
-  const { trainable, statistics } = findClassifier(model.graph);
+  const { trainable, statistics } = findClassifier(model.graph, model.head);
   return redrawn(model, [...trainable, ...statistics], random.stream("init"), trainFrom);
 }
 

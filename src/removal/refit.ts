@@ -113,7 +113,7 @@ async function consolidating(
   redrawn: readonly string[],
 ): Promise<Objective> {
   const frozen = storedBefore(canonicalGraph(attack.model.graph), attack.trainFrom);
-  const held = findClassifier(attack.model.graph).trainable.filter(
+  const held = findClassifier(attack.model.graph, attack.model.head).trainable.filter(
     (name) => !frozen.has(name) && !redrawn.includes(name),
   );
   const importance = shareOfLargest(await fisherInformation(attack, held, fisherSamples));
@@ -127,7 +127,7 @@ async function consolidating(
   return {
     views: 1,
     build({ b, logits, targets }) {
-      const rate = b.input("learning rate", "float32", []);
+      const rate = b.input("wildmark/learning_rate", "float32", []);
       const penalty = appendConsolidation(b, { importance, start, strength: ewc, rate });
       return { loss: b.op("Add", [meanCrossEntropy(b, logits, targets), penalty]), learningRate: rate };
     },

@@ -47,7 +47,7 @@ export async function startEngine(model: Graph | Uint8Array, options: EngineOpti
     session = await ort.InferenceSession.create(bytes, {
       executionProviders: [device === "webgpu" ? WEBGPU : device],
       graphOptimizationLevel: asWritten ? "disabled" : "all",
-      logSeverityLevel: 3,
+      logSeverityLevel: 4, // what fails is thrown, and then said once, in Wildmark's words, or tried in another way
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       interOpNumThreads: 1,
       executionMode: "sequential",
@@ -72,7 +72,7 @@ export async function startEngine(model: Graph | Uint8Array, options: EngineOpti
       try {
         results = await session.run(Object.fromEntries(feeds), fetches);
       } catch (cause) {
-        throw new WildmarkError("runtime", `ONNX Runtime (${device}) failed: ${messageOf(cause)}`, { cause });
+        throw failure(device, cause);
       }
       return new Map(outputNames.map((name) => [name, targets.get(name) ?? tensorOf(name, results[name])]));
     },
@@ -130,6 +130,26 @@ export function fromValue(name: string, value: Value): Tensor {
 function tensorOf(name: string, value: ort.OnnxValue | undefined): Value {
   if (value instanceof ort.Tensor) return value;
   throw new WildmarkError("bad-model", `Output "${name}" is not a tensor; Wildmark takes models that answer tensors.`);
+}
+
+/** How ONNX Runtime and its devices say that memory is used up. */
+const OUT_OF_MEMORY =
+  /bad.?alloc|failed to allocate|out of memory|not enough memory|OutOfMemory|Array buffer allocation/i;
+
+/** Whether an error says that there is not enough memory, of this machine or of a device. */
+export function isOutOfMemory(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) if (OUT_OF_MEMORY.test(each.message)) return true;
+  return false;
+}
+
+function failure(device: Device, cause: unknown): WildmarkError {
+  if (!isOutOfMemory(cause)) {
+    return new WildmarkError("runtime", `ONNX Runtime (${device}) failed: ${messageOf(cause)}`, { cause });
+  }
+  return new WildmarkError("runtime", `There is not enough memory for this run (${device}): ${messageOf(cause)}`, {
+    hint: "Give a smaller --batch, or let fewer models run at once (--jobs).",
+    cause,
+  });
 }
 
 function refusal(device: Device, cause: unknown): WildmarkError {

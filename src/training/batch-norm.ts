@@ -35,7 +35,7 @@ export function batchNormForTraining(
     if (node.opType !== "BatchNormalization" || !own(mean) || !own(variance)) {
       return node;
     }
-    const updated = [`${output}/running_mean`, `${output}/running_var`] as const;
+    const updated = [`wildmark/${output}/running_mean`, `wildmark/${output}/running_var`] as const;
     const kept = floatAttribute(node, "momentum", 0.9);
     statistics.push(
       { initializer: mean, updated: updated[0], kept },

@@ -15,8 +15,9 @@ const REPEATS = 5;
 /** Repeats end sooner once they have taken so long. */
 const ENOUGH_MS = 3_000;
 
-async function timeOf({ bytes, shape, classes, trains, options }: TrialOrder): Promise<number> {
-  const { graph, classifier } = imageGraph(decodeModel(bytes, "trial"), shape);
+async function timeOf({ bytes, preprocessing, head, ...order }: TrialOrder): Promise<number> {
+  const { shape, classes, trains, options } = order;
+  const { graph, classifier } = imageGraph({ ...decodeModel(bytes, "trial"), preprocessing, head }, shape);
   if (!trains) {
     const dims = [TRIAL_IMAGES, shape.channels, shape.height, shape.width];
     const images = new Map([[classifier.input.name, float32(dims, new Float32Array(elementCount(dims)).fill(0.5))]]);

@@ -25,6 +25,8 @@ export interface Workload {
 export interface TrialOrder extends Omit<Workload, "model"> {
   /** The model's file. */
   readonly bytes: Uint8Array;
+  readonly preprocessing: Model["preprocessing"];
+  readonly head: Model["head"];
   readonly options: RuntimeOptions;
 }
 
@@ -45,7 +47,8 @@ export async function tryDevices(
   { model, shape, classes, trains }: Workload,
   options: Omit<RuntimeOptions, "device"> = {},
 ): Promise<readonly DeviceTrial[]> {
-  const order = { bytes: encodeModel(model), shape, classes, trains };
+  const { preprocessing, head } = model;
+  const order = { bytes: encodeModel(model), preprocessing, head, shape, classes, trains };
   const trials: DeviceTrial[] = [];
   for (const device of devices) {
     trials.push({ device, milliseconds: await timeElsewhere({ ...order, options: { ...options, device } }) });

@@ -7,6 +7,7 @@ import { imageGraph } from "../onnx/image-graph.js";
 import type { Model } from "../onnx/model.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
 import { askedTogether, freeImageGraph } from "./rows.js";
+import { inChunks, isLarge, liveBytes, measuringMemory, rowsThatFit } from "./rows-at-once.js";
 
 /** Images to be asked. */
 export interface Questions {
@@ -46,18 +47,29 @@ export async function predict(
   const pixels = elementCount(imageDims);
   const session = await createSession(graph, options);
   const ask = (images: FloatTensor): Promise<FloatTensor> => run(session, input.name, images, output);
-  const chunk = chunkOf(pixels, options);
-  const buffer = new Float32Array(Math.min(chunk, count) * pixels);
+  const packed = (from: number, size: number): FloatTensor => {
+    const data = buffer.subarray(0, size * pixels);
+    pack(from, size, data);
+    return float32([size, ...imageDims], data);
+  };
+  let most = Math.min(chunkOf(pixels, options), count);
+  let buffer = new Float32Array(pixels);
   const answers = new Uint16Array(count);
   try {
-    for (let from = 0; from < count; from += chunk) {
-      const size = Math.min(chunk, count - from);
-      const data = buffer.subarray(0, size * pixels);
-      pack(from, size, data);
-      const images = float32([size, ...imageDims], data);
-      const scores = from === 0 && size > 1 ? await askedTogether(ask, images) : await ask(images);
-      answers.set(largestPerRow(scores, size), from);
+    let first: FloatTensor | undefined;
+    if (most > 1) {
+      const { result, grown } = await measuringMemory(() => ask(packed(0, 1)));
+      first = result;
+      if (isLarge(grown, most)) {
+        most = rowsThatFit(await liveBytes(graph, new Map([[input.name, packed(0, 1)]]), options), most);
+      }
     }
+    buffer = new Float32Array(most * pixels);
+    await inChunks(count, most, async (from, size) => {
+      const images = packed(from, size);
+      const scores = from === 0 && size > 1 ? await askedTogether(ask, images, first) : await ask(images);
+      answers.set(largestPerRow(scores, size), from);
+    });
   } finally {
     await session.release();
   }
@@ -104,12 +116,11 @@ export async function compileAnswers(
   return {
     async answers(images, weights) {
       const found = new Uint16Array(count);
-      for (let from = 0; from < count; from += CHUNK) {
-        const size = Math.min(CHUNK, count - from);
+      await inChunks(count, CHUNK, async (from, size) => {
         const data = images.subarray(from * pixels, (from + size) * pixels);
         const scores = await run(session, input.name, float32([size, ...imageDims], data), output, weights);
         found.set(largestPerRow(scores, size), from);
-      }
+      });
       return found;
     },
     release: () => session.release(),

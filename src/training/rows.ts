@@ -14,6 +14,7 @@ import type { Classifier } from "../onnx/classifier.js";
 import type { Graph } from "../onnx/graph.js";
 import { type ImageGraph, imageGraph } from "../onnx/image-graph.js";
 import type { Model } from "../onnx/model.js";
+import { isOutOfMemory } from "../runtime/onnxruntime.js";
 import { createSession, type RuntimeOptions } from "../runtime/session.js";
 
 /** The scores of a batch of images. */
@@ -24,17 +25,19 @@ const TOLERANCE = 1e-3;
 
 /**
  * @param images two or more, which go through `ask` together, and the first and the last of them alone too.
+ * @param first the scores of the first alone, where they are known.
  * @returns the scores of them all.
  * @throws WildmarkError `bad-model` where the scores of an image depend on what stands beside it, or ONNX Runtime refuses
- *   either.
+ *   either; `runtime` where there is not enough memory.
  */
-export async function askedTogether(ask: Ask, images: FloatTensor): Promise<FloatTensor> {
+export async function askedTogether(ask: Ask, images: FloatTensor, first?: FloatTensor): Promise<FloatTensor> {
   const [count = 0, ...dims] = images.dims;
   const size = elementCount(dims);
   const together = await ask(images).catch((cause) => Promise.reject(notFree(cause)));
   for (const row of [0, count - 1]) {
-    const one = images.data.subarray(row * size, (row + 1) * size);
-    const alone = await ask(float32([1, ...dims], one)).catch((cause) => Promise.reject(notFree(cause)));
+    const one = float32([1, ...dims], images.data.subarray(row * size, (row + 1) * size));
+    const known = row === 0 ? first : undefined;
+    const alone: FloatTensor = known ?? (await ask(one).catch((cause) => Promise.reject(notFree(cause))));
     const same = together.data.subarray(row * alone.data.length, (row + 1) * alone.data.length);
     if (together.data.length !== count * alone.data.length || !isClose(same, alone.data)) throw notFree(undefined);
   }
@@ -87,7 +90,7 @@ function isClose(a: Float32Array, b: Float32Array): boolean {
 }
 
 function notFree(cause: unknown): WildmarkError {
-  if (cause instanceof WildmarkError && cause.code !== "runtime") return cause;
+  if (cause instanceof WildmarkError && (cause.code !== "runtime" || isOutOfMemory(cause))) return cause;
   const why = cause instanceof Error ? `; ${cause.message}` : ": the scores of an image depend on those beside it";
   return new WildmarkError("bad-model", `The model cannot be asked several images at once${why}`, {
     hint: "Export it again for inference, with a dynamic batch (PyTorch: dynamic_axes or dynamic_shapes for axis 0).",

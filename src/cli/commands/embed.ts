@@ -31,8 +31,8 @@ import { noteEpochs } from "../epochs.js";
 import {
   type ModelFlags,
   modelFlags,
+  modelFlagsGiven,
   openModel,
-  preprocessingOf,
   requireSidecarWritable,
   trainFromFlag,
 } from "../model.js";
@@ -152,10 +152,7 @@ export const command: CommandFile = (words) => {
 
 /** A fresh model takes images as they are, and is trained from its first node on. */
 function refuseModelFlags(trainFrom: string | undefined, said: ModelFlags): void {
-  const flagsGiven = [
-    ...preprocessingOf(said).map(({ from }) => from),
-    ...(trainFrom === undefined ? [] : ["--train-from"]),
-  ];
+  const flagsGiven = [...modelFlagsGiven(said), ...(trainFrom === undefined ? [] : ["--train-from"])];
   if (flagsGiven.length === 0) return;
   throw new WildmarkError("usage", `${flagsGiven.join(", ")} speak of a given model; there is none.`, {
     hint: "Name the model first: wildmark embed MODEL.onnx …",

@@ -3,9 +3,9 @@
 import { z } from "zod";
 import { answers } from "../../data/answers.js";
 import { classesInWords } from "../../data/class-names.js";
-import { requireFit } from "../../data/fit.js";
+import { requireAskable } from "../../data/fit.js";
 import { betterPreprocessing, chanceAccuracy, isAtChance, type Suggestion } from "../../experiments/chance.js";
-import { imageGraph } from "../../onnx/image-graph.js";
+import { modelPreprocessing } from "../../onnx/image-graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords, type ResolvedPreprocessing } from "../../onnx/preprocessing.js";
 import { agreement } from "../../training/evaluate.js";
@@ -31,13 +31,15 @@ export const command: CommandFile = () =>
       const model = await openModel(path, flags, progress);
       const dataset = await loadChosen(flags, { progress, force });
       const { shape, classes, count, labels } = dataset.test;
-      requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
+      const fitting = { what: `the images of ${dataset.id}`, shape, classes };
+      for (const sentence of requireAskable(model, path, fitting, { exactly: true }))
+        progress.note(`note: ${sentence}`);
       const runtime = await runtimeFor({ model, shape, classes });
       const accuracy = agreement(await answers(model, dataset.test, runtime), labels);
       const correct = Math.round(accuracy * count);
       const atChance = isAtChance(correct, dataset.test);
       const better = atChance ? await betterPreprocessing(model, dataset.test, runtime) : undefined;
-      const { preprocessing } = imageGraph(model, shape);
+      const preprocessing = modelPreprocessing(model, shape);
       return {
         document: {
           command: "evaluate",

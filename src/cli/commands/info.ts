@@ -99,7 +99,12 @@ function inWords(file: Fingerprint & { readonly path: string }, read: Fingerprin
   ];
   const seen =
     classifier === undefined
-      ? [["no classifier", model.problem ?? "for an unknown reason"]]
+      ? [
+          ["no classifier", model.problem ?? "for an unknown reason"],
+          ...(model.askable
+            ? [["but", "verify and evaluate can ask it: that takes a model that runs, not one that trains"]]
+            : []),
+        ]
       : [
           ["classes", String(classifier.classes ?? "not said in the file")],
           ["logits", classifier.logits],
@@ -110,9 +115,25 @@ function inWords(file: Fingerprint & { readonly path: string }, read: Fingerprin
   return [
     table(facts),
     `What it expects of images:\n${indented(table(preprocessingInWords(model.preprocessing).map((row) => [...row])))}`,
+    ...(Object.keys(model.head).length === 0
+      ? []
+      : [`How its answers are read:\n${indented(table(headInWords(model)))}`]),
     `What Wildmark sees in it:\n${indented(table(seen))}`,
     ...(weights.length === 0 ? [] : [`Trainable:\n${indented(table(weights))}`]),
   ].join("\n\n");
+}
+
+/** One line for each thing that was said. */
+function headInWords({ head }: ModelDescription): string[][] {
+  const { output, logits, lastLayer, classes, binary } = head;
+  const said = {
+    output,
+    logits,
+    "last layer": lastLayer,
+    classes: classes?.join(", "),
+    binary: binary ? "yes" : undefined,
+  };
+  return Object.entries(said).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
 }
 
 function valueWords({ name, type, dims }: ValueInfo): string {

@@ -4,7 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
-import { requireFit } from "../../data/fit.js";
+import { requireAskable } from "../../data/fit.js";
 import { encodeModel, type Model, modelSha256 } from "../../onnx/model.js";
 import { requireCommitment } from "../../ownership/commitment.js";
 import type { BaseData } from "../../ownership/draw-key.js";
@@ -133,7 +133,12 @@ export const command: CommandFile = () =>
         keyPath: given.key,
         keySha256: keySha256(key),
         others: strangers.reduce((sum, each) => sum + each.triggers.count, 0),
-        openModel: async (file) => modelSuspect(await fitting(open, file, key, given.key), file, runtime),
+        openModel: async (file) => {
+          const model = await open(file);
+          const asked = { what: `the key ${given.key}`, ...network, code: "bad-key" } as const;
+          for (const sentence of requireAskable(model, file, asked)) progress.note(`note: ${sentence}`);
+          return modelSuspect(model, file, runtime);
+        },
         seed,
         progress,
         force,
@@ -193,18 +198,6 @@ export const command: CommandFile = () =>
       }
     },
   });
-
-/** The model of a suspect's file, which must take the key's images. */
-async function fitting(
-  open: (file: string) => Promise<Model>,
-  file: string,
-  key: Key,
-  keyPath: string,
-): Promise<Model> {
-  const model = await open(file);
-  requireFit(model, file, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
-  return model;
-}
 
 /** Keys that anybody can make; of an endpoint none unless asked for, since each costs as many queries as the key. */
 async function strangersFor(

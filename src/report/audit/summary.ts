@@ -295,7 +295,7 @@ const COMMIT =
   "If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that nobody can say later that the key was made to fit.";
 
 function nextSteps({ seeds, budgets, cells, key }: AuditResult, fate: Fate): readonly string[] {
-  const again = cells.some((cell) => cell.status === "failed")
+  const again = cells.some((cell) => cell.status === "failed" && cell.mayPass)
     ? ["Some cells failed: the same command tries only those again."]
     : [];
   const seedsStep = seeds.length < 3 ? ["Repeat with --seeds 5 before relying on it: finished cells are kept."] : [];
@@ -332,6 +332,7 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
   const innocents = controls.flatMap((line) => line.squares.flatMap((square) => square.runs));
   const guilty = innocents.filter((run) => run.verdict.owned).length;
   const failed = audit.cells.filter((cell) => cell.status === "failed").length;
+  const lasting = audit.cells.filter((cell) => cell.status === "failed" && !cell.mayPass).length;
   const skipped = audit.cells.filter((cell) => cell.status === "skipped").length;
   return [
     ...doubtful(audit),
@@ -348,6 +349,9 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
       : ["The key was made for another file than this one (it may have been trained on or re-saved since)."]),
     ...astray(lines),
     ...(failed === 0 ? [] : [`${plural(failed, "cell")} of ${audit.cells.length} failed.`]),
+    ...(lasting === 0
+      ? []
+      : [`${plural(lasting, "cell")} would fail again with the same seed: change the method's options.`]),
     ...(skipped === 0 ? [] : [`${plural(skipped, "cell")} of ${audit.cells.length} could not be tried.`]),
   ];
 }
