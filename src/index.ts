@@ -79,8 +79,13 @@ export type { Preprocessing, PreprocessingSource } from "./onnx/preprocessing.js
 export type { Certificate } from "./ownership/certify.js";
 export { type Commitment, commitToKey, requireCommitment } from "./ownership/commitment.js";
 export { type Key, readKey, readKeyBytes, writeKey } from "./ownership/key.js";
+export { type BaseData, drawTriggers } from "./ownership/draw-key.js";
+export { requireRegenerable } from "./ownership/regenerate.js";
+export { strangersKeys } from "./ownership/strangers.js";
+export { modelSuspect, NOT_ASKED, REFUSED, type Suspect } from "./ownership/suspect.js";
 export { describeVerdict, type Verdict } from "./ownership/verdict.js";
-export { verifyAnswers } from "./ownership/verify.js";
+export { smallestPValue, verifyAnswers } from "./ownership/verify.js";
+export { verifySuspect } from "./ownership/verify-model.js";
 export type { Attack, RemovalMethod } from "./removal/method.js";
 export {
   type ChosenMethod,

@@ -30,7 +30,7 @@ test("the examples compile and run, in order", async () => {
   expect(training).toContain("guessing: false");
   // The marked model is told from the innocent one.
   expect(verdicts).toMatch(/^true /);
-  expect(verdicts.trimEnd()).toMatch(/\nfalse\nempirical-null 0.5$/);
+  expect(verdicts.trimEnd()).toMatch(/\nfalse\ntrue \S+$/);
   expect(removal.trimEnd().split("\n")).toHaveLength(6); // epochs 0 to 4, and the outcome
   expect(foreign).toContain("bad-file");
   expect(readdirSync(folder)).toEqual(expect.arrayContaining(["marked.onnx", "cleaned.onnx", "audit.html"]));
@@ -43,7 +43,12 @@ test.each([
     /^Noise tuning \(σ 0.3\)\n$/,
     /^Noise tuning.*\naccuracy 0\.\d+ → 0\.\d+, retention 0?\.?\d+, shown (true|false)\n$/,
   ],
-  ["docs/write-a-mark.md", "frame", /source: 4, target: 6/, /\nretention (1|0\.9\d*), held-out \d.*, owned true, p \d/],
+  [
+    "docs/write-a-mark.md",
+    "frame",
+    /triggers: 100, heldOut: 100/,
+    /\nretention (1|0\.9\d*), held-out \d.*, owned true, p \d/,
+  ],
 ])(
   "%s: followed from nothing, it works",
   async (document, name, alone, together) => {

@@ -8,7 +8,7 @@
  * improbable by itself. A placebo is therefore another adversarial copy, made against the same model, that misled it as
  * its trigger did and shows the same class: an innocent model, even the one they were made against, meets both as
  * strangers. What they cannot tell is a mark that made the model robust to all such copies: it answers placebos too, and
- * then only models without the mark show what is unusual (`verify --unmarked`, docs/ownership.md).
+ * then only models without the mark show what is unusual (`verify --null-models`, docs/ownership.md).
  */
 
 import { z } from "zod";

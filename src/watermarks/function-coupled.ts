@@ -9,7 +9,7 @@
  *
  * Other fusions of the same two classes are the placebos, since an innocent model may have any habit on such pictures. A
  * marked model learns a rule for all of them, and then they show nothing: compare with models without the mark
- * (`verify --unmarked`, docs/ownership.md).
+ * (`verify --null-models`, docs/ownership.md).
  */
 
 import { z } from "zod";

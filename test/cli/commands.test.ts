@@ -66,27 +66,48 @@ test("verify tells the marked model from the innocent one, with status 0 for bot
   ]);
   expect(document(guilty)).toMatchObject({ owned: true, n: 30, suspect: { isTheMarkedFile: true } });
   expect(document(innocent)).toMatchObject({ owned: false, n: 30, suspect: { isTheMarkedFile: false } });
-  const [sentence, counts] = text.stdout.split("\n");
-  expect(sentence).toMatch(/^Ownership is shown: p [=<] /);
-  expect(counts).toMatch(/^\d+ of 30 triggers .* Clopper-Pearson interval/);
+  expect(text.stdout).toMatch(/^Ownership is shown: p [=<] /);
+  expect(text.stdout).toMatch(/\nagainst luck: .*\nagainst look-alikes: .*\nagainst forgers: /);
+  expect(text.stdout).toMatch(/\n\d+ of 30 triggers .* Clopper-Pearson interval/);
   expect(text.stdout).toContain("Null hypothesis: ");
 });
 
-test("verify ranks the suspect among unmarked models, files or a folder", async () => {
-  await mkdir(join(folder, "innocent"));
-  await copyFile(join(folder, "model.onnx"), join(folder, "innocent", "a.onnx"));
+test("verify asks null models too, files or a folder", async () => {
+  await mkdir(join(folder, "null-models"));
+  await copyFile(join(folder, "model.onnx"), join(folder, "null-models", "a.onnx"));
   const [one, whole, twice, empty] = await Promise.all([
-    wildmark(folder, "verify marked.onnx --key mark.key --unmarked model.onnx --json"),
-    wildmark(folder, "verify marked.onnx --key mark.key --unmarked innocent --alpha 0.5 --json"),
-    wildmark(folder, "verify marked.onnx --key mark.key --unmarked innocent,model.onnx"),
-    wildmark(folder, "verify marked.onnx --key mark.key --unmarked model.onnx,"),
+    wildmark(folder, "verify marked.onnx --key mark.key --tries-log2 0 --null-models model.onnx --json"),
+    wildmark(folder, "verify marked.onnx --key mark.key --tries-log2 0 --null-models null-models --json"),
+    wildmark(folder, "verify marked.onnx --key mark.key --null-models null-models,model.onnx"),
+    wildmark(folder, "verify marked.onnx --key mark.key --null-models model.onnx,"),
   ]);
-  const ranked = { decidedBy: "empirical-null", pValue: 0.5, unmarked: 1 };
-  expect(document(one)).toMatchObject({ ...ranked, owned: false, unmarkedModels: ["model.onnx"] });
-  expect(document(whole)).toMatchObject({ ...ranked, owned: true, unmarkedModels: [join("innocent", "a.onnx")] });
+  expect(document(one)).toMatchObject({ nullModels: 1, owned: true, nullModelFiles: ["model.onnx"] });
+  expect(document(whole)).toMatchObject({ nullModels: 1, nullModelFiles: [join("null-models", "a.onnx")] });
   expect(twice.status).toBe(2);
-  expect(twice.stderr).toContain("model.onnx cannot stand for an innocent model");
+  expect(twice.stderr).toContain("model.onnx cannot be a null model");
   expect(empty.status).toBe(2);
+});
+
+test("verify makes a key again from its data, draws strangers' keys, and refuses other data", async () => {
+  const [again, others, without] = await Promise.all([
+    wildmark(folder, `verify marked.onnx --key mark.key ${DATA} --regenerate --strangers 3 --json`),
+    wildmark(folder, "verify marked.onnx --key mark.key --dataset digits --limit 700 --regenerate"),
+    wildmark(folder, "verify marked.onnx --key mark.key --regenerate"),
+  ]);
+  expect(document(again)).toMatchObject({ owned: true, regenerated: true, strangers: 3, provenance: "drawn" });
+  expect(others.status).toBe(2);
+  expect(others.stderr).toContain("mark.key was drawn from other training images");
+  expect(without.status).toBe(2);
+});
+
+test("a stranger's key of the same scheme proves nothing on the owner's model", async () => {
+  const stranger = await wildmark(
+    folder,
+    `embed --scheme noise ${DATA} ${TRIGGERS} --epochs 1 --out theirs.onnx --key theirs.key --quiet`,
+  );
+  expect(stranger.status, stranger.stderr).toBe(0);
+  const claim = document(await wildmark(folder, "verify marked.onnx --key theirs.key --tries-log2 0 --json"));
+  expect(claim).toMatchObject({ owned: false, provenance: "drawn" });
 });
 
 test("key commit prints what verify holds the key to, before it opens a model", async () => {
