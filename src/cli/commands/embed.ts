@@ -16,6 +16,7 @@ import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { abstractFlag, abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import {
+  asReadFlag,
   type ModelFlags,
   modelFlags,
   openModel,
@@ -26,6 +27,7 @@ import {
 import { newNetwork } from "../network.js";
 import { percent, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
+import { readingsDocument } from "../readings.js";
 
 const DEFAULT_SCHEME = "content";
 
@@ -45,6 +47,7 @@ const flags = z.object({
   key: z.string().meta({ description: "where the key goes; keep it secret and safe", placeholder: "FILE" }),
   ...trainFromFlag,
   ...modelFlags,
+  ...asReadFlag,
 });
 
 export const command: CommandFile = (words) => {
@@ -73,7 +76,7 @@ export const command: CommandFile = (words) => {
       ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],
       ["wildmark embed --scheme unrelated --help", "the options of another mark"],
     ],
-    async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, ...chosen }, read, ...call }) {
+    async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, asRead, ...chosen }, read, ...call }) {
       const { seed, force, progress } = call;
       const mark = scheme.choose(read(scheme.options));
       const options = read(path === undefined ? fromScratch : embedContinuingOptions);
@@ -100,6 +103,8 @@ export const command: CommandFile = (words) => {
           start: given === undefined ? { architecture } : { model: given },
           options,
           seed,
+          asRead,
+          ...(path === undefined ? {} : { named: { where: path, words: "flags" } }),
         },
         { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );
@@ -119,6 +124,7 @@ export const command: CommandFile = (words) => {
           training: options,
           seed,
           accuracyBefore: marked.accuracyBefore ?? null,
+          readings: marked.readings === undefined ? null : readingsDocument(marked.readings),
           measured: marked.measured,
           verdict: marked.verdict,
           epochs: marked.epochs,
