@@ -203,7 +203,7 @@ const QUICK = { images: 500, margin: 0.02 } as const;
  * worth asking for, where the used one is most likely right. Costs nothing where that answers 98 % correctly.
  *
  * Only images that the used reading gets wrong can speak for another, so of these many are asked, of the others few. A
- * reading drops out as soon as bounds on what it can win and on what it loses (Clopper-Pearson, 99 % each) rule the lead out.
+ * reading drops out as soon as bounds on what it can win and on what it loses (Clopper-Pearson, 95 % each) rule the lead out.
  *
  * @param answered what the model answers to all the images as it is used.
  */
@@ -247,9 +247,9 @@ export async function mightBeBeaten(
   }
 }
 
-/** One-sided at 99 % each. */
+/** One-sided at 95 % each. */
 function bounds(successes: number, n: number): readonly [low: number, high: number] {
-  return n === 0 ? [0, 1] : clopperPearson(successes, n, 0.98);
+  return n === 0 ? [0, 1] : clopperPearson(successes, n, 0.9);
 }
 
 /** The images that `bestReading` asks to the end. */

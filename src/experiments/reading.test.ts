@@ -102,7 +102,7 @@ test("calls behave alike: evaluate tells, embed and remove refuse unless told", 
   expect(found.better).toMatchObject({ preprocessing: { range: [0, 255] }, flags: "--range 0,255", images: 200 });
   expect(found.better?.accuracy).toBeGreaterThan(0.6);
   expect((await evaluate({ model: right, dataset })).better).toBeUndefined();
-  const marking = { model: wrong, dataset, scheme: "noise", options: { triggers: 20, heldOut: 0 } } as const;
+  const marking = { model: wrong, dataset, scheme: "noise", options: { triggers: 20, heldOut: 4 } } as const;
   await expect(embed(marking)).rejects.toMatchObject({
     code: "usage",
     hint: '{ preprocessing: {"range":[0,255]} } says so; asRead: true goes on all the same.',
