@@ -52,7 +52,7 @@ export function voucherOf(from: string): Voucher {
 
 /**
  * The plausible readings of a model for images of `shape`, none twice: first what flags, sidecar and file say or what is
- * assumed, then the usual ones, the more usual first. Two that differ by less than a grey level count as one.
+ * assumed, then the usual ones, the more usual first. Two that differ by less than two grey levels count as one.
  *
  * Flags fix their fields: only the others vary. What a sidecar or the file says is one reading among others.
  */
@@ -160,8 +160,8 @@ function sameField(field: Field, a: Preprocessing, b: Preprocessing): boolean {
   return Array.from({ length }, (_, i) => i).every((i) => (one[i] ?? one[0]) === (other[i] ?? other[0]));
 }
 
-/** A grey level: less than data sets and copies of their statistics differ by. */
-const ROUNDING = 1 / 255;
+/** Two grey levels: as far as the statistics of the training and the test images of one data set lie apart. */
+const ROUNDING = 2 / 255;
 
 /** Whether two readings give a model the same images, but for rounding. */
 export function sameReading(a: Preprocessing, b: Preprocessing, { channels }: ImageShape): boolean {
