@@ -21,6 +21,7 @@ export { type Progress, silent } from "./core/progress.js";
 export { type RandomStream, randomStream } from "./core/random.js";
 export { WILDMARK_VERSION } from "./core/version.js";
 export { augmentedView } from "./data/augment.js";
+export { type BestReadingOptions, bestReading, type ReadingScore, type ReadingScores } from "./data/best-reading.js";
 export {
   copyPixels,
   type Dataset,
@@ -64,6 +65,7 @@ export {
 export type { MarkedModel } from "./experiments/mark-model.js";
 export { measure, type Yardstick, yardstickOf } from "./experiments/measure.js";
 export { type PaperChoices, paperSpec } from "./experiments/paper.js";
+export type { BetterReading } from "./experiments/reading.js";
 export type { CleanedMark, CleanedModel } from "./experiments/remove-mark.js";
 export { type ReproduceOptions, type ReproduceSpec, reproduce } from "./experiments/reproduce.js";
 export { type EpochRecord, type Measurement, type Result, resultSchema } from "./experiments/result.js";
@@ -76,6 +78,7 @@ export { describeModel, type ModelDescription } from "./onnx/describe.js";
 export type { Head } from "./onnx/head.js";
 export { decodeModel, encodeModel, type Model, withHead, withPreprocessing } from "./onnx/model.js";
 export type { Preprocessing, PreprocessingSource } from "./onnx/preprocessing.js";
+export { plausibleReadings, type Reading, readAs } from "./onnx/readings.js";
 export type { Certificate } from "./ownership/certify.js";
 export { type Commitment, commitToKey, requireCommitment } from "./ownership/commitment.js";
 export { type Key, readKey, readKeyBytes, writeKey } from "./ownership/key.js";

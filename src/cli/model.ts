@@ -75,6 +75,14 @@ export const trainFromFlag = {
   }),
 };
 
+/** The flag of commands that train on a given model, or judge it. */
+export const asReadFlag = {
+  asRead: z
+    .boolean()
+    .default(false)
+    .describe("take the model as it is read, although another preprocessing fits the data clearly better"),
+};
+
 /** Reads a model and adds what the flags say of it; what reading changed is noted. */
 export async function openModel(path: string, flags: ModelFlags, progress: Progress): Promise<Model> {
   const sources = preprocessingOf(flags);

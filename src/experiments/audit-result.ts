@@ -85,7 +85,12 @@ export const auditSchema = z
       madeForThisModel: z.boolean(),
     }),
     /** The marked model before any attack. */
-    before: z.object({ measured: measurementSchema, verdict: verdictSchema }),
+    before: z.object({
+      measured: measurementSchema,
+      verdict: verdictSchema,
+      /** Whether it did no better than guessing then already: no attack is to blame for that. Absent in older documents. */
+      atChance: z.boolean().optional(),
+    }),
     /** Significance level of every verdict in the document. */
     alpha: z.number().gt(0).lt(1),
     /** An attack that costs more accuracy than this (a difference of shares) has paid too much. */

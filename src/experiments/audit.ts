@@ -14,18 +14,18 @@ import { storedTensors } from "../onnx/traverse.js";
 import { atLevel, formatPValue } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import { removalMethods } from "../removal/registry.js";
+import { ACCEPTABLE_DROP } from "./acceptable-drop.js";
 import { finishAttack } from "./audit-cell.js";
 import { planAudit } from "./audit-plan.js";
 import type { AuditCellResult, AuditResult } from "./audit-result.js";
 import { type AuditChoices, type AuditSpec, auditSpec } from "./audit-spec.js";
+import { isAtChance } from "./chance.js";
 import { auditExperiment } from "./experiment.js";
 import { dataSummary, thisMachine, thisSoftware } from "./machine.js";
 import { measure, yardstickOf } from "./measure.js";
+import { type ReadingWords, settleReading } from "./reading.js";
 import { RESULT_FORMAT, RESULT_VERSION } from "./result.js";
 import { type CellsOptions, cellRuntime, cellThreads, runCells } from "./run-cells.js";
-
-/** Two points: more than this, and the attacker has damaged what was to be stolen. */
-export const ACCEPTABLE_DROP = 0.02;
 
 export interface AuditOptions extends CellsOptions {
   /** The command line that does this again, for the document. */
@@ -36,6 +36,10 @@ export interface AuditOptions extends CellsOptions {
   readonly alpha?: number;
   /** Whether to go on although the mark is not shown before any attack; default false. */
   readonly force?: boolean;
+  /** Whether to take the model as it is read, although another reading fits the data clearly better; default false. */
+  readonly asRead?: boolean;
+  /** How a hint says a reading; default as a call does. */
+  readonly readingWords?: ReadingWords;
 }
 
 /**
@@ -45,7 +49,8 @@ export interface AuditOptions extends CellsOptions {
  * others go on.
  *
  * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where model,
- *   data and key do not belong together; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
+ *   data and key do not belong together, `usage` where the model is plainly read otherwise than it was trained, unless
+ *   `asRead`; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
  */
 export async function audit(choices: AuditChoices, options: AuditOptions): Promise<AuditResult> {
   return runAudit(auditSpec(choices), options);
@@ -58,6 +63,9 @@ export async function runAudit(spec: AuditSpec, options: AuditOptions): Promise<
   const { key, dataset, methods, budgets, seeds } = spec;
   const { alpha = 0.05, command = "", jobs = 1, runtime, names = { model: "the model", key: "the key" } } = options;
   requireAuditable(spec, names);
+  const { asRead = false, readingWords = "call", progress } = options;
+  const settling = { where: names.model, asRead, words: readingWords, runtime, progress };
+  await settleReading(spec.model, dataset.test, settling);
   const before = await lookBefore(spec, alpha, options);
   if (!before.verdict.owned && options.force !== true) throw nothingToAudit(before.verdict, names.model);
   await mkdir(options.out, { recursive: true });
@@ -118,8 +126,9 @@ export function requireAuditable(
 
 async function lookBefore({ model, key, dataset }: AuditSpec, alpha: number, { runtime }: AuditOptions) {
   const measured = await measure(model, yardstickOf(key, dataset.test), runtime);
+  const atChance = isAtChance(Math.round(measured.accuracy * dataset.test.count), dataset.test);
   const asked = { alpha, madeHere: true, ...(runtime === undefined ? {} : { runtime }) };
-  return { measured, verdict: await verifyModel(model, key, asked) };
+  return { measured, atChance, verdict: await verifyModel(model, key, asked) };
 }
 
 function nothingToAudit({ matches, n, pValue, alpha }: AuditResult["before"]["verdict"], name: string): WildmarkError {

@@ -40,6 +40,7 @@ import type { AuditResult } from "./audit-result.js";
 import type { AuditChoices } from "./audit-spec.js";
 import { chanceAccuracy, isAtChance } from "./chance.js";
 import { type MarkedModel, markModel } from "./mark-model.js";
+import { type BetterReading, betterReading, settleReading } from "./reading.js";
 import { type CleanedMark, type CleanedModel, removeMark, requireAttackerImages } from "./remove-mark.js";
 import type { RunOptions } from "./run-options.js";
 import { type TrainedModel, trainModel, type trainOptions, trainOptionsOf } from "./train-model.js";
@@ -117,10 +118,12 @@ export interface Evaluation {
   readonly chance: number;
   /** Whether guessing explains the accuracy: the usual cause is another preprocessing than the model was trained with. */
   readonly atChance: boolean;
+  /** A reading that is clearly better, where there is one: as what `loadModel` takes. */
+  readonly better?: BetterReading;
 }
 
 /**
- * A model's accuracy on the test images of a data set.
+ * A model's accuracy on the test images of a data set, and whether it would answer clearly better if it were read otherwise.
  *
  * @throws WildmarkError `bad-model`, `bad-data` where model and data do not belong together.
  */
@@ -128,10 +131,19 @@ export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Pr
   const { shape, classes } = dataset.train;
   requireAskable(model, "the model", { what: `the images of ${dataset.id}`, shape, classes }, { exactly: true });
   const { test } = dataset;
-  const accuracy = agreement(await answers(model, test, runtime), test.labels);
+  const answered = await answers(model, test, runtime);
+  const accuracy = agreement(answered, test.labels);
   const correct = Math.round(accuracy * test.count);
   const chance = chanceAccuracy(test);
-  return { accuracy, correct, images: test.count, chance, atChance: isAtChance(correct, test) };
+  const { better } = await betterReading(model, test, answered, runtime);
+  return {
+    accuracy,
+    correct,
+    images: test.count,
+    chance,
+    atChance: isAtChance(correct, test),
+    ...(better === undefined ? {} : { better }),
+  };
 }
 
 /** How to train a mark in; what is left out is as the architecture's recipe says, or gentler where a model goes on. */
@@ -157,12 +169,15 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
    * in secret.
    */
   readonly seed?: number;
+  /** Of a given model: take it as it is read, although another reading fits the data clearly better; default false. */
+  readonly asRead?: boolean;
 }
 
 /**
  * Marks a model, and makes the key that proves it.
  *
- * @throws WildmarkError `usage` for options that cannot be; `bad-data` where the data do not fit or are too few.
+ * @throws WildmarkError `usage` for options that cannot be, and for a given model that is plainly read otherwise than it was
+ *   trained, unless `asRead`; `bad-data` where the data do not fit or are too few.
  */
 export async function embed<Id extends MarkId = "content">(options: EmbedOptions<Id>): Promise<MarkedModel> {
   const { dataset, model, scheme = "content", training = {} } = options;
@@ -183,7 +198,8 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
     ...(mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {}),
     ...(mark.id === "abstract" ? await abstractOf(options) : {}),
   };
-  return markModel({ dataset, mark, start, options: settled, seed, secret, ...pictures }, options);
+  const { asRead = false } = options;
+  return markModel({ dataset, mark, start, options: settled, seed, secret, asRead, ...pictures }, options);
 }
 
 async function picturesOf({ dataset, unrelated, progress }: EmbedOptions): Promise<Images> {
@@ -258,14 +274,17 @@ export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOption
   readonly seed?: number;
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
+  /** Take the model as it is read, although another reading fits the data clearly better; default false. */
+  readonly asRead?: boolean;
 }
 
 /**
  * Attacks a model as someone with its weights and a share of the data would, and measures what is left; with a key, of
  * the mark too.
  *
- * @throws WildmarkError `usage` for options that cannot be; `bad-data`, `bad-key` where model, data and key do not
- *   belong together, or where the share leaves a class empty.
+ * @throws WildmarkError `usage` for options that cannot be, and for a model that is plainly read otherwise than it was
+ *   trained, unless `asRead`; `bad-data`, `bad-key` where model, data and key do not belong together, or where the share
+ *   leaves a class empty.
  */
 export async function remove<Id extends MethodId = "wild">(
   options: RemoveOptions<Id> & { readonly key: Key },
@@ -292,6 +311,8 @@ export async function remove<Id extends MethodId = "wild">(
     ...(unlabelled === undefined ? {} : { unlabelled }),
   };
   requireAttackerImages(removal);
+  const { asRead = false, runtime, progress } = options;
+  await settleReading(model, dataset.test, { where: "the model", asRead, words: "call", runtime, progress });
   return removeMark(key === undefined ? removal : { ...removal, key }, options);
 }
 
@@ -306,8 +327,8 @@ export interface AuditCall extends AuditChoices, Omit<AuditOptions, "out"> {
  * `summariseAudit` and `renderReport` take.
  *
  * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where
- *   model, data and key do not belong together; `bad-key` when the mark is not shown to begin with, unless forced;
- *   `interrupted`.
+ *   model, data and key do not belong together; `usage` where the model is plainly read otherwise than it was trained, unless
+ *   `asRead`; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
  */
 export async function audit(options: AuditCall): Promise<AuditResult> {
   if (options.out !== undefined) return auditInto(options, { ...options, out: options.out });

@@ -5,6 +5,7 @@
 
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
+import type { ReadingScores } from "../data/best-reading.js";
 import type { Dataset, Images } from "../data/dataset.js";
 import { type Architecture, newModel } from "../models/registry.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
@@ -16,6 +17,7 @@ import { verifyModel } from "../ownership/verify-model.js";
 import { type EmbedOptions, embedContinuingOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { measure, runEpochs } from "./measure.js";
+import { type ReadingWords, requireUnharmed, settleReading } from "./reading.js";
 import type { EpochRecord, Measurement, Verdict } from "./result.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 import { trainModel } from "./train-model.js";
@@ -38,6 +40,10 @@ export interface Marking {
    * nobody disputes, have none.
    */
   readonly secret?: Uint8Array;
+  /** Of a model to go on with: whether to take it as it is read, whatever fits the data better; default false. */
+  readonly asRead?: boolean;
+  /** What messages call that model, and how hints say a reading; default "the model", as a call does. */
+  readonly named?: { readonly where: string; readonly words: ReadingWords };
 }
 
 export interface MarkedModel {
@@ -48,14 +54,26 @@ export interface MarkedModel {
   readonly accuracyBefore?: number;
   readonly measured: Measurement;
   readonly verdict: Verdict;
+  /** What the given model answered under each plausible reading; absent for a fresh one. */
+  readonly readings?: ReadingScores;
   /** Of all training, that without the mark first. */
   readonly epochs: readonly EpochRecord[];
 }
 
-/** @throws WildmarkError `bad-data` where the data do not give enough triggers, and as `trainEpochs` does. */
+/**
+ * @throws WildmarkError `bad-data` where the data do not give enough triggers; as `trainEpochs`, and for a given model as
+ *   `settleReading` and `requireUnharmed` do.
+ */
 export async function markModel(marking: Marking, run: RunOptions = {}): Promise<MarkedModel> {
   const { dataset, unrelated, abstract, mark, seed, secret } = marking;
   const { train, test } = dataset;
+  const settling = {
+    ...(marking.named ?? ({ where: "the model", words: "call" } as const)),
+    asRead: marking.asRead ?? false,
+    runtime: run.runtime,
+    progress: run.progress,
+  };
+  const readings = "model" in marking.start ? await settleReading(marking.start.model, test, settling) : undefined;
   const { model, options, epochs: earlier, trained } = await startOf(marking, run);
   const runtime = run.runtime === undefined ? {} : { runtime: run.runtime };
   const base = {
@@ -77,6 +95,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
   };
   const goesOn = goingOn(earlier, run);
   const marked = await runEpochs(model, mark.embed(embedding, options), async () => undefined, goesOn.onEpoch);
+  if (readings !== undefined && !settling.asRead) await requireUnharmed(marked.model, test, readings, settling);
   const sha256 = modelSha256(encodeModel(marked.model));
   const key = makeKey({
     mark,
@@ -91,6 +110,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     ...before,
     measured: await measure(marked.model, { test, ...set }, run.runtime),
     verdict: await verdictFor(marking, { model: marked.model, key, base }, run),
+    ...(readings === undefined ? {} : { readings }),
     epochs: goesOn.all(marked.epochs),
   };
 }

@@ -67,6 +67,8 @@ export const verdictSchema = z.object({
   refused: z.int().positive().optional(),
   /** How many readings of the suspect's preprocessing were tried, where more than one. */
   readings: z.int().min(2).optional(),
+  /** The class that the suspect answered to every image it was asked, where it answered nothing else. */
+  onlyAnswer: z.int().min(0).optional(),
   /** How many null models took part. */
   nullModels: z.int().positive().optional(),
   /** How many strangers' keys took part. */
@@ -169,6 +171,7 @@ function groundsOf(verdict: Verdict): string[] {
 function limits({
   alpha,
   least,
+  onlyAnswer,
   unmarked,
   keysTried = 1,
   readings = 1,
@@ -181,6 +184,7 @@ function limits({
     `${count} ${what} tried, so the p-value is multiplied by ${count} (Bonferroni)`;
   if (keysTried > 1) lines.push(many(keysTried, "keys were"));
   if (readings > 1) lines.push(many(readings, "readings of the suspect's images were"));
+  if (onlyAnswer !== undefined) lines.push(`the suspect answers class ${onlyAnswer} to everything it was asked`);
   if (duplicates !== undefined) lines.push(`${duplicates} triggers repeat a picture, and were not counted`);
   if (refused !== undefined) lines.push(`${refused} triggers were not answered, and count as misses`);
   if (missing === undefined && least !== undefined && least > alpha) {

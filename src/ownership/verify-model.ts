@@ -7,6 +7,7 @@ import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Key, KeyImages } from "./key.js";
 import { requireNullModels } from "./null-models.js";
+import { readSuspect } from "./suspect-readings.js";
 import { modelSuspect, NOT_ASKED, type Suspect, type SuspectAnswers } from "./suspect.js";
 import type { Matches } from "./tests.js";
 import type { Verdict } from "./verdict.js";
@@ -29,12 +30,16 @@ export interface VerifyModelOptions extends VerifyOptions {
 export async function verifyModel(model: Model, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
   const { shape, classes } = key;
   requireAskable(model, "the model", { what: "the key", shape, classes, code: "bad-key" });
-  const { nullModels, runtime } = options;
+  const { nullModels, runtime, madeHere = false } = options;
   if (nullModels !== undefined) {
     const named = nullModels.map((each, i) => ({ name: `null model ${i + 1}`, model: each }));
     requireNullModels(model, key, named);
   }
-  return verifySuspect(modelSuspect(model, "the model", runtime), key, options);
+  // Whoever made the model knows how it is read.
+  if (madeHere) return verifySuspect(modelSuspect(model, "the model", runtime), key, options);
+  const read = await readSuspect(model, key, runtime);
+  const suspect = modelSuspect(read.model, "the model", runtime);
+  return verifySuspect(suspect, key, { ...options, readings: read.tried.length });
 }
 
 /** The same of whoever can be asked; whether it takes such images is for the suspect to say. */

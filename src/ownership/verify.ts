@@ -127,6 +127,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     triesLog2,
     ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(tried) + triesLog2 * Math.LN2 }),
     ...(missing.length === 0 ? {} : { missing }),
+    ...onlyAnswerOf(answers),
     ...(duplicates === 0 ? {} : { duplicates }),
     ...(refused === 0 ? {} : { refused }),
     ...(readings === 1 ? {} : { readings }),
@@ -134,6 +135,13 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     ...(strangers === undefined ? {} : { strangers: strangers.length }),
     ...(keysTried === 1 ? {} : { keysTried }),
   };
+}
+
+/** A model that answers one class to everything matches every key of that class. */
+function onlyAnswerOf({ triggers, placebos }: Answers): Pick<Verdict, "onlyAnswer"> {
+  const said = new Set([...Array.from(triggers), ...Array.from(placebos ?? [])].filter((answer) => answer >= 0));
+  const [only] = said;
+  return said.size === 1 && only !== undefined && triggers.length > 1 ? { onlyAnswer: only } : {};
 }
 
 /**

@@ -42,7 +42,7 @@ const MAY_RUN_ALL_THE_SAME: ReadonlySet<string> = new Set(["bad-model", "bad-dat
 /** The same of a model that runs as its file stands. */
 export async function askAsItStands(
   model: Model,
-  { shape, count, pack }: Questions,
+  { shape, count, pack, see }: Questions,
   options: RuntimeOptions = {},
 ): Promise<Uint16Array> {
   const { head, inFile } = model;
@@ -68,6 +68,8 @@ export async function askAsItStands(
         throw new WildmarkError("numeric", "The model answers NaN: its weights are damaged, or its training diverged.");
       }
       for (let row = 0; row < size; row++) answers[from + row] = classOf(answer, row, head, threshold);
+      const { kind, scores, columns } = answer;
+      if (kind === "scores") see?.(float32([size, columns], scores.slice(0, size * columns)), from);
     };
     /** `rows` images from `from` on; behind the last one it is repeated. */
     const packed = (from: number, rows: number): FloatTensor => {

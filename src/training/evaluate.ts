@@ -15,6 +15,8 @@ export interface Questions {
   readonly count: number;
   /** Writes images `from` to `from + count` into `target`, [count, C, H, W], values in [0, 1]. */
   pack(from: number, count: number, target: Float32Array): void;
+  /** Gets the scores of images `from` and following, a row each, where more than the largest is wanted. */
+  readonly see?: (scores: FloatTensor, from: number) => void;
 }
 
 /** Images a run of the runtime sees at once: large enough to keep the cores busy, small enough to stay in cache. */
@@ -38,7 +40,7 @@ function chunkOf(pixels: number, { device = "cpu" }: RuntimeOptions): number {
  */
 export async function predict(
   model: Model,
-  { shape, count, pack }: Questions,
+  { shape, count, pack, see }: Questions,
   options: RuntimeOptions = {},
 ): Promise<Uint16Array> {
   const { graph, classifier } = imageGraph(model, shape);
@@ -69,6 +71,7 @@ export async function predict(
       const images = packed(from, size);
       const scores = from === 0 && size > 1 ? await askedTogether(ask, images, first) : await ask(images);
       answers.set(largestPerRow(scores, size), from);
+      see?.(scores, from);
     });
   } finally {
     await session.release();

@@ -3,6 +3,9 @@
 import { copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { withMetadata } from "../../src/onnx/model.js";
+import { readModelFile, writeModelFile } from "../../src/onnx/model-file.js";
+import { METADATA_KEY } from "../../src/onnx/preprocessing.js";
 import { type Ended, wildmark, workFolder } from "./command-line.js";
 
 const work = await workFolder();
@@ -196,6 +199,29 @@ test("evaluate and info", async () => {
   });
   expect(text.stdout).toMatch(/parameters +61,706, of which training would change 61,706/);
   expect(text.stdout).toMatch(/features +\S+/);
+});
+
+test("a model that is read otherwise than it was trained: told by evaluate and info, refused by embed and remove", async () => {
+  const path = join(folder, "lying.onnx");
+  const model = await readModelFile(join(folder, "model.onnx"));
+  await writeModelFile(path, withMetadata(model, new Map([[METADATA_KEY, '{"range": [1, 0]}']])));
+  const [evaluated, described, embedded, removed, told] = await Promise.all([
+    wildmark(folder, `evaluate lying.onnx ${DATA}`),
+    wildmark(folder, `info lying.onnx ${DATA}`),
+    wildmark(folder, `embed lying.onnx ${DATA} --out l.onnx --key l.key`),
+    wildmark(folder, `remove lying.onnx ${DATA} --out l2.onnx`),
+    wildmark(folder, `remove lying.onnx ${DATA} --method fine-tune --epochs 1 --as-read --out l3.onnx`),
+  ]);
+  expect(evaluated?.stdout).toContain("With --range 0,1 it answers");
+  expect(described?.stdout).toMatch(/read as +accuracy +images +loss/);
+  expect(described?.stdout).toContain("It was trained with another preprocessing: --range 0,1 fits best");
+  for (const refused of [embedded, removed]) {
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused?.stderr).toContain("lying.onnx is read otherwise than it was trained: read as 0 to 1 it answers");
+    expect(refused?.stderr).toContain("--range 0,1 says so; --as-read goes on all the same.");
+  }
+  expect(told?.status).toBe(0);
+  expect(told?.stderr).toContain("warning: lying.onnx is read as it is, but read as 0 to 1");
 });
 
 test("nothing is reported to anyone, and no identifier is kept", async () => {

@@ -21,7 +21,7 @@ import type { RuntimeOptions } from "../../runtime/session.js";
 import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { chosenJobs, jobsFlag } from "../jobs.js";
-import { modelFlags, openModel } from "../model.js";
+import { asReadFlag, modelFlags, openModel } from "../model.js";
 import { count, percent, points, table } from "../output.js";
 import { exists, requireFolder, requireWritable } from "../outputs.js";
 
@@ -64,6 +64,7 @@ const flags = z.object({
     .default("wildmark-audit")
     .meta({ description: "folder for cells, result.json and report.html", placeholder: "DIR" }),
   ...modelFlags,
+  ...asReadFlag,
 });
 
 export const command: CommandFile = () =>
@@ -90,7 +91,7 @@ export const command: CommandFile = () =>
         seed,
         force,
       } = call;
-      const { budgets, methods, controls, reactivation, epochs, jobs } = chosen;
+      const { budgets, methods, controls, reactivation, epochs, jobs, asRead } = chosen;
       const names = { model: path, key: keyPath };
       const model = await openModel(path, chosen, progress);
       const key = await readKey(keyPath);
@@ -106,8 +107,9 @@ export const command: CommandFile = () =>
       const paths = { result: join(out, "result.json"), report: join(out, "report.html") };
       const earlier = await earlierAudit(paths, spec, { alpha, runtime, force });
       if (earlier !== undefined) progress.note(`${out} holds this audit already; only the report is drawn again`);
-      const options = { runtime, progress, signal: call.signal, command: call.typed, names, alpha, force };
-      const audit = earlier ?? (await runAudit(spec, { ...options, out, jobs: chosenJobs(jobs, runtime) }));
+      const options = { runtime, progress, signal: call.signal, command: call.typed, names, alpha, force, asRead };
+      const audit =
+        earlier ?? (await runAudit(spec, { ...options, readingWords: "flags", out, jobs: chosenJobs(jobs, runtime) }));
       if (earlier === undefined) {
         await writeFileAtomic(paths.result, Buffer.from(`${JSON.stringify(audit, undefined, 1)}\n`), { force: true });
       }

@@ -29,6 +29,7 @@ import {
 } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import {
+  asReadFlag,
   type ModelFlags,
   modelFlags,
   modelFlagsGiven,
@@ -39,6 +40,7 @@ import {
 import { newNetwork } from "../network.js";
 import { percent, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
+import { readingsDocument } from "../readings.js";
 
 const DEFAULT_SCHEME = "content";
 
@@ -58,6 +60,7 @@ const flags = z.object({
   key: z.string().meta({ description: "where the key goes; keep it secret and safe", placeholder: "FILE" }),
   ...trainFromFlag,
   ...modelFlags,
+  ...asReadFlag,
 });
 
 export const command: CommandFile = (words) => {
@@ -86,7 +89,7 @@ export const command: CommandFile = (words) => {
       ["wildmark embed model.onnx --scheme noise --dataset digits --out marked.onnx --key mark.safetensors", ""],
       ["wildmark embed --scheme unrelated --help", "the options of another mark"],
     ],
-    async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, ...chosen }, read, ...call }) {
+    async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, asRead, ...chosen }, read, ...call }) {
       const { seed, seedGiven, force, progress } = call;
       const secret = seedGiven ? secretOfSeed(seed) : newSecret();
       const mark = scheme.choose(read(scheme.options));
@@ -117,6 +120,8 @@ export const command: CommandFile = (words) => {
           options,
           seed,
           secret,
+          asRead,
+          ...(path === undefined ? {} : { named: { where: path, words: "flags" } }),
         },
         { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
       );
@@ -136,6 +141,7 @@ export const command: CommandFile = (words) => {
           training: options,
           seed,
           accuracyBefore: marked.accuracyBefore ?? null,
+          readings: marked.readings === undefined ? null : readingsDocument(marked.readings),
           measured: marked.measured,
           verdict: marked.verdict,
           epochs: marked.epochs,

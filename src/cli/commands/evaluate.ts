@@ -4,7 +4,8 @@ import { z } from "zod";
 import { answers } from "../../data/answers.js";
 import { classesInWords } from "../../data/class-names.js";
 import { requireAskable } from "../../data/fit.js";
-import { betterPreprocessing, chanceAccuracy, isAtChance, type Suggestion } from "../../experiments/chance.js";
+import { chanceAccuracy, isAtChance } from "../../experiments/chance.js";
+import { type BetterReading, betterReading } from "../../experiments/reading.js";
 import { modelPreprocessing } from "../../onnx/image-graph.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords, type ResolvedPreprocessing } from "../../onnx/preprocessing.js";
@@ -19,7 +20,7 @@ export const command: CommandFile = () =>
     name: "evaluate",
     description:
       "Measures the share of a data set's test images that a model answers correctly, and warns where that is no better " +
-      "than guessing.",
+      "than guessing, or would be clearly better if the model were read otherwise.",
     arguments: [{ name: "MODEL.onnx", description: "an image classifier" }],
     flags: z.object({ ...dataFlags, ...modelFlags }),
     common: { computes: true, loads: true },
@@ -35,10 +36,11 @@ export const command: CommandFile = () =>
       for (const sentence of requireAskable(model, path, fitting, { exactly: true }))
         progress.note(`note: ${sentence}`);
       const runtime = await runtimeFor({ model, shape, classes });
-      const accuracy = agreement(await answers(model, dataset.test, runtime), labels);
+      const answered = await answers(model, dataset.test, runtime);
+      const accuracy = agreement(answered, labels);
       const correct = Math.round(accuracy * count);
       const atChance = isAtChance(correct, dataset.test);
-      const better = atChance ? await betterPreprocessing(model, dataset.test, runtime) : undefined;
+      const { tried, better } = await betterReading(model, dataset.test, answered, runtime);
       const preprocessing = modelPreprocessing(model, shape);
       return {
         document: {
@@ -54,13 +56,16 @@ export const command: CommandFile = () =>
           chance: chanceAccuracy(dataset.test),
           atChance,
           preprocessing,
+          readingsTried: tried,
           better: better ?? null,
         },
         text: [
           `Accuracy ${percent(accuracy, 2)}: ${correct} of ${count} test images of ${dataset.title}.`,
           ...classLines(dataset.classNames ?? []),
           ...doubtLines(doubtsOf(dataset)),
-          ...(atChance ? [warning(chanceAccuracy(dataset.test), preprocessing, better)] : []),
+          ...(atChance || better !== undefined
+            ? [warning(atChance ? chanceAccuracy(dataset.test) : undefined, preprocessing, better)]
+            : []),
         ].join("\n\n"),
       };
     },
@@ -71,13 +76,23 @@ function classLines(names: readonly string[]): string[] {
   return names.every((name, label) => name === String(label)) ? [] : [`Classes: ${classesInWords(names)}.`];
 }
 
-function warning(chance: number, preprocessing: ResolvedPreprocessing, better: Suggestion | undefined): string {
+function warning(
+  chance: number | undefined,
+  preprocessing: ResolvedPreprocessing,
+  better: BetterReading | undefined,
+): string {
+  const guesses = `That is no better than guessing (${percent(chance ?? 0, 2)}). `;
+  const cause =
+    better === undefined
+      ? "The usual cause is another preprocessing than the model was trained with, but none of the usual ones does " +
+        "better than this:"
+      : "The model was trained with another preprocessing than this:";
   return [
-    `That is no better than guessing (${percent(chance, 2)}). The usual cause is another preprocessing than the model was ` +
-      "trained with; this is what was used:",
+    `${chance === undefined ? "" : guesses}${cause}`,
     indented(table(preprocessingInWords(preprocessing).map((row) => [...row]))),
     better === undefined
-      ? "None of the usual alternatives does better. Or the data are not what the model was trained on."
-      : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly.`,
+      ? "Or the data are not what the model was trained on."
+      : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly, as it is read ` +
+        `now ${percent(better.usedAccuracy)}.`,
   ].join("\n");
 }

@@ -4,15 +4,19 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
+import { bestReading, type ReadingScores } from "../../data/best-reading.js";
+import { requireAskable } from "../../data/fit.js";
 import { describeDims } from "../../onnx/classifier.js";
 import { describeModel, type ModelDescription } from "../../onnx/describe.js";
 import type { ValueInfo } from "../../onnx/graph.js";
-import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { encodeModel, type Model, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords } from "../../onnx/preprocessing.js";
-import { type CommandFile, defineCommand } from "../command.js";
+import { type Call, type CommandFile, defineCommand } from "../command.js";
+import { type DataCall, type DataFlags, dataFlags, loadChosen } from "../data.js";
 import { imageShapeOf, layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
-import { modelFlags, openModel } from "../model.js";
+import { type ModelFlags, modelFlags, openModel } from "../model.js";
 import { count, indented, table } from "../output.js";
+import { readingsDocument, readingsInWords } from "../readings.js";
 
 export const command: CommandFile = () =>
   defineCommand({
@@ -22,6 +26,11 @@ export const command: CommandFile = () =>
       "tensor that WILD would use.",
     arguments: [{ name: "MODEL.onnx", description: "any ONNX model" }],
     flags: z.object({
+      ...dataFlags,
+      dataset: dataFlags.dataset.optional().meta({
+        description: "data to ask the model under every usual preprocessing, to see which it expects",
+        placeholder: "NAME",
+      }),
       ...modelFlags,
       tuning: z
         .boolean()
@@ -36,21 +45,30 @@ export const command: CommandFile = () =>
         .default(false)
         .describe("with --tuning: measure what was not measured on this machine, and keep it"),
     }),
-    common: { computes: "trains" },
+    common: { computes: "trains", loads: true },
     examples: [
       ["wildmark info model.onnx", ""],
+      ["wildmark info model.onnx --dataset mnist", "which preprocessing it expects, by its answers"],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
       ["wildmark info model.onnx --tuning --measure", "the lowering of each layer, measured on this machine"],
     ],
-    async run({ args: [path = ""], flags, runtimeFor, progress, signal }) {
+    async run({ args: [path = ""], flags, runtimeFor, progress, force, signal }) {
       if (flags.measure && !flags.tuning) throw new WildmarkError("usage", "info: --measure goes with --tuning.");
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
       const file = { path, ...(await fingerprint(path)) };
       const read = { bytes: bytes.length, sha256: modelSha256(bytes) };
-      const document = { command: "info", file, read, ...description };
-      const text = inWords(file, read, description);
+      const asked = await readingsOf(path, model, flags, runtimeFor, { progress, force });
+      const document = {
+        command: "info",
+        file,
+        read,
+        ...description,
+        ...(asked === undefined ? {} : { readings: readingsDocument(asked.readings) }),
+      };
+      const described = inWords(file, read, description);
+      const text = asked === undefined ? described : `${described}\n\n${readingsInWords(asked.readings, asked.title)}`;
       if (!flags.tuning) return { document, text };
       const { rows, measure } = flags;
       // Where the file does not say how many classes there are, one column of targets stands for all.
@@ -64,6 +82,28 @@ export const command: CommandFile = () =>
       };
     },
   });
+
+/** Where data are named: what the model answers under each reading. */
+async function readingsOf(
+  path: string,
+  model: Model,
+  { dataset: named, ...flags }: ModelFlags & Omit<DataFlags, "dataset"> & { readonly dataset?: string | undefined },
+  runtimeFor: Call<unknown>["runtimeFor"],
+  call: DataCall,
+): Promise<{ readonly readings: ReadingScores; readonly title: string } | undefined> {
+  if (named === undefined) return undefined;
+  const dataset = await loadChosen({ ...flags, dataset: named }, call);
+  const { shape, classes } = dataset.test;
+  for (const sentence of requireAskable(
+    model,
+    path,
+    { what: `the images of ${dataset.id}`, shape, classes },
+    { exactly: true },
+  ))
+    call.progress.note(`note: ${sentence}`);
+  const runtime = await runtimeFor({ model, shape, classes });
+  return { readings: await bestReading(model, dataset.test, { againstFlags: true, runtime }), title: dataset.title };
+}
 
 interface Fingerprint {
   readonly bytes: number;

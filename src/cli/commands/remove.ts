@@ -6,6 +6,7 @@ import { requireFit } from "../../data/fit.js";
 import { erasingShape } from "../../data/views.js";
 import { isAtChance } from "../../experiments/chance.js";
 import { reactivationSchema } from "../../experiments/reactivation.js";
+import { settleReading } from "../../experiments/reading.js";
 import {
   type CleanedMark,
   type CleanedModel,
@@ -21,9 +22,10 @@ import { tuningShape } from "../../removal/tuning.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
-import { modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
+import { asReadFlag, modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
 import { percent, points, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
+import { readingsDocument } from "../readings.js";
 
 const DEFAULT_METHOD = "wild";
 
@@ -54,6 +56,7 @@ const flags = z.object({
     .describe("with --key: do not try whether some steps of tuning on clean training images bring the mark back"),
   ...trainFromFlag,
   ...modelFlags,
+  ...asReadFlag,
 });
 
 /** What methods have in common; the number of their options would fill a screen. */
@@ -81,7 +84,7 @@ export const command: CommandFile = (words) => {
     ],
     async run({
       args: [path = ""],
-      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, reactivate, ...chosen },
+      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, reactivate, asRead, ...chosen },
       read,
       ...call
     }) {
@@ -108,6 +111,13 @@ export const command: CommandFile = (words) => {
       const removal = { model, dataset, method: picked, fraction, seed, ...share };
       requireAttackerImages(removal);
       const runtime = await call.runtimeFor({ model, shape, classes });
+      const readings = await settleReading(model, dataset.test, {
+        where: path,
+        asRead,
+        words: "flags",
+        runtime,
+        progress,
+      });
       const run = {
         ...call,
         runtime,
@@ -118,8 +128,11 @@ export const command: CommandFile = (words) => {
       const bytes = encodeModel(cleaned.model);
       await writeModelFile(out, cleaned.model, { force });
       const { mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
-      const atChance = isAtChance(Math.round(accuracyAfter * dataset.test.count), dataset.test);
-      if (atChance) progress.note(COLLAPSED);
+      const [atChanceBefore, atChance] = [accuracyBefore, accuracyAfter].map((share) =>
+        isAtChance(Math.round(share * dataset.test.count), dataset.test),
+      );
+      // Of what guessed before, settleReading has told.
+      if (atChance && !atChanceBefore) progress.note(COLLAPSED);
       return {
         document: {
           command: "remove",
@@ -135,7 +148,9 @@ export const command: CommandFile = (words) => {
           seed,
           accuracyBefore,
           accuracyAfter,
+          atChanceBefore,
           atChance,
+          readings: readingsDocument(readings),
           mark: mark ?? null,
           epochs,
           seconds,

@@ -13,6 +13,7 @@ import { requireKnownScheme } from "../../ownership/key-format.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
 import { type NullModel, requireNullModels } from "../../ownership/null-models.js";
 import { requireRegenerable } from "../../ownership/regenerate.js";
+import { type ReadingTried, readSuspect } from "../../ownership/suspect-readings.js";
 import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
 import { modelSuspect, type Suspect } from "../../ownership/suspect.js";
 import { describeVerdict, formatPValue } from "../../ownership/verdict.js";
@@ -126,6 +127,7 @@ export const command: CommandFile = () =>
         committed: given.commitment !== undefined,
         ...(given.triesLog2 === undefined ? {} : { triesLog2: given.triesLog2 }),
       };
+      const tried: ReadingTried[] = [];
       const choice: SuspectChoice = {
         path,
         flags: given,
@@ -137,7 +139,9 @@ export const command: CommandFile = () =>
           const model = await open(file);
           const asked = { what: `the key ${given.key}`, ...network, code: "bad-key" } as const;
           for (const sentence of requireAskable(model, file, asked)) progress.note(`note: ${sentence}`);
-          return modelSuspect(model, file, runtime);
+          const read = await readSuspect(model, key, runtime);
+          tried.push(...read.tried);
+          return modelSuspect(read.model, file, runtime);
         },
         seed,
         progress,
@@ -158,6 +162,7 @@ export const command: CommandFile = () =>
         const verdict = await verifySuspect(opened.suspect, key, {
           ...judged,
           runtime,
+          ...(tried.length === 0 ? {} : { readings: tried.length }),
           ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
           ...(strangers.length === 0 ? {} : { strangers }),
         });
@@ -170,6 +175,7 @@ export const command: CommandFile = () =>
             suspect: { ...opened.record(), ...(sha256 === undefined ? {} : { path, sha256, isTheMarkedFile }) },
             key: { path: given.key, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
             regenerated: given.regenerate,
+            ...(tried.length === 0 ? {} : { readingsTried: tried }),
             ...(given.commitment === undefined ? {} : { commitment: given.commitment.toLowerCase() }),
             ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
             ...verdict,
@@ -177,6 +183,7 @@ export const command: CommandFile = () =>
           },
           text: [
             ...describeVerdict(verdict),
+            ...readingsInWords(tried),
             ...(heldOut === undefined
               ? []
               : [
@@ -218,6 +225,17 @@ async function strangersFor(
   }
   const count = wanted ?? (fromAfar ? 0 : STRANGERS);
   return count === 0 ? [] : strangersKeys(findMark(key.scheme).choose(key.options), base, count);
+}
+
+/** Which reading the verdict is about, and what the others gave. */
+function readingsInWords(tried: readonly ReadingTried[]): string[] {
+  const [best, ...others] = tried;
+  if (best === undefined || others.length === 0) return [];
+  const most = Math.max(...others.map(({ matches }) => matches ?? 0));
+  return [
+    `${tried.length} readings of the suspect's images were asked; the verdict is about the best, ${best.name} (${best.matches} ` +
+      `matches); the best of the others has ${most}`,
+  ];
 }
 
 async function heldOutOf(suspect: Suspect, key: Key) {

@@ -143,6 +143,11 @@ test("says where an attack left a model that only guesses", () => {
   const warnings = (cells: typeof audit.cells): string => summariseAudit({ ...audit, cells }).warnings.join();
   expect(warnings(cells)).toMatch(/^After Fine-tuning \(RTAL\) with 1.% the model only guesses/);
   expect(warnings(audit.cells)).not.toContain("guesses");
+  // What guessed before is no attack's fault.
+  const before = { ...audit.before, atChance: true };
+  const blamed = summariseAudit({ ...audit, cells, before }).warnings.join();
+  expect(blamed).toMatch(/^The marked model only guesses before any attack/);
+  expect(blamed).not.toContain("went astray");
 });
 
 test.each<readonly [string, SampleCells, readonly number[]]>([

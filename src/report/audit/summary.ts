@@ -347,7 +347,7 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
     ...(audit.key.madeForThisModel
       ? []
       : ["The key was made for another file than this one (it may have been trained on or re-saved since)."]),
-    ...astray(lines),
+    ...astray(audit, lines),
     ...(failed === 0 ? [] : [`${plural(failed, "cell")} of ${audit.cells.length} failed.`]),
     ...(lasting === 0
       ? []
@@ -357,7 +357,12 @@ function warnings(audit: AuditResult, lines: readonly Line[]): readonly string[]
 }
 
 /** Attacks that left nothing of the model: what else they removed says little of the mark. */
-function astray(lines: readonly Line[]): readonly string[] {
+function astray({ before }: AuditResult, lines: readonly Line[]): readonly string[] {
+  if (before.atChance === true) {
+    return [
+      `The marked model only guesses before any attack (${shortPercent(before.measured.accuracy)} of the test images): accuracies say nothing here. Perhaps it expects other images (wildmark info MODEL --dataset D tries what is usual), or other data.`,
+    ];
+  }
   const lost = lines.flatMap(({ title, squares }) =>
     squares
       .filter(({ runs }) => runs.some((run) => run.atChance))
