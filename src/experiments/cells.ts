@@ -190,12 +190,12 @@ function commonSpec({ dataset, architecture }: Setting, seed: number, { runtime 
   return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training, unrelated, abstract }: Setting, { id, options, needsUnrelated }: ChosenMark) {
+function markedSpec({ training, unrelated, abstract }: Setting, { id, keptBy, needsUnrelated }: ChosenMark) {
   const images = {
     ...(needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {}),
     ...(id === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
   };
-  return { training, mark: { id, options: { ...options }, ...images } };
+  return { training, mark: { id, options: { ...keptBy }, ...images } };
 }
 
 /** What tells one set of unrelated images from another; null where there is none. */
