@@ -59,8 +59,8 @@ function without(b: GraphBuilder, groups: readonly number[], leftOut: (i: number
   return pairs(b, groups, (i, j) => (leftOut(i, j) ? NEVER : 0));
 }
 
-function pairs(b: GraphBuilder, groups: readonly number[], valueOf: (i: number, j: number) => number): string {
-  const values = groups.flatMap((_, i) => groups.map((_, j) => valueOf(i, j)));
+function pairs(b: GraphBuilder, groups: readonly number[], weightOf: (i: number, j: number) => number): string {
+  const values = groups.flatMap((_, i) => groups.map((_, j) => weightOf(i, j)));
   return b.initializer("pairs", float32([groups.length, groups.length], values));
 }
 
