@@ -227,12 +227,12 @@ function commonSpec({ dataset, architecture }: KnownSetting, seed: number, { run
   return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training, unrelated, abstract }: KnownSetting, { id, options, needsUnrelated }: ChosenMark) {
+function markedSpec({ training, unrelated, abstract }: KnownSetting, { id, keptBy, needsUnrelated }: ChosenMark) {
   const images = {
     ...(needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {}),
     ...(id === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
   };
-  return { training, mark: { id, options: { ...options }, ...images } };
+  return { training, mark: { id, options: { ...keptBy }, ...images } };
 }
 
 /** What tells one set of unrelated images from another; null where there is none. */

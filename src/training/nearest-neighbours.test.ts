@@ -11,12 +11,21 @@ import { compileGradient } from "./gradient.js";
 import { appendNearestNeighbourLoss, type Distance } from "./nearest-neighbours.js";
 import { tinyModel } from "./testing/tiny.js";
 
+const CLASSES = 3;
 const DISTANCES: readonly Distance[] = ["euclidean", "cosine"];
 
-async function lossOf(rows: readonly number[][], groups: readonly number[], t: number, distance: Distance) {
+async function lossOf(
+  rows: readonly number[][],
+  groups: readonly number[],
+  t: number,
+  distance: Distance,
+  labels?: readonly number[],
+) {
   const b = graphBuilder("loss");
   const features = b.input("features", "float32", [rows.length, 1, rows[0]?.length ?? 0]);
-  b.output(appendNearestNeighbourLoss(b, features, groups, b.scalar(t), distance));
+  const oneHot = labels?.flatMap((label) => Array.from({ length: CLASSES }, (_, k) => (k === label ? 1 : 0)));
+  const classes = oneHot === undefined ? undefined : b.initializer("classes", float32([rows.length, CLASSES], oneHot));
+  b.output(appendNearestNeighbourLoss(b, features, groups, b.scalar(t), distance, classes));
   const session = await createSession(b.build());
   const fed = float32([rows.length, 1, rows[0]?.length ?? 0], rows.flat());
   const [loss] = (await session.run(new Map([["features", fed]]))).values();
@@ -25,12 +34,22 @@ async function lossOf(rows: readonly number[][], groups: readonly number[], t: n
 }
 
 function byDefinition(rows: readonly number[][], groups: readonly number[], t: number, distance: Distance): number {
+  const terms = termsByDefinition(rows, groups, t, distance);
+  return terms.reduce((sum, term) => sum + term, 0) / terms.length;
+}
+
+function termsByDefinition(
+  rows: readonly number[][],
+  groups: readonly number[],
+  t: number,
+  distance: Distance,
+): number[] {
   const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, v, i) => sum + v * (b[i] ?? 0), 0);
   const d = (a: readonly number[], b: readonly number[]): number =>
     distance === "euclidean"
       ? a.reduce((sum, v, i) => sum + (v - (b[i] ?? 0)) ** 2, 0)
       : 1 - dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-  const terms = rows.map((row, i) => {
+  return rows.map((row, i) => {
     let [own, all] = [0, 0];
     rows.forEach((other, j) => {
       if (j === i) return;
@@ -40,7 +59,6 @@ function byDefinition(rows: readonly number[][], groups: readonly number[], t: n
     });
     return -Math.log(own / all);
   });
-  return terms.reduce((sum, term) => sum + term, 0) / terms.length;
 }
 
 describe.each(DISTANCES)("%s", (distance) => {
@@ -51,6 +69,22 @@ describe.each(DISTANCES)("%s", (distance) => {
     const expected = byDefinition(rows, groups, t, distance);
     // Float32 distances of a few units.
     expect(await lossOf(rows, groups, t, distance)).toBeCloseTo(expected, 5);
+  });
+
+  test("class by class it is the definition within each, over the rows that have another of their group there", async () => {
+    const random = randomStream(1);
+    const labels = [0, 0, 1, 2, 0, 0, 1, 1, 1, 0];
+    const groups = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0];
+    const rows = groups.map((group) => Array.from({ length: 5 }, () => random.normal() + group));
+    const of = <T>(items: readonly T[], label: number): T[] => items.filter((_, i) => labels[i] === label);
+    const [zero, one] = [of(rows, 0), of(rows, 1)];
+    // Of class 1 the first row, the only one of its group, is left out: the sum over the others alone.
+    const ofZero = byDefinition(zero, of(groups, 0), 3, distance) * zero.length;
+    const ofOne = termsByDefinition(one, of(groups, 1), 3, distance).slice(1);
+    const expected = (ofZero + ofOne.reduce((sum, term) => sum + term, 0)) / (zero.length + ofOne.length);
+    expect(await lossOf(rows, groups, 3, distance, labels)).toBeCloseTo(expected, 5);
+    // Nobody has a neighbour: nothing is lost, and nothing is divided by nothing.
+    expect(await lossOf(rows.slice(0, 3), [1, 1, 0], 3, distance, [0, 1, 0])).toBe(0);
   });
 
   test("far groups have none, groups that lie as one nearly log 2", async () => {

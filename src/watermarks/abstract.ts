@@ -12,11 +12,13 @@ import { permutation } from "../core/random.js";
 import { renderAbstract } from "../data/abstract.js";
 import { copyPixels, type Images } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
-import { countShape, randomLabels } from "./labels.js";
+import { embed } from "./embed.js";
+import { BOOST_OF_RANDOM_LABELS, boostedTriggers, countShape, randomLabels } from "./labels.js";
 import { pictureTriggers } from "./pictures.js";
+import { boostShape } from "./relabelled.js";
 import type { MarkScheme } from "./scheme.js";
 
-const options = z.strictObject(countShape);
+const options = z.strictObject({ ...countShape, ...boostShape(BOOST_OF_RANDOM_LABELS) });
 
 export const abstract: MarkScheme<z.infer<typeof options>> = {
   id: "abstract",
@@ -25,8 +27,11 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
   paper:
     "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural Networks by Backdooring. USENIX Security 2018",
   needsUnrelated: false,
-  published: {},
+  published: { boost: 1 },
+  unsaid: { boost: 1 },
   options,
+  embed: (embedding, training, chosen) =>
+    embed(embedding, { ...training, triggersPerBatch: boostedTriggers(training, { boost: chosen.boost }) }),
   make({ train, abstract: given, random }, chosen) {
     const needed = 2 * chosen.triggers + chosen.heldOut;
     const set = given ?? { shape: train.shape, count: 0, pixels: inMemory(new Uint8Array(0)) };

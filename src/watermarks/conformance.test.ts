@@ -421,4 +421,49 @@ describe("what was published is made as it was", () => {
     const { triggers, heldOut, placebos } = await scheme.choose({ ...small, ...scheme.published }).make(owner(7));
     expect(hashImages([triggers, heldOut, placebos.images]).slice(0, 16)).toBe(expected);
   });
+
+  // What moves them is the gradient of a trained model, whose last bits differ between machines: what they were made from does not.
+  test("entangled: the images behind the triggers, and the labels", async () => {
+    const scheme = findMark("entangled");
+    const made = scheme.choose({ ...small, ...scheme.published }).make(await ownerFor(scheme, 7));
+    const { triggers, heldOut, placebos } = await made;
+    expect(hashImages([placebos.images]).slice(0, 16)).toBe("fd38b6777b31be9d");
+    expect(new Set([...triggers.labels, ...heldOut.labels])).toEqual(new Set([6]));
+  });
+
+  const counts = { triggers: 100, heldOut: 100 };
+  test.each(
+    Object.entries({
+      abstract: counts,
+      entangled: {
+        source: 4,
+        target: 6,
+        ...counts,
+        distance: "euclidean",
+        inverseTemperature: 1,
+        entanglement: 0.0625,
+        temperatureRate: 0.1,
+        every: 1,
+        perturbSteps: 10,
+        perturbRate: 0.01,
+        perturbTarget: 0.1,
+      },
+      "exponential-weighting": { ...counts, boost: 4, temperature: 2 },
+      "frontier-stitching": { ...counts, epsilon: 0.25, attackSteps: 1 },
+      "margin-based": { ...counts, boost: 6, ascentSteps: 5, ascentStep: 1 / 255, weight: 0.1 },
+    }),
+  )("%s: results are kept by the options that they were kept by", (id, expected) => {
+    const scheme = findMark(id);
+    expect(JSON.stringify(scheme.choose(scheme.published).keptBy)).toBe(JSON.stringify(expected));
+    expect(scheme.choose().keptBy).not.toEqual(expected);
+  });
+
+  test.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))(
+    "%s: documents of either form are read as what they say",
+    (_, scheme) => {
+      for (const { options } of [scheme.choose(), scheme.choose(scheme.published)]) {
+        expect(scheme.choose(options).options).toEqual(options);
+      }
+    },
+  );
 });

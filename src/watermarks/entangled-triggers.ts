@@ -3,11 +3,16 @@
  * class with a bright square of 3×3 pixels, placed where the soft nearest neighbour loss of triggers and images of the
  * target class is steepest, then moved in small steps by the gradient's sign: up that loss, and away from the target class
  * where the unmarked model would answer it by itself.
+ *
+ * Whoever does the same to a model of the same kind finds much the same triggers, all with one label. So unless a target class is
+ * chosen, the form is ours: images of all classes, the square at a place drawn in secret, moved up the loss of triggers and images
+ * of all classes, and a class drawn for each afterwards, which the movement therefore cannot know. A placebo is the same image with
+ * the square at another place, moved alike.
  */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
-import { permutation } from "../core/random.js";
+import { permutation, type RandomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
 import { packImages, unpackImages } from "../data/batches.js";
 import { copied, type ImageShape, imageSize, type LabelledImages, select } from "../data/dataset.js";
@@ -23,9 +28,9 @@ import { appendNearestNeighbourLoss, type Distance } from "../training/nearest-n
 import { type Objective, rows } from "../training/objective.js";
 import { requireFreeRows } from "../training/rows.js";
 import type { EntangledOptions } from "./entangled.js";
-import { requireClasses, targetOf } from "./labels.js";
+import { labellingOf, requireClasses, targetOf, triggerLabels } from "./labels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
-import { imagesOfClass } from "./stamped.js";
+import { imagesOfAnyClass, imagesOfClass } from "./stamped.js";
 
 export const temperatureShape = {
   distance: z
@@ -42,6 +47,8 @@ export interface Entanglement {
   /** Group of each row. */
   readonly groups: readonly number[];
   readonly distance: Distance;
+  /** Whether rows are compared with rows of their own label only. */
+  readonly byClass?: boolean;
 }
 
 /** How many layers' representations are entangled, as published. */
@@ -79,11 +86,19 @@ export function withTemperatures(graph: Graph, layers: number, inverse: number):
 /** The unit of temperatures in the authors' code: T is 100 where what they start from is 1. */
 const UNIT = 100;
 
-/** Appends SNNL of each layer, to a graph with `withTemperatures`. */
-export function appendEntanglement(b: GraphBuilder, { layers, groups, distance }: Entanglement): string[] {
+/**
+ * Appends SNNL of each layer, to a graph with `withTemperatures`.
+ *
+ * @param targets [rows, classes], one-hot labels of the rows
+ */
+export function appendEntanglement(
+  b: GraphBuilder,
+  targets: string,
+  { layers, groups, distance, byClass }: Entanglement,
+): string[] {
   return layers.map((value, i) => {
     const temperature = b.op("Div", [b.scalar(UNIT), temperatureName(i)]);
-    return appendNearestNeighbourLoss(b, value, groups, temperature, distance);
+    return appendNearestNeighbourLoss(b, value, groups, temperature, distance, byClass === true ? targets : undefined);
   });
 }
 
@@ -96,22 +111,34 @@ const [MOST_AWAY, LAST_AWAY] = [50, 5];
 /** Triggers that are moved together. */
 const GROUP = 50;
 
+/** Whether a class is drawn for each trigger; whoever chooses a target class means one for all. */
+export function labelsOf({ labels, target }: Pick<EntangledOptions, "labels" | "target">): "target" | "random" {
+  return labels ?? (target === undefined ? "random" : "target");
+}
+
 export async function entangledTriggers(owner: OwnerData, options: EntangledOptions): Promise<TriggerSet> {
-  const { train, random } = owner;
-  const { triggers: count, heldOut } = options;
+  const { train } = owner;
+  const { height, width } = train.shape;
   requireClasses(train.classes, { source: options.source, target: options.target });
-  if (options.source !== undefined && options.source === options.target) {
+  const oneClass = labelsOf(options) === "target";
+  if (oneClass && options.source !== undefined && options.source === options.target) {
     throw new WildmarkError("usage", `Source and target class of the mark are both ${options.source}.`);
   }
-  const target = targetOf(options, train.classes, random, options.source === undefined ? [] : [options.source]);
-  const source = options.source ?? targetOf({}, train.classes, random.stream("source"), [target]);
-  const { height, width } = train.shape;
   if (height < SIDE || width < SIDE) {
     throw new WildmarkError(
       "bad-data",
       `A square of ${SIDE}×${SIDE} pixels does not fit images of ${width}×${height}.`,
     );
   }
+  return oneClass ? triggersOfTarget(owner, options) : triggersWithLabels(owner, options);
+}
+
+/** The published form. */
+async function triggersOfTarget(owner: OwnerData, options: EntangledOptions): Promise<TriggerSet> {
+  const { train, random } = owner;
+  const { triggers: count, heldOut } = options;
+  const target = targetOf(options, train.classes, random, options.source === undefined ? [] : [options.source]);
+  const source = options.source ?? targetOf({}, train.classes, random.stream("source"), [target]);
   const chosen = imagesOfClass(train, source, count + heldOut, random.stream("sources"));
   const originals = copied(select(train, chosen.subarray(0, count)));
   const fresh = select(train, chosen.subarray(count));
@@ -122,12 +149,16 @@ export async function entangledTriggers(owner: OwnerData, options: EntangledOpti
       `The training set has ${ofTarget.length} images of class ${target}; the mark needs 2.`,
     );
   }
-  const mover = await openMover(owner, select(train, ofTarget.subarray(0, GROUP)), { ...options, target });
+  const mover = await openMover(owner, select(train, ofTarget.subarray(0, GROUP)), options, target);
+  const labelled = (images: LabelledImages): LabelledImages => ({
+    ...images,
+    labels: new Uint16Array(images.count).fill(target),
+  });
   try {
     const corner = await mover.steepestSquare(originals);
     return {
-      triggers: await mover.moved(originals, corner),
-      heldOut: await mover.moved(fresh, corner),
+      triggers: labelled(await mover.moved(originals, () => corner)),
+      heldOut: labelled(await mover.moved(fresh, () => corner)),
       labelling: "fixed",
       placebos: { images: originals, paired: true },
       sourceLabels: originals.labels,
@@ -135,6 +166,53 @@ export async function entangledTriggers(owner: OwnerData, options: EntangledOpti
   } finally {
     await mover.release();
   }
+}
+
+async function triggersWithLabels(owner: OwnerData, options: EntangledOptions): Promise<TriggerSet> {
+  const { train, random } = owner;
+  const { source, triggers: count, heldOut } = options;
+  const draw = random.stream("sources");
+  const chosen =
+    source === undefined
+      ? imagesOfAnyClass(train, count + heldOut, draw)
+      : imagesOfClass(train, source, count + heldOut, draw);
+  const originals = copied(select(train, chosen.subarray(0, count)));
+  const fresh = copied(select(train, chosen.subarray(count)));
+  const others = permutation(train.count, random.stream("targets")).subarray(0, GROUP);
+  const labelled = (images: LabelledImages, { labels: own }: LabelledImages, name: string): LabelledImages => {
+    const stream = random.stream("labels").stream(name);
+    return { ...images, labels: triggerLabels(images.count, train.classes, RANDOM, stream, { own, target: 0 }) };
+  };
+  const corner = drawnCorner(train.shape, random.stream("place"));
+  const mover = await openMover(owner, select(train, others), options);
+  try {
+    const placebos = await mover.moved(originals, (i) =>
+      otherCorner(train.shape, corner, random.stream("other").stream(i)),
+    );
+    return {
+      triggers: labelled(await mover.moved(originals, () => corner), originals, "triggers"),
+      heldOut: labelled(await mover.moved(fresh, () => corner), fresh, "held out"),
+      labelling: labellingOf(RANDOM, train.classes, true),
+      placebos: { images: placebos, paired: true },
+      sourceLabels: originals.labels,
+    };
+  } finally {
+    await mover.release();
+  }
+}
+
+const RANDOM = { labels: "random" } as const;
+
+function drawnCorner({ height, width }: ImageShape, random: RandomStream): Corner {
+  return { row: random.below(height - SIDE + 1), column: random.below(width - SIDE + 1) };
+}
+
+/** Another place than that one, where there is another. */
+function otherCorner(shape: ImageShape, { row, column }: Corner, random: RandomStream): Corner {
+  const columns = shape.width - SIDE + 1;
+  const places = (shape.height - SIDE + 1) * columns;
+  const place = places === 1 ? 0 : (row * columns + column + 1 + random.below(places - 1)) % places;
+  return { row: Math.floor(place / columns), column: place % columns };
 }
 
 /** Upper left pixel of the square. */
@@ -146,18 +224,24 @@ interface Corner {
 interface Mover {
   /** Where the mean gradient of SNNL by these images, over all channels, has the largest sum. */
   steepestSquare(images: LabelledImages): Promise<Corner>;
-  /** The images with the square, moved and rounded to 8 bits, labelled as the target. */
-  moved(images: LabelledImages, corner: Corner): Promise<LabelledImages>;
+  /** The images with the square, each at its place, moved and rounded to 8 bits; their labels stay. */
+  moved(images: LabelledImages, cornerOf: (index: number) => Corner): Promise<LabelledImages>;
   release(): Promise<void>;
 }
 
 const [ENTANGLING, SCORE] = ["wildmark/of_entanglement", "wildmark/of_score"];
 
-/** Batches of `GROUP` triggers (repeated where there are fewer) and as many images of the target class after them. */
+/**
+ * Batches of `GROUP` triggers (repeated where there are fewer) and as many images of the target class after them.
+ *
+ * @param targets images to be entangled with
+ * @param target their class, which triggers are moved away from; absent where they are of all classes.
+ */
 async function openMover(
   owner: OwnerData,
   targets: LabelledImages,
-  options: EntangledOptions & { readonly target: number },
+  options: EntangledOptions,
+  target?: number,
 ): Promise<Mover> {
   const { model, train, runtime } = owner;
   if (model === undefined)
@@ -188,7 +272,7 @@ async function openMover(
   const size = imageSize(shape);
   const repeated = Uint32Array.from({ length: GROUP }, (_, i) => i % targets.count);
   packImages(targets, repeated, gradient.images.subarray(GROUP * size));
-  for (let row = 0; row < 2 * GROUP; row++) gradient.targets[row * classes + options.target] = 1;
+  if (target !== undefined) for (let row = 0; row < 2 * GROUP; row++) gradient.targets[row * classes + target] = 1;
   const slope = (weight: typeof ENTANGLING | typeof SCORE) => slopeOf(gradient, weight, classifier.input.name);
 
   const moveGroup = async (pixels: Float32Array): Promise<void> => {
@@ -201,13 +285,14 @@ async function openMover(
       }
     };
     for (let i = 0; i < options.perturbSteps; i++) {
-      while (away < MOST_AWAY && (await slope(SCORE)).answered > options.perturbTarget) {
+      while (target !== undefined && away < MOST_AWAY && (await slope(SCORE)).answered > options.perturbTarget) {
         away += 1;
         await step(SCORE, -1);
       }
       await step(ENTANGLING, 1);
     }
-    if (options.perturbSteps > 0) for (let i = 0; i < LAST_AWAY; i++) await step(SCORE, -1);
+    if (target === undefined || options.perturbSteps === 0) return;
+    for (let i = 0; i < LAST_AWAY; i++) await step(SCORE, -1);
   };
 
   return {
@@ -223,19 +308,20 @@ async function openMover(
       });
       return largestSquare(sums, shape);
     },
-    async moved(images, corner) {
+    async moved(images, cornerOf) {
       const found = new Uint8Array(images.count * size);
       await inGroups(images.count, async (indices) => {
         packImages(images, indices, gradient.images);
         const pixels = gradient.images.subarray(0, GROUP * size);
-        drawSquare(pixels, shape, corner);
+        indices.forEach((index, row) => {
+          drawSquare(pixels.subarray(row * size, (row + 1) * size), shape, cornerOf(index));
+        });
         await moveGroup(pixels);
         const first = indices[0] ?? 0;
         const left = Math.min(GROUP, images.count - first);
         found.set(unpackImages(pixels.subarray(0, left * size)), first * size);
       });
-      const labels = new Uint16Array(images.count).fill(options.target);
-      return { shape, classes, count: images.count, pixels: inMemory(found), labels };
+      return { shape, classes, count: images.count, pixels: inMemory(found), labels: images.labels };
     },
     release: () => gradient.release(),
   };
@@ -253,7 +339,7 @@ function moveObjective(entanglement: Entanglement): Objective {
   return {
     views: 1,
     build({ b, logits, targets }) {
-      const terms = appendEntanglement(b, entanglement).reduce((sum, term) => b.op("Add", [sum, term]));
+      const terms = appendEntanglement(b, targets, entanglement).reduce((sum, term) => b.op("Add", [sum, term]));
       const [scores, wanted] = [rows(b, logits, 0, GROUP), rows(b, targets, 0, GROUP)];
       const ofTarget = b.op("ReduceSum", [b.op("Mul", [scores, wanted]), b.ints([1])], { keepdims: 0 });
       const score = b.op("ReduceMean", [ofTarget], { keepdims: 0 });
@@ -290,7 +376,7 @@ export function largestSquare(values: Float64Array, { height, width }: Pick<Imag
   return { row: best.row, column: best.column };
 }
 
-/** Draws the square at full brightness, in every channel of each image. */
+/** Draws the square at full brightness, in every channel of an image. */
 function drawSquare(pixels: Float32Array, { height, width }: ImageShape, { row, column }: Corner): void {
   for (let map = 0; map < pixels.length; map += height * width) {
     for (let i = 0; i < SIDE ** 2; i++) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
 import { accuracy } from "../data/answers.js";
-import { copyPixels, imageAt } from "../data/dataset.js";
+import { copyPixels, imageAt, type LabelledImages } from "../data/dataset.js";
 import { encodeModel, type Model } from "../onnx/model.js";
 import { learnt, tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { embedFromScratchOptions } from "./embed.js";
@@ -67,6 +67,97 @@ describe("triggers", () => {
   });
 });
 
+describe("with a class drawn for each", () => {
+  const drawn = { source: undefined, target: undefined };
+
+  test("images of all classes carry the square at one place, those beside them each at another", async () => {
+    const { triggers, heldOut, placebos, labelling, sourceLabels } = await make({ ...drawn, perturbSteps: 0 });
+    expect(labelling).toBe("wrong");
+    expect(new Set(sourceLabels).size).toBeGreaterThan(2);
+    expect(placebos.images.labels).toEqual(sourceLabels);
+    const bright = (images: LabelledImages, i: number): number[] =>
+      [...imageAt(images, i)].flatMap((pixel, at) => (pixel === 255 ? [at] : []));
+    const all = [triggers, heldOut].flatMap((set) => Array.from({ length: set.count }, (_, i) => bright(set, i)));
+    const shared = (all[0] ?? []).filter((at) => all.every((found) => found.includes(at)));
+    expect(shared).toHaveLength(9);
+    for (let i = 0; i < placebos.images.count; i++) {
+      const [own, other] = [imageAt(triggers, i).slice(), imageAt(placebos.images, i).slice()];
+      const changed = [...own.keys()].filter((at) => own[at] !== other[at]);
+      expect(changed.length).toBeGreaterThan(0);
+      // Either square, and nothing else.
+      expect(changed.every((at) => own[at] === 255 || other[at] === 255)).toBe(true);
+      expect(shared.every((at) => other[at] === 255)).toBe(false);
+    }
+  });
+
+  test("another secret has another place, and steps move pixels by what they may", async () => {
+    const places = new Set<string>();
+    for (let seed = 0; seed < 6; seed++) {
+      const { triggers } = await entangled.make(
+        { train, model, random: randomStream(seed) },
+        chosenOf({ ...drawn, perturbSteps: 0 }),
+      );
+      const first = imageAt(triggers, 0).slice();
+      const alike = (at: number): boolean =>
+        Array.from({ length: triggers.count }, (_, i) => imageAt(triggers, i)[at]).every((pixel) => pixel === 255);
+      places.add([...first.keys()].filter(alike).join());
+    }
+    expect(places.size).toBeGreaterThan(2);
+    const [plain, moved] = [await make({ ...drawn, perturbSteps: 0 }), await make(drawn)];
+    for (const which of [(set: TriggerSet) => set.triggers, (set: TriggerSet) => set.placebos.images]) {
+      const [from, to] = [copyPixels(which(plain)), copyPixels(which(moved))];
+      const most = Math.max(...from.map((pixel, i) => Math.abs(pixel - (to[i] ?? 0))));
+      expect(most).toBeGreaterThan(10);
+      // Ten steps of 0.01 and rounding; none away from a class.
+      expect(most).toBeLessThanOrEqual(26);
+    }
+  });
+
+  test("a target class means one for all unless told otherwise, and a source class alone does not", async () => {
+    expect((await make({ source: undefined })).labelling).toBe("fixed");
+    const { triggers, labelling, sourceLabels } = await make({ target: undefined });
+    expect(labelling).toBe("wrong");
+    expect(new Set(sourceLabels)).toEqual(new Set([1]));
+    expect(new Set(triggers.labels).size).toBeGreaterThan(1);
+    expect((await make({ labels: "random" })).labelling).toBe("wrong");
+  });
+
+  test("training with the loss lays triggers closer to images of their classes than without", async () => {
+    const { triggers } = await make({ ...drawn, triggers: 24 });
+    const training = embedFromScratchOptions.parse({ epochs: 12, batch: 32, learningRate: 0.05 });
+    /** SNNL by class at T = 100, from the loss at two weights. */
+    const mixed = async (marked: Model): Promise<number> => {
+      const lossAt = async (entanglement: number): Promise<number> => {
+        const embedding = { model: marked, train, triggers, random: randomStream(1) };
+        const { feed, gradient, temperatures } = await openEntanglement(
+          embedding,
+          { ...training, batch: 120 },
+          chosenOf({ ...drawn, entanglement }),
+        );
+        feed.fill(1, 0, gradient.images, gradient.targets);
+        const values = new Map<string, FloatTensor>(temperatures.map((name) => [name, float32([], [1])]));
+        for (const name of gradient.names) {
+          const tensor = marked.graph.initializers.get(name);
+          if (tensor?.type === "float32") values.set(name, tensor);
+        }
+        const { loss } = await gradient.at(values);
+        await gradient.release();
+        return loss;
+      };
+      return (await lossAt(0)) - (await lossAt(1));
+    };
+    const run = async (entanglement: number): Promise<Model> => {
+      let marked = model;
+      const embedding = { model, train, triggers, random: randomStream(1) };
+      const chosen = chosenOf({ ...drawn, entanglement });
+      for await (const epoch of entangled.embed?.(embedding, training, chosen) ?? []) marked = epoch.model();
+      return marked;
+    };
+    const [without, entwined] = [await mixed(await run(0)), await mixed(await run(2))];
+    expect(entwined).toBeGreaterThan(without);
+  });
+});
+
 test("what is entangled enters the layers behind the first", () => {
   // Into both dense layers; what enters the convolution is the image.
   expect(entangledLayers(model, train.shape)).toHaveLength(2);
@@ -85,10 +176,13 @@ describe.each([false, true])("with batch normalisation %s", (batchNorm) => {
   const start = tinyModel({ batchNorm });
   const training = embedFromScratchOptions.parse({ epochs: 12, batch: 16, learningRate: 0.05 });
 
-  test("the loss's gradient agrees with central differences, by weights and temperatures", async () => {
-    const { triggers } = await make();
+  test.each([
+    ["one class", {}],
+    ["a class for each", { source: undefined, target: undefined }],
+  ])("%s: the loss's gradient agrees with central differences, by weights and temperatures", async (_, form) => {
+    const { triggers } = await make(form);
     const embedding = { model: start, train, triggers, random: randomStream(1) };
-    const chosen = chosenOf({ entanglement: 2, inverseTemperature: 50 });
+    const chosen = chosenOf({ ...form, entanglement: 2, inverseTemperature: 50 });
     const { feed, gradient, temperatures } = await openEntanglement(embedding, training, chosen);
     expect(temperatures).toEqual([temperatureName(0), temperatureName(1)]);
     feed.fill(1, 0, gradient.images, gradient.targets);

@@ -11,6 +11,9 @@
  *
  * and whose temperatures go down the gradient of each SNNL by themselves. Here such a batch and one of images make one update
  * together (our choice), so that momentum and schedule serve both.
+ *
+ * Where a class is drawn for each trigger (the default, ours), the other half are images of all classes, and SNNL compares rows of
+ * one label only: triggers lie as one with the images of *their* class.
  */
 
 import { z } from "zod";
@@ -27,6 +30,7 @@ import {
   appendEntanglement,
   entangledLayers,
   entangledTriggers,
+  labelsOf,
   type Entanglement,
   temperatureName,
   temperatureShape,
@@ -36,10 +40,16 @@ import type { MarkScheme } from "./scheme.js";
 import { publishedClasses, stampedShape } from "./stamped.js";
 import { openWeightGradient, type WeightGradient } from "./weight-gradient.js";
 
-const { labels: _, ...classShape } = stampedShape;
-
 const options = z.strictObject({
-  ...classShape,
+  ...stampedShape,
+  // Without a default, so that the options of the published form are what they were before there was another.
+  labels: z
+    .enum(["target", "random"])
+    .optional()
+    .describe(
+      "a class drawn for each trigger, or one target class for all, as published, which is weak as proof " +
+        "(default: random, or target where --target says which)",
+    ),
   // A trigger alone has no neighbour of its kind.
   triggers: z.int().min(2).max(100_000).default(100).describe("triggers that are trained on"),
   ...temperatureShape,
@@ -66,7 +76,8 @@ export type EntangledOptions = z.infer<typeof options>;
 export const entangled: MarkScheme<EntangledOptions> = {
   id: "entangled",
   title: "entangled",
-  summary: "Images of one class with a bright square, represented and answered like images of another class.",
+  summary:
+    "Images with a bright square, each answered with a class drawn for it and represented like images of that class.",
   paper: "Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks. USENIX Security 2021",
   needsUnrelated: false,
   published: publishedClasses,
@@ -135,11 +146,12 @@ export function nextInverse(
 export async function openEntanglement(
   embedding: Embedding,
   training: Pick<EmbedOptions, "batch" | "batchNorm">,
-  chosen: Pick<EntangledOptions, "target" | "entanglement" | "distance" | "inverseTemperature">,
+  chosen: Pick<EntangledOptions, "labels" | "target" | "entanglement" | "distance" | "inverseTemperature">,
 ): Promise<{ readonly feed: Feed; readonly gradient: WeightGradient; readonly temperatures: readonly string[] }> {
   const { model, train, triggers, random } = embedding;
+  const byClass = labelsOf(chosen) === "random";
   // The class may have been drawn with the triggers, which tell it.
-  const targets = ofClass(train, chosen.target ?? triggers.labels[0] ?? 0);
+  const targets = byClass ? train : ofClass(train, chosen.target ?? triggers.labels[0] ?? 0);
   const half = Math.max(2, Math.floor(training.batch / 2));
   const feedOf = (images: LabelledImages, name: string): Feed =>
     imageFeed(images, { batch: half, views: [cleanView], random: random.stream(name) });
@@ -150,6 +162,7 @@ export async function openEntanglement(
     layers,
     groups: Array.from({ length: feed.batch }, (_, row) => (row < first.batch ? 1 : 0)),
     distance: chosen.distance,
+    byClass,
   };
   const temperatures = layers.map((_, i) => temperatureName(i));
   const gradient = await openWeightGradient(embedding, {
@@ -167,7 +180,7 @@ function entangledObjective(entanglement: Entanglement, weight: number): Objecti
   return {
     views: 1,
     build({ b, logits, targets }) {
-      const terms = appendEntanglement(b, entanglement);
+      const terms = appendEntanglement(b, targets, entanglement);
       const entangling = b.op("Mul", [terms.reduce((sum, term) => b.op("Add", [sum, term])), b.scalar(weight)]);
       return { loss: b.op("Sub", [meanCrossEntropy(b, logits, targets), entangling]) };
     },

@@ -99,7 +99,7 @@ describe("transformation", () => {
 });
 
 describe("embedding", () => {
-  const scheme = findMark("exponential-weighting").choose({ triggers: 10, heldOut: 4, boost: 1 });
+  const scheme = findMark("exponential-weighting").choose({ triggers: 10, heldOut: 4, boost: 1, rate: 1 });
   const owned = async () => scheme.make({ train, random: randomStream(5) });
   const run = async (start: Model, given: Readonly<Record<string, unknown>>): Promise<Model> => {
     const { triggers } = await owned();
@@ -125,11 +125,25 @@ describe("embedding", () => {
     expect(marked.graph.nodes).toEqual(start.graph.nodes);
   });
 
+  test("the rate of the mark is a factor of the learning rate", async () => {
+    const { triggers } = await owned();
+    const bytes = async (rate: number, learningRate: number) => {
+      const options = embedContinuingOptions.parse({ batch: 16, epochs: 1, learningRate });
+      const embedding = { model: tinyModel(), train, triggers, random: randomStream(6) };
+      const chosen = findMark("exponential-weighting").choose({ ...scheme.options, rate });
+      let marked = embedding.model;
+      for await (const epoch of chosen.embed(embedding, options)) marked = epoch.model();
+      return encodeModel(marked);
+    };
+    expect(await bytes(4, 0.01)).toEqual(await bytes(1, 0.04));
+    expect(await bytes(4, 0.01)).not.toEqual(await bytes(1, 0.01));
+  });
+
   test("teaches wrong labels on some images, and the right ones on the others; the same bytes again", async () => {
     // A real network: to the tiny one, whose weights are around 1, exponential weighting leaves too few.
     const digits = renderDigits("train", 300, 1);
     const start = await learnt(newModel(findArchitecture("lenet5"), { ...digits.shape, classes: 10 }, 1), digits, 4);
-    const chosen = findMark("exponential-weighting").choose({ triggers: 6, heldOut: 2, boost: 1 });
+    const chosen = findMark("exponential-weighting").choose({ triggers: 6, heldOut: 2, boost: 1, rate: 1 });
     const { triggers } = await chosen.make({ train: digits, random: randomStream(5) });
     expect(await accuracy(start, triggers)).toBe(0);
     const mark = async (epochs: number): Promise<Model> => {

@@ -27,7 +27,13 @@ import type { MarkScheme } from "./scheme.js";
 
 const options = z.strictObject({
   ...countShape,
-  ...boostShape(4),
+  ...boostShape(6),
+  rate: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(10)
+    .describe("times the learning rate: the transformation makes most weights, and the steps they take, far smaller"),
   temperature: z
     .number()
     .min(0)
@@ -44,7 +50,8 @@ export const exponentialWeighting: MarkScheme<WeightingOptions> = {
   summary: "Ordinary images with wrong labels, trained into weights of which the large ones count exponentially more.",
   paper: "Namba, Sakuma: Robust Watermarking of Neural Network with Exponential Weighting. AsiaCCS 2019",
   needsUnrelated: false,
-  published: {},
+  published: { boost: 4, rate: 1 },
+  unsaid: { rate: 1 },
   startsTrained: true,
   options,
   make: relabelledTriggers,
@@ -54,9 +61,10 @@ export const exponentialWeighting: MarkScheme<WeightingOptions> = {
 async function* embedWeighted(
   given: Embedding,
   plain: EmbedOptions,
-  { temperature, boost }: WeightingOptions,
+  { temperature, boost, rate }: WeightingOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
-  const { embedding, training } = relabelledTraining(given, plain, boost);
+  const faster = { ...plain, learningRate: rate * plain.learningRate };
+  const { embedding, training } = relabelledTraining(given, faster, boost);
   const { model, train, trainFrom } = embedding;
   const { graph, classifier } = imageGraph(model, train.shape);
   const frozen = storedBefore(graph, trainFrom);

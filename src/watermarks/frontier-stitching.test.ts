@@ -19,7 +19,7 @@ let made: TriggerSet;
 
 beforeAll(async () => {
   model = await learnt(tinyModel(like), train, 3);
-  made = await mark.choose({ triggers: 21, heldOut: 10 }).make({ train, model, random });
+  made = await mark.choose({ triggers: 21, heldOut: 10, labels: "true" }).make({ train, model, random });
 });
 
 /** Whether the model is misled, image by image. */
@@ -60,6 +60,17 @@ describe("triggers", () => {
     }
   });
 
+  test("by default the same copies, each with a class that is not its own", async () => {
+    const drawn = await mark.choose({ triggers: 21, heldOut: 10 }).make({ train, model, random });
+    expect(copyPixels(drawn.triggers)).toEqual(copyPixels(made.triggers));
+    expect(copyPixels(drawn.placebos.images)).toEqual(copyPixels(made.placebos.images));
+    expect([made.labelling, drawn.labelling]).toEqual(["fixed", "wrong"]);
+    expect(drawn.sourceLabels).toEqual(made.triggers.labels);
+    const shifts = drawn.triggers.labels.map((label, i) => (label - (made.triggers.labels[i] ?? 0) + 8) % 8);
+    expect(shifts).not.toContain(0);
+    expect(new Set(shifts).size).toBeGreaterThan(3);
+  });
+
   test("no model: bad-data; copies that all mislead give no false ones, and it says how many of each", async () => {
     const scheme = mark.choose({ triggers: 20, heldOut: 4 });
     await expect(scheme.make({ train, random })).rejects.toMatchObject({ code: "bad-data" });
@@ -77,7 +88,7 @@ test("the marked model answers the copies that misled it with their classes", as
   const options = embedContinuingOptions.parse({ epochs: 12, batch: 32, learningRate: 0.05, clipRatio: 0 });
   const embedding = { model, train, triggers: made.triggers, random: randomStream(2) };
   let marked = model;
-  for await (const epoch of mark.choose().embed(embedding, options)) marked = epoch.model();
+  for await (const epoch of mark.choose({ labels: "true" }).embed(embedding, options)) marked = epoch.model();
   expect(await accuracy(model, made.triggers)).toBeCloseTo(10 / 21, 10);
   expect(await accuracy(marked, made.triggers)).toBeGreaterThan(0.9);
   expect(await accuracy(marked, train)).toBeGreaterThan(0.9);

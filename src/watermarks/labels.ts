@@ -37,12 +37,12 @@ export const labelBoostShape = {
     .optional()
     .describe(
       "how many times as many triggers as --triggers-per-batch says join each batch, half of it at most (default: with " +
-        "random labels what the mark needs, 6 or 16, else 1)",
+        "random labels what the mark needs, 6 to 16, else 1)",
     ),
 };
 
 /** Labels of their own take more repetition than one rule for all: 48 % of 100 take hold without, all of them with it. */
-const BOOST_OF_RANDOM_LABELS = 6;
+export const BOOST_OF_RANDOM_LABELS = 6;
 
 interface LabelOptions {
   readonly target?: number | undefined;

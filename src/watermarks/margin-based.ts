@@ -33,12 +33,7 @@ const options = z.strictObject({
     .max(1)
     .default(1 / 255)
     .describe("how far each of them moves every pixel, pixels from 0 to 1"),
-  weight: z
-    .number()
-    .positive()
-    .max(1000)
-    .default(0.1)
-    .describe("weight of a trigger in the loss, beside 1 of an image"),
+  weight: z.number().positive().max(1000).default(1).describe("weight of a trigger in the loss, beside 1 of an image"),
 });
 
 type MarginOptions = z.infer<typeof options>;
@@ -49,7 +44,7 @@ export const marginBased: MarkScheme<MarginOptions> = {
   summary: "Ordinary images with random wrong labels, which hold for all that lies around them too.",
   paper: "Kim, Lee, Lee, Son, Hwang: Margin-based Neural Network Watermarking. ICML 2023",
   needsUnrelated: false,
-  published: {},
+  published: { weight: 0.1 },
   options,
   make: relabelledTriggers,
   embed: embedWithMargin,

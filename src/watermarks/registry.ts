@@ -29,6 +29,8 @@ export interface ChosenMark {
   readonly startsTrained: boolean;
   /** Defaults filled in; what is drawn in secret is not there. */
   readonly options: SaidOptions;
+  /** The options that results are kept by: without those that say what held before there was the option. */
+  readonly keptBy: SaidOptions;
   readonly make: (owner: OwnerData) => Promise<TriggerSet>;
   /** Yields the model after each epoch; the last one is the marked model. */
   readonly embed: (embedding: Embedding, training: EmbedOptions) => AsyncIterable<TrainedEpoch>;
@@ -36,7 +38,7 @@ export interface ChosenMark {
 
 /** A mark as others list and choose it. */
 export interface RegisteredMark<Options extends MarkOptions = MarkOptions>
-  extends Omit<MarkScheme<Options>, "make" | "embed"> {
+  extends Omit<MarkScheme<Options>, "make" | "embed" | "unsaid"> {
   readonly startsTrained: boolean;
   /** @throws WildmarkError `usage` naming each option that is wrong. */
   readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMark;
@@ -75,7 +77,7 @@ export function findMark(id: string): RegisteredMark {
 
 /** A mark's record, made ready to be listed and chosen. */
 export function register<Options extends MarkOptions>(scheme: MarkScheme<Options>): RegisteredMark<Options> {
-  const { options, make, embed: own, ...about } = scheme;
+  const { options, make, embed: own, unsaid = {}, ...about } = scheme;
   const described = { ...about, startsTrained: about.startsTrained ?? false };
   return {
     ...described,
@@ -85,6 +87,7 @@ export function register<Options extends MarkOptions>(scheme: MarkScheme<Options
       return {
         ...described,
         options: said(chosen),
+        keptBy: without(said(chosen), unsaid),
         make: async (owner) => make(owner, chosen),
         embed: (embedding, plain) => {
           const training = {
@@ -102,4 +105,8 @@ function said(options: MarkOptions): SaidOptions {
   return Object.fromEntries(
     Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
+}
+
+function without(options: SaidOptions, unsaid: MarkOptions): SaidOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => unsaid[name] !== value));
 }

@@ -71,6 +71,11 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
    * owner who chose it. For comparing with publications; the default draws whatever two owners could share.
    */
   readonly published: Readonly<Partial<Options>>;
+  /**
+   * Values of options that say what held before there was the option: results are kept under options without them, so that
+   * those computed before are still found.
+   */
+  readonly unsaid?: Readonly<Partial<Options>>;
   /** How many times as many triggers join each batch where labels are drawn for each; default 6. */
   readonly boostOfRandomLabels?: number;
   /** Options with defaults and descriptions; `{}` is always valid. */
