@@ -37,7 +37,15 @@ export async function verifyModel(model: Model, key: Key, options: VerifyModelOp
 
 /** The same of whoever can be asked; whether it takes such images is for the suspect to say. */
 export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
-  const { nullModels, strangers, runtime } = options;
+  return verifyAnswers(key, await gatherAnswers(suspect, key, options), options);
+}
+
+/** Asks suspect and null models everything that `verifySuspect` judges: for whoever wants the counts beside the verdict. */
+export async function gatherAnswers(
+  suspect: Suspect,
+  key: Key,
+  { nullModels, strangers, runtime }: Pick<VerifyModelOptions, "nullModels" | "strangers" | "runtime"> = {},
+): Promise<Answers> {
   const own = await askSuspect(suspect, key);
   const others: SuspectAnswers[] = [];
   // One after the other: each has a session of its own.
@@ -45,15 +53,11 @@ export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyM
     others.push(await modelSuspect(each, "", runtime).ask(imagesOf(key, key.triggers)));
   const matched: Matches[] = [];
   for (const stranger of strangers ?? []) matched.push(await matchesOf(suspect, stranger));
-  return verifyAnswers(
-    key,
-    {
-      ...own,
-      ...(nullModels === undefined ? {} : { nullModels: others }),
-      ...(strangers === undefined ? {} : { strangers: matched }),
-    },
-    options,
-  );
+  return {
+    ...own,
+    ...(nullModels === undefined ? {} : { nullModels: others }),
+    ...(strangers === undefined ? {} : { strangers: matched }),
+  };
 }
 
 /** What a suspect answers to a key's triggers, and to its placebos where it holds some; all asked together. */
