@@ -214,7 +214,7 @@ describe("labels that do not look random", () => {
     const labels = fixedLabels(100);
     const verdict = verifyAnswers(keyOf(labels), { triggers: labels });
     expect(verdict.owned).toBe(false);
-    expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label, class 6");
+    expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label");
     expect(verdict.tests[0]?.nullHypothesis).toContain("an innocent model may match every time");
   });
 
@@ -274,7 +274,7 @@ test("a verdict reads as plain lines", () => {
       "against forgers: not tested",
       "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval 91.5 % to 99.4 %",
       "exact binomial test: p = 1.2e-92",
-      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, class 6, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
+      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
       "  Seen: 97 of 100 triggers answered with the key's label, 10 expected by luck",
       "placebo control, exact McNemar test: p = 2.5e-29",
       "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely as the other to be the only one answered with the key's label.",
