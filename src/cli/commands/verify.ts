@@ -7,23 +7,25 @@ import { WildmarkError } from "../../core/errors.js";
 import type { Progress } from "../../core/progress.js";
 import { accuracy } from "../../data/answers.js";
 import { requireFit } from "../../data/fit.js";
-import { encodeModel, modelSha256 } from "../../onnx/model.js";
+import { modelFacts, type VerdictFacts, verdictDocument } from "../../experiments/verdict-document.js";
 import { requireCommitment } from "../../ownership/commitment.js";
 import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
-import type { BaseData } from "../../ownership/draw-key.js";
+import { type BaseData, baseOf } from "../../ownership/draw-key.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
 import { requireRegenerable } from "../../ownership/regenerate.js";
 import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
-import { TRIES_LOG2 } from "../../ownership/verify.js";
+import { modelSuspect } from "../../ownership/suspect.js";
+import { TRIES_LOG2, verifyAnswers } from "../../ownership/verify.js";
 import { findMark } from "../../watermarks/registry.js";
 import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
 import { type NullModel, requireNullModels } from "../../ownership/null-models.js";
 import { describeVerdict } from "../../ownership/verdict.js";
-import { verifyModel } from "../../ownership/verify-model.js";
+import { gatherAnswers } from "../../ownership/verify-model.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { type ModelFlags, modelFlags, openModel } from "../model.js";
 import { percent } from "../output.js";
+import { requireVerdictOut, verdictOutFlags, writeVerdict } from "../verdict-out.js";
 
 const flags = z.object({
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
@@ -61,6 +63,7 @@ const flags = z.object({
     placeholder: "HEX",
   }),
   salt: z.string().optional().meta({ description: "the salt of the commitment", placeholder: "HEX" }),
+  ...verdictOutFlags,
   ...baseDataFlags,
   ...modelFlags,
 });
@@ -74,7 +77,7 @@ export const command: CommandFile = () =>
       "status 0 for either verdict; --json has `owned`.",
     arguments: [{ name: "SUSPECT.onnx", description: "the model in question" }],
     flags,
-    common: { computes: true },
+    common: { computes: true, writes: true },
     examples: [
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
       ["wildmark verify suspect.onnx --key mark.safetensors --alpha 1e-6", "be much surer"],
@@ -86,10 +89,13 @@ export const command: CommandFile = () =>
         "wildmark verify suspect.onnx --key mark.safetensors --null-models innocent/",
         "beside the models of a folder, trained without the mark",
       ],
+      ["wildmark verify suspect.onnx --key mark.safetensors --out verdict.html", "a document to hand over"],
     ],
-    async run({ args: [path = ""], flags: given, runtimeFor, progress }) {
+    async run({ args: [path = ""], flags: given, runtimeFor, progress, force, typed }) {
+      const started = new Date();
       const { key: keyPath, alpha, confidence, nullModels: listed, keysTried, commitment, salt, ...said } = given;
       const key = await committedKey(keyPath, commitment, salt);
+      await requireVerdictOut(said, { key, force, others: [path, keyPath] });
       const model = await openModel(path, said, progress);
       requireFit(model, path, { what: `the key ${keyPath}`, shape: key.shape, classes: key.classes, code: "bad-key" });
       const nullModels = listed === undefined ? undefined : await openNullModels(listed, said, progress);
@@ -97,33 +103,56 @@ export const command: CommandFile = () =>
       const runtime = await runtimeFor({ model, shape: key.shape, classes: key.classes });
       const base = await baseDataFor(key, said, progress, runtime);
       if (said.regenerate) await regenerated(key, base, keyPath);
+      const mark = base === undefined ? undefined : findMark(key.scheme).choose(key.options);
       const strangers =
-        base === undefined
-          ? undefined
-          : await strangersKeys(findMark(key.scheme).choose(key.options), base, said.strangers);
-      const verdict = await verifyModel(model, key, {
+        base === undefined || mark === undefined ? undefined : await strangersKeys(mark, base, said.strangers);
+      const answers = await gatherAnswers(modelSuspect(model, path, runtime), key, {
         runtime,
+        ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
+        ...(strangers === undefined ? {} : { strangers }),
+      });
+      const verdict = verifyAnswers(key, answers, {
         alpha,
         confidence,
         keysTried,
         committed: commitment !== undefined,
         ...(said.triesLog2 === undefined ? {} : { triesLog2: said.triesLog2 }),
-        ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
-        ...(strangers === undefined ? {} : { strangers }),
       });
       const heldOut = heldOutTriggersOf(key);
       const heldOutRetention = heldOut === undefined ? undefined : await accuracy(model, heldOut, runtime);
-      const sha256 = modelSha256(encodeModel(model));
+      const suspect = modelFacts(model, path, key);
+      const { sha256, isTheMarkedFile } = suspect;
+      if (said.out !== undefined) {
+        const facts: VerdictFacts = {
+          ...{ command: typed, started, runtime, suspect, key, keyName: keyPath, answers, verdict },
+          ...{ regenerated: said.regenerate, pictures: said.pictures },
+          ...(nullModels === undefined ? {} : { nullModels }),
+          ...(strangers === undefined || base === undefined || mark === undefined
+            ? {}
+            : {
+                strangers: {
+                  base: baseOf(mark, base),
+                  images: strangers.reduce((n, each) => n + each.triggers.count, 0),
+                },
+              }),
+          ...(heldOut === undefined || heldOutRetention === undefined
+            ? {}
+            : { heldOut: { matches: Math.round(heldOutRetention * heldOut.count), n: heldOut.count } }),
+          ...(commitment === undefined ? {} : { commitment }),
+        };
+        await writeVerdict(verdictDocument(facts), said.out, force);
+      }
       return {
         document: {
           command: "verify",
-          suspect: { path, sha256, isTheMarkedFile: sha256 === key.modelSha256 },
+          suspect: { path, sha256, isTheMarkedFile },
           key: { path: keyPath, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
           regenerated: said.regenerate,
           ...(commitment === undefined ? {} : { commitment: commitment.toLowerCase() }),
           ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
           ...verdict,
           heldOutRetention: heldOutRetention ?? null,
+          ...(said.out === undefined ? {} : { out: said.out }),
         },
         text: [
           ...describeVerdict(verdict),
@@ -136,7 +165,8 @@ export const command: CommandFile = () =>
           ...(commitment === undefined
             ? []
             : [`The key is the one that was committed to: ${commitment}; where that was published proves its age.`]),
-          ...(sha256 === key.modelSha256 ? ["This is the very file that the key was made for."] : []),
+          ...(isTheMarkedFile ? ["This is the very file that the key was made for."] : []),
+          ...(said.out === undefined ? [] : [`Document: ${said.out.join(", ")}`]),
         ].join("\n"),
       };
     },
