@@ -8,7 +8,7 @@ import { randomStream } from "../core/random.js";
 import type { Key } from "./key.js";
 import { NOT_ASKED } from "./suspect.js";
 import { atLevel, describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
-import { type Answers, type VerifyOptions, verifyAnswers as verifyClaim } from "./verify.js";
+import { type Answers, comparedCounts, type VerifyOptions, verifyAnswers as verifyClaim } from "./verify.js";
 
 const CLASSES = 10;
 const TARGET = 6;
@@ -146,6 +146,32 @@ describe("the placebo control", () => {
         expect(verdict.pValue).toBeLessThan(1e-20);
       }
     }
+  });
+});
+
+test("the counts behind a verdict are its own: repeated pictures, what was not asked and lone placebos as there", () => {
+  const labels = fixedLabels(20);
+  const paired = keyOf(labels, { count: 20, paired: true });
+  const twice = paired.triggers.images.slice();
+  twice.set(twice.subarray(0, 2), 2);
+  const key = { ...paired, triggers: { ...paired.triggers, images: twice } };
+  const answers = {
+    triggers: Array.from(matching(labels, 12), (answer, i) => (i < 15 ? answer : NOT_ASKED)),
+    placebos: matching(labels, 4),
+    nullModels: [matching(labels, 20), matching(labels, 0)],
+  };
+  expect(verifyAnswers(key, answers)).toMatchObject({ n: 14, matches: 11, duplicates: 1 });
+  expect(comparedCounts(key, answers)).toEqual({
+    placebos: { matches: 3, n: 14 },
+    nullModels: [
+      { matches: 14, n: 14 },
+      { matches: 0, n: 14 },
+    ],
+  });
+  const alone = keyOf(evenLabels(20), { count: 8, paired: false });
+  expect(comparedCounts(alone, { triggers: labels, placebos: evenLabels(8) }, true)).toEqual({
+    luck: 0.1,
+    placebos: { matches: 8, n: 8 },
   });
 });
 

@@ -2,7 +2,7 @@
 
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
 import { count, duration, list, minute, percent, plural } from "../format.js";
-import { type Content, html, type Markup } from "../html.js";
+import { type Content, html, join, type Markup } from "../html.js";
 
 type Row = readonly [name: string, value: Content];
 
@@ -206,7 +206,7 @@ export function again(document: VerdictDocument): Markup {
   return html`<section class="redo"><h2>How to check it again</h2>
 <p>This page was drawn from a document that anybody could have written. What counts is that the same comes out when somebody
 else asks: whoever holds suspect and key compares their hashes with those above and runs</p>
-<pre><code>${document.command}</code></pre>
+<pre><code>${commandWords(document.command)}</code></pre>
 <ul>
 <li>The SHA-256 of ${suspect.kind === "model" ? "the suspect's and the key's files" : "the key's file"}: <code>sha256sum FILE</code>. The key is secret, and shown to a judge only.</li>
 ${compared.strangers !== undefined && html`<li>Strangers' keys are drawn anew each time, so that nobody can prepare for them: their counts move a little.</li>\n`}${
@@ -226,4 +226,10 @@ ${compared.strangers !== undefined && html`<li>Strangers' keys are drawn anew ea
 </dl>
 </section>
 `;
+}
+
+/** Lines break between words, not after the dashes of a flag. */
+function commandWords(command: string): Content {
+  const words = command.split(" ").map((word) => html`<span class="word">${word}</span>`);
+  return join(words, " ");
 }

@@ -16,6 +16,7 @@ h1 { overflow-wrap: anywhere; font-size: 1.6rem; }
 .small, .from { font-size: .88em; color: var(--faint); } .small { max-width: 92ch; }
 .untested-list { border: 1px solid var(--line); border-left: 4px solid var(--warn-line); padding: 8px 18px 10px; margin: 2.4rem 0 0; }
 .untested-list h2 { margin: .2rem 0 0; padding: 0; border: 0; font-size: 1.2rem; } .untested-list ul { max-width: none; padding-left: 1.1rem; margin-bottom: 0; }
+.word { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
 dl.plain dd { overflow-wrap: anywhere; } .hashes .hash { font-size: .8em; overflow-wrap: anywhere; } .hashes tbody th { overflow-wrap: anywhere; min-width: 7em; }
 .triggers { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 14px 10px; }
 .triggers figure { margin: 0; } .triggers img { width: 58px; height: auto; image-rendering: pixelated; outline: 1px solid var(--line); outline-offset: -1px; margin-right: 4px; }
