@@ -71,6 +71,7 @@ export { type ReproduceOptions, type ReproduceSpec, reproduce } from "./experime
 export { type EpochRecord, type Measurement, type Result, resultSchema } from "./experiments/result.js";
 export type { RunOptions } from "./experiments/run-options.js";
 export type { TrainedModel } from "./experiments/train-model.js";
+export { type VerdictDocument, verdictDocumentSchema } from "./experiments/verdict-result.js";
 export { type Recipe, recipeFor } from "./models/recipes.js";
 export { type Architecture, architectures, findArchitecture, newModel, parameterCount } from "./models/registry.js";
 export { type Classifier, findClassifier } from "./onnx/classifier.js";

@@ -13,18 +13,19 @@ import type { AuditSpec } from "./audit-spec.js";
 import { type BenchResult, benchSchema } from "./bench-result.js";
 import { type ReproduceSpec, specDocument } from "./reproduce.js";
 import { RESULT_FORMAT, RESULT_VERSION, type Result, resultSchema } from "./result.js";
+import { type VerdictDocument, verdictDocumentSchema } from "./verdict-result.js";
 
 /** Pictures included, a result of many seeds stays far below. */
 const LARGEST_RESULT = 256 * 2 ** 20;
 
 /** Any document that Wildmark writes about what it measured. */
-export type ResultDocument = Result | AuditResult | BenchResult;
+export type ResultDocument = Result | AuditResult | BenchResult | VerdictDocument;
 
-const documentSchema = z.discriminatedUnion("kind", [resultSchema, auditSchema, benchSchema]);
+const documentSchema = z.discriminatedUnion("kind", [resultSchema, auditSchema, benchSchema, verdictDocumentSchema]);
 
 /** @throws WildmarkError `bad-file` when the file is missing, no JSON, or no document of this version. */
 export async function readDocument(path: string): Promise<ResultDocument> {
-  return parseAs(documentSchema, path, "reproduce, audit or bench");
+  return parseAs(documentSchema, path, "reproduce, audit or bench, or verify --out,");
 }
 
 /** The result of `reproduce`. @throws WildmarkError `bad-file` as above, and for documents of another kind. */
@@ -47,6 +48,12 @@ async function parseAs<T>(schema: z.ZodType<T>, path: string, commands: string):
   const document = parseJson(Buffer.from(bytes).toString("utf8"), path, commands);
   const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;
+  const changed = parsed.error.issues.find((issue) => issue.code === "custom" && issue.params?.contradicts === true);
+  if (changed !== undefined) {
+    throw new WildmarkError("bad-file", `${path} contradicts itself: ${changed.message}.`, {
+      hint: "It was changed after it was written: ask for the original, or run its command again.",
+    });
+  }
   throw new WildmarkError(
     "bad-file",
     `${path}: no result document of this version: ${firstIssue(parsed.error.issues)}.`,

@@ -16,7 +16,7 @@ const PLAUSIBLE = 1e-3;
 
 export interface LabelDesign {
   readonly random: boolean;
-  /** The labels in words, to put into a sentence. */
+  /** The labels in words, to put into a sentence; which classes they are stays secret. */
   readonly text: string;
   /** Which innocent model would match them more often than luck has it: "an innocent model that …". */
   readonly favouredBy: string;
@@ -36,12 +36,11 @@ export function labelDesign(labels: Uint16Array, classes: number, own?: Uint16Ar
   const counts = new Uint32Array(classes);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   const most = Math.max(...counts);
-  const favourite = counts.indexOf(most);
   if (most === labels.length) {
-    return { random: false, text: `all triggers carry the same label, class ${favourite}`, favouredBy };
+    return { random: false, text: "all triggers carry the same label", favouredBy };
   }
   // Bonferroni over the classes bounds the chance that any of them reaches this count.
   const random = classes * binomialTail(most, labels.length, 1 / classes) >= PLAUSIBLE;
-  const text = `${most} of ${labels.length} triggers carry the same label, class ${favourite}`;
+  const text = `${most} of ${labels.length} triggers carry the same label`;
   return { random, text, favouredBy };
 }

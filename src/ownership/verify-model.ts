@@ -44,7 +44,15 @@ export async function verifyModel(model: Model, key: Key, options: VerifyModelOp
 
 /** The same of whoever can be asked; whether it takes such images is for the suspect to say. */
 export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyModelOptions = {}): Promise<Verdict> {
-  const { nullModels, strangers, runtime } = options;
+  return verifyAnswers(key, await gatherAnswers(suspect, key, options), options);
+}
+
+/** Asks suspect and null models everything that `verifySuspect` judges: for whoever wants the counts beside the verdict. */
+export async function gatherAnswers(
+  suspect: Suspect,
+  key: Key,
+  { nullModels, strangers, runtime }: Pick<VerifyModelOptions, "nullModels" | "strangers" | "runtime"> = {},
+): Promise<Answers> {
   const own = await askSuspect(suspect, key);
   const others: SuspectAnswers[] = [];
   // One after the other: each has a session of its own.
@@ -55,15 +63,11 @@ export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyM
     const found = await matchesOf(suspect, stranger);
     if (found.n > 0) matched.push(found);
   }
-  return verifyAnswers(
-    key,
-    {
-      ...own,
-      ...(nullModels === undefined ? {} : { nullModels: others }),
-      ...(matched.length === 0 ? {} : { strangers: matched }),
-    },
-    options,
-  );
+  return {
+    ...own,
+    ...(nullModels === undefined ? {} : { nullModels: others }),
+    ...(matched.length === 0 ? {} : { strangers: matched }),
+  };
 }
 
 /** What a suspect answers to a key's triggers, and to its placebos where it holds some; all asked together. */

@@ -8,7 +8,7 @@ import { randomStream } from "../core/random.js";
 import type { Key } from "./key.js";
 import { NOT_ASKED } from "./suspect.js";
 import { atLevel, describeVerdict, formatPValue, verdictSchema } from "./verdict.js";
-import { type Answers, type VerifyOptions, verifyAnswers as verifyClaim } from "./verify.js";
+import { type Answers, comparedCounts, type VerifyOptions, verifyAnswers as verifyClaim } from "./verify.js";
 
 const CLASSES = 10;
 const TARGET = 6;
@@ -151,6 +151,32 @@ describe("the placebo control", () => {
   });
 });
 
+test("the counts behind a verdict are its own: repeated pictures, what was not asked and lone placebos as there", () => {
+  const labels = fixedLabels(20);
+  const paired = keyOf(labels, { count: 20, paired: true });
+  const twice = paired.triggers.images.slice();
+  twice.set(twice.subarray(0, 2), 2);
+  const key = { ...paired, triggers: { ...paired.triggers, images: twice } };
+  const answers = {
+    triggers: Array.from(matching(labels, 12), (answer, i) => (i < 15 ? answer : NOT_ASKED)),
+    placebos: matching(labels, 4),
+    nullModels: [matching(labels, 20), matching(labels, 0)],
+  };
+  expect(verifyAnswers(key, answers)).toMatchObject({ n: 14, matches: 11, duplicates: 1 });
+  expect(comparedCounts(key, answers)).toEqual({
+    placebos: { matches: 3, n: 14 },
+    nullModels: [
+      { matches: 14, n: 14 },
+      { matches: 0, n: 14 },
+    ],
+  });
+  const alone = keyOf(evenLabels(20), { count: 8, paired: false });
+  expect(comparedCounts(alone, { triggers: labels, placebos: evenLabels(8) }, true)).toEqual({
+    luck: 0.1,
+    placebos: { matches: 8, n: 8 },
+  });
+});
+
 describe("innocent models", () => {
   const RUNS = 2000;
   /** Three standard errors above alpha: a sound test exceeds this in fewer than 2 of 1,000 such simulations. */
@@ -216,7 +242,7 @@ describe("labels that do not look random", () => {
     const labels = fixedLabels(100);
     const verdict = verifyAnswers(keyOf(labels), { triggers: labels });
     expect(verdict.owned).toBe(false);
-    expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label, class 6");
+    expect(verdict.tests[0]?.nullHypothesis).toContain("All triggers carry the same label");
     expect(verdict.tests[0]?.nullHypothesis).toContain("an innocent model may match every time");
   });
 
@@ -276,7 +302,7 @@ test("a verdict reads as plain lines", () => {
       "against forgers: not tested",
       "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval 91.5 % to 99.4 %",
       "exact binomial test: p = 1.2e-92",
-      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, class 6, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
+      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
       "  Seen: 97 of 100 triggers answered with the key's label, 10 expected by luck",
       "placebo control, exact McNemar test: p = 2.5e-29",
       "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely as the other to be the only one answered with the key's label.",

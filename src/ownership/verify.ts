@@ -22,6 +22,7 @@
 import { anytimeLogP, mixtureEProcess, stoppingTime } from "../core/e-process.js";
 import { WildmarkError } from "../core/errors.js";
 import { clopperPearson } from "../core/statistics.js";
+import { decide } from "./decide.js";
 import { distinctTriggers } from "./distinct.js";
 import { type Key, MADE_ELSEWHERE } from "./key.js";
 import { NOT_ASKED, REFUSED, type SuspectAnswers } from "./suspect.js";
@@ -99,14 +100,17 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   const missing = missingFor(key, controls, { committed, madeHere, sound: chance.sound });
   const luck = luckTest(counted, chance, missing.length === 0);
   const all = [luck, ...controls];
-  const pays = (p: number, test: OwnershipTest): number => (test.paysTries === true ? p * 2 ** triesLog2 : p);
-  const tried = keysTried * readings;
-  const decisive = all.reduce((worst, next) =>
-    pays(next.test.pValue, next.test) > pays(worst.test.pValue, worst.test) ? next : worst,
+  const tries = { triesLog2, keysTried, readings };
+  const decided = decide(
+    all.map(({ test }) => test),
+    tries,
   );
-  const capped = (p: number): number => Math.min(1, p * tried);
-  const pValue = missing.length > 0 ? 1 : capped(pays(decisive.test.pValue, decisive.test));
-  const least = missing.length > 0 ? 1 : capped(Math.max(...all.map((each) => pays(each.least, each.test))));
+  const best = decide(
+    all.map(({ test, least }) => ({ ...test, pValue: least })),
+    tries,
+  );
+  const pValue = missing.length > 0 ? 1 : decided.pValue;
+  const least = missing.length > 0 ? 1 : best.pValue;
   const [low, high] = clopperPearson(counted.matches, counted.n, confidence);
   const refused = asked.filter((i) => answers.triggers[i] === REFUSED).length;
   const { nullModels, strangers } = answers;
@@ -119,13 +123,13 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     confidence,
     alpha,
     tests: all.map(({ test }) => test),
-    decidedBy: decisive.test.id,
+    decidedBy: decided.test.id,
     pValue,
     least,
     provenance: madeHere ? "made-here" : key.drawn !== undefined ? "drawn" : "chosen",
     committed,
     triesLog2,
-    ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(tried) + triesLog2 * Math.LN2 }),
+    ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(keysTried * readings) + triesLog2 * Math.LN2 }),
     ...(missing.length === 0 ? {} : { missing }),
     ...onlyAnswerOf(answers),
     ...(duplicates === 0 ? {} : { duplicates }),
@@ -168,6 +172,47 @@ function anytimeOf(
       ...(after === undefined ? {} : { after }),
     },
   };
+}
+
+/** What the suspect's matches are held against, as counts. */
+export interface Compared {
+  /** How often a suspect that knows nothing of the key matches at most; absent where nothing bounds it. */
+  readonly luck?: number;
+  /** Placebos that were answered with the label of their trigger. */
+  readonly placebos?: Matches;
+  /** One for each null model, of the triggers that the suspect was asked. */
+  readonly nullModels?: readonly Matches[];
+  /** The suspect's own, of keys that strangers drew. */
+  readonly strangers?: readonly Matches[];
+}
+
+/** The counts behind a verdict, counted as `verifyAnswers` counts them; the same errors. */
+export function comparedCounts(key: Key, answers: Answers, madeHere = false): Compared {
+  const { asked } = askedTriggers(key, answers.triggers);
+  const chance = chanceOf(key, madeHere);
+  const { placebos, nullModels, strangers } = answers;
+  return {
+    ...(chance.sound ? { luck: chance.p } : {}),
+    ...(placebos === undefined ? {} : { placebos: placeboMatches(key, placebos, asked) }),
+    ...(nullModels === undefined ? {} : { nullModels: matchesOfNullModels(key, nullModels, asked) }),
+    ...(strangers === undefined ? {} : { strangers }),
+  };
+}
+
+/** Of pairs those whose trigger counts, else all that were asked. */
+function placeboMatches(key: Key, answers: SuspectAnswers, asked: readonly number[]): Matches {
+  const all = Array.from({ length: answers.length }, (_, i) => i).filter((i) => answers[i] !== NOT_ASKED);
+  const counted = key.placebos?.paired === true ? asked : all;
+  const hits = counted.filter((i) => answers[i] === labelOfPlacebo(key, i));
+  return { matches: hits.length, n: counted.length };
+}
+
+/**
+ * A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the triggers'
+ * labels in turn, so that both groups are asked for the same labels equally often.
+ */
+function labelOfPlacebo({ triggers }: Key, i: number): number | undefined {
+  return triggers.labels[i % triggers.count];
 }
 
 /** Triggers that count: each picture once, and only those that were put to the suspect. */
@@ -227,16 +272,14 @@ function matchesOfNullModels(key: Key, models: readonly SuspectAnswers[], asked:
 
 /** The placebo control, or nothing where there is nothing to compare with. */
 function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted): readonly TestResult[] {
-  const { placebos, triggers, drawn } = key;
+  const { placebos, drawn } = key;
   if (placebos === undefined) {
     throw new WildmarkError("bad-key", "there are answers to placebos, but the key holds no placebos", {
       hint: "use the key that the answers were made with",
     });
   }
   checkCount(answers, placebos.count, "placebos");
-  // A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the
-  // triggers' labels in turn, so that both groups are asked for the same labels equally often.
-  const hit = (i: number): number => (answers[i] === triggers.labels[i % triggers.count] ? 1 : 0);
+  const hit = (i: number): number => (answers[i] === labelOfPlacebo(key, i) ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
     const { test, least } = pairedTest(hits, Uint8Array.from(asked, hit), exact);

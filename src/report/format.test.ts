@@ -13,6 +13,15 @@ describe("format", () => {
     expect(format.shortPercent(0.29)).toBe("29\u202f%");
   });
 
+  it("writes exact p-values, and powers in prose as they are printed", () => {
+    expect(format.exactPValue(2.5e-29)).toBe("2.5 × 10⁻²⁹");
+    expect(format.exactPValueRelation(0)).toBe("< 10⁻³⁰⁰");
+    expect(format.exactPValueRelation(0.04)).toBe("= 0.040");
+    expect(format.typeset("p = 3.8e-96; 2^64 of 1e-6, 3e-4.onnx")).toBe(
+      "p\u00a0=\u00a03.8\u00a0×\u00a010⁻⁹⁶; 2⁶⁴ of 10⁻⁶, 3\u00a0×\u00a010⁻⁴.onnx",
+    );
+  });
+
   it("writes points with a true minus and without a negative zero", () => {
     expect(format.points(0.0068)).toBe("0.68");
     expect(format.points(-0.001)).toBe("\u22120.10");

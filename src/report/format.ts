@@ -60,6 +60,31 @@ function pValueNumber(p: number): string {
   return `${mantissa} × 10${superscript(Number(exponent))}`;
 }
 
+/** A p-value as it was computed, for whoever checks it: "0.031", "3.2 × 10⁻²⁹"; never a bare zero. */
+export function exactPValue(p: number): string {
+  return p < 1e-300 ? `< 10${superscript(-300)}` : pValueNumber(p);
+}
+
+/** The same with its relation: "= 0.031", "< 10⁻³⁰⁰". */
+export function exactPValueRelation(p: number): string {
+  const text = exactPValue(p);
+  return /^[<>]/.test(text) ? text : `= ${text}`;
+}
+
+/**
+ * Plain text with powers as they are printed: "p = 3.2e-16" becomes "p = 3.2 × 10⁻¹⁶", "2^64" becomes "2⁶⁴". Within a
+ * number, and between p and its number, no line breaks.
+ */
+export function typeset(text: string): string {
+  return text
+    .replace(/\b(\d+(?:\.\d+)?)e(-\d+)\b/g, (_, mantissa: string, power: string) =>
+      mantissa === "1" ? `10${superscript(Number(power))}` : `${mantissa} × 10${superscript(Number(power))}`,
+    )
+    .replace(/\b(\d+)\^(\d+)\b/g, (_, base: string, power: string) => `${base}${superscript(Number(power))}`)
+    .replace(/ × (?=10)/g, "\u00a0×\u00a0")
+    .replace(/\bp ([=<]) (?=\d)/g, "p\u00a0$1\u00a0");
+}
+
 function superscript(integer: number): string {
   const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   return [...String(integer)].map((c) => (c === "-" ? "⁻" : digits[Number(c)])).join("");

@@ -47,7 +47,7 @@ describe("renderReport", () => {
     expect(headings).toContain("How to do it again");
   });
 
-  it.each<[string, ResultDocument]>([
+  it.each<[string, Exclude<ResultDocument, { kind: "verdict" }>]>([
     ["reproduce", sampleResult()],
     ["audit", sampleAudit()],
     ["bench", sampleBench()],

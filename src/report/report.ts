@@ -19,6 +19,8 @@ import { pictures } from "./sections/pictures.js";
 import { runs } from "./sections/runs.js";
 import { verdicts } from "./sections/verdicts.js";
 import { STYLE } from "./style.js";
+import { verdictSections } from "./verdict/sections.js";
+import { VERDICT_STYLE } from "./verdict/style.js";
 
 /**
  * The report of a document, of whatever kind, as a self-contained HTML document (UTF-8).
@@ -33,6 +35,8 @@ export function renderReport(document: ResultDocument): string {
       return page(document, `${STYLE}${AUDIT_STYLE}`, auditSections(document));
     case "bench":
       return page(document, `${STYLE}${BENCH_STYLE}`, benchSections(document));
+    case "verdict":
+      return page(document, `${STYLE}${VERDICT_STYLE}`, verdictSections(document));
   }
 }
 

@@ -11,12 +11,15 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "report",
     description: "Draws the report of a result document again: one HTML file that needs no network.",
-    arguments: [{ name: "RESULT.json", description: "what wildmark reproduce or audit wrote" }],
+    arguments: [{ name: "RESULT.json", description: "what wildmark reproduce, audit, bench or verify --out wrote" }],
     flags: z.object({
       out: z.string().meta({ description: "where the report goes", placeholder: "FILE" }),
     }),
     common: { writes: true },
-    examples: [["wildmark report wildmark-digits/result.json --out report.html", ""]],
+    examples: [
+      ["wildmark report wildmark-digits/result.json --out report.html", ""],
+      ["wildmark report verdict.json --out verdict.html", "what wildmark verify --out wrote"],
+    ],
     async run({ args: [path = ""], flags: { out }, force }) {
       await requireWritable(out, force, [path]);
       const result = await readDocument(path);

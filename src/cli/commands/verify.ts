@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireAskable } from "../../data/fit.js";
-import { encodeModel, type Model, modelSha256 } from "../../onnx/model.js";
+import { type VerdictFacts, verdictDocument } from "../../experiments/verdict-document.js";
+import type { Model } from "../../onnx/model.js";
 import { requireCommitment } from "../../ownership/commitment.js";
-import type { BaseData } from "../../ownership/draw-key.js";
+import { type BaseData, baseOf } from "../../ownership/draw-key.js";
 import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
@@ -17,8 +18,8 @@ import { type ReadingTried, readSuspect } from "../../ownership/suspect-readings
 import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
 import { modelSuspect, type Suspect } from "../../ownership/suspect.js";
 import { describeVerdict, formatPValue } from "../../ownership/verdict.js";
-import { smallestPValue, TRIES_LOG2 } from "../../ownership/verify.js";
-import { verifySuspect } from "../../ownership/verify-model.js";
+import { smallestPValue, TRIES_LOG2, verifyAnswers } from "../../ownership/verify.js";
+import { gatherAnswers } from "../../ownership/verify-model.js";
 import { agreement } from "../../training/evaluate.js";
 import { findMark } from "../../watermarks/registry.js";
 import { baseDataFlags, baseDataFor } from "../base-data.js";
@@ -26,6 +27,8 @@ import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
 import { percent } from "../output.js";
 import { describeDryRun, dryRun, FROM_AFAR, openSuspect, type SuspectChoice, suspectFlags } from "../suspect.js";
+import { suspectFacts } from "../suspect-facts.js";
+import { requireVerdictOut, verdictOutFlags, writeVerdict } from "../verdict-out.js";
 
 const ownFlags = {
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
@@ -71,7 +74,14 @@ const controlFlags = {
   salt: z.string().optional().meta({ description: "the salt of the commitment", placeholder: "HEX" }),
 };
 
-const flags = z.object({ ...ownFlags, ...suspectFlags, ...controlFlags, ...baseDataFlags, ...modelFlags });
+const flags = z.object({
+  ...ownFlags,
+  ...verdictOutFlags,
+  ...suspectFlags,
+  ...controlFlags,
+  ...baseDataFlags,
+  ...modelFlags,
+});
 
 type Flags = z.infer<typeof flags>;
 
@@ -90,7 +100,7 @@ export const command: CommandFile = () =>
       { heading: "What the key was drawn from", keys: Object.keys(baseDataFlags) },
       { heading: "Suspects that are no model's file", keys: Object.keys(suspectFlags) },
     ],
-    common: { computes: true, loads: true, random: true },
+    common: { computes: true, loads: true, random: true, writes: true },
     resumes: true,
     examples: [
       ["wildmark verify suspect.onnx --key mark.safetensors", ""],
@@ -103,12 +113,15 @@ export const command: CommandFile = () =>
         "wildmark verify suspect.onnx --key mark.safetensors --null-models null-models/",
         "beside the models of a folder, trained without the mark",
       ],
+      ["wildmark verify suspect.onnx --key mark.safetensors --out verdict.html", "a document to hand over"],
       ["wildmark verify --answers answers.csv --key mark.safetensors", "what somebody else asked"],
       ["wildmark verify --endpoint suspect.yaml --key mark.safetensors --dry-run", "what asking would cost"],
     ],
-    async run({ args: [path], flags: given, runtimeFor, progress, force, seed, signal }) {
+    async run({ args: [path], flags: given, runtimeFor, progress, force, seed, signal, typed }) {
+      const started = new Date();
       const key = await committedKey(given);
       const fromAfar = given.answers !== undefined || given.endpoint !== undefined;
+      await requireVerdictOut(given, { key, force, others: [...(path === undefined ? [] : [path]), given.key] });
       const network = { shape: key.shape, classes: key.classes };
       const models = new Map<string, Model>();
       const open = async (file: string): Promise<Model> => {
@@ -159,27 +172,48 @@ export const command: CommandFile = () =>
         const nullModels = given.nullModels === undefined ? undefined : await openNullModels(given.nullModels, open);
         const model = path === undefined ? undefined : await open(path);
         if (nullModels !== undefined) requireNullModels(model, key, nullModels);
-        const verdict = await verifySuspect(opened.suspect, key, {
-          ...judged,
+        const answers = await gatherAnswers(opened.suspect, key, {
           runtime,
-          ...(tried.length === 0 ? {} : { readings: tried.length }),
           ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
           ...(strangers.length === 0 ? {} : { strangers }),
         });
+        const verdict = verifyAnswers(key, answers, {
+          ...judged,
+          ...(tried.length === 0 ? {} : { readings: tried.length }),
+        });
         const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
-        const sha256 = model === undefined ? undefined : modelSha256(encodeModel(model));
-        const isTheMarkedFile = sha256 === key.modelSha256;
+        const suspect = suspectFacts(opened.record(), { key, model, tried });
+        if (given.out !== undefined) {
+          const facts: VerdictFacts = {
+            ...{ command: typed, started, runtime, suspect, key, keyName: given.key, answers, verdict },
+            ...{ regenerated: given.regenerate, pictures: given.pictures },
+            ...(nullModels === undefined ? {} : { nullModels }),
+            ...(base === undefined || strangers.length === 0
+              ? {}
+              : {
+                  strangers: {
+                    base: baseOf(findMark(key.scheme).choose(key.options), base),
+                    images: strangers.reduce((sum, each) => sum + each.triggers.count, 0),
+                  },
+                }),
+            ...(heldOut === undefined ? {} : { heldOut: { matches: heldOut.matches, n: heldOut.count } }),
+            ...(given.commitment === undefined ? {} : { commitment: given.commitment }),
+          };
+          await writeVerdict(verdictDocument(facts), given.out, force);
+        }
+        const isTheMarkedFile = suspect.isTheMarkedFile === true;
         return {
           document: {
             command: "verify",
-            suspect: { ...opened.record(), ...(sha256 === undefined ? {} : { path, sha256, isTheMarkedFile }) },
+            suspect,
             key: { path: given.key, sha256: keySha256(key), scheme: key.scheme, madeFor: key.modelSha256 },
             regenerated: given.regenerate,
             ...(tried.length === 0 ? {} : { readingsTried: tried }),
             ...(given.commitment === undefined ? {} : { commitment: given.commitment.toLowerCase() }),
             ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
             ...verdict,
-            heldOutRetention: heldOut?.retention ?? null,
+            heldOutRetention: heldOut === undefined ? null : heldOut.matches / heldOut.count,
+            ...(given.out === undefined ? {} : { out: given.out }),
           },
           text: [
             ...describeVerdict(verdict),
@@ -187,7 +221,7 @@ export const command: CommandFile = () =>
             ...(heldOut === undefined
               ? []
               : [
-                  `held-out retention ${percent(heldOut.retention)}, on ${heldOut.count} triggers that were never trained on`,
+                  `held-out retention ${percent(heldOut.matches / heldOut.count)}, on ${heldOut.count} triggers that were never trained on`,
                 ]),
             ...(given.regenerate ? ["The key was made again from its secret and the data, byte for byte."] : []),
             ...(given.commitment === undefined
@@ -198,6 +232,7 @@ export const command: CommandFile = () =>
             ...(isTheMarkedFile ? ["This is the very file that the key was made for."] : []),
             ...opened.notes(),
             ...(fromAfar && !verdict.owned ? [FROM_AFAR] : []),
+            ...(given.out === undefined ? [] : [`Document: ${given.out.join(", ")}`]),
           ].join("\n"),
         };
       } finally {
@@ -241,7 +276,8 @@ function readingsInWords(tried: readonly ReadingTried[]): string[] {
 async function heldOutOf(suspect: Suspect, key: Key) {
   const heldOut = heldOutTriggersOf(key);
   if (heldOut === undefined) return undefined;
-  return { retention: agreement(await suspect.ask(heldOut), heldOut.labels), count: heldOut.count };
+  const share = agreement(await suspect.ask(heldOut), heldOut.labels);
+  return { matches: Math.round(share * heldOut.count), count: heldOut.count };
 }
 
 async function regenerated(key: Key, base: BaseData | undefined, keyPath: string): Promise<void> {
