@@ -134,10 +134,19 @@ function sorted(a: Uint8Array, b: Uint8Array): readonly [Uint8Array, Uint8Array]
   return Buffer.compare(a, b) <= 0 ? [a, b] : [b, a];
 }
 
+/** 32 bytes that hide a leaf of the key's commitment (`key-tree.ts`) until it is opened. */
+export function nonceOf({ secret }: Binding, content: Buffer, leaf: "key" | "trigger", i: number): Buffer {
+  return hmac(secret, `nonce of ${leaf}`, content, i, 0);
+}
+
+function hmac(secret: Uint8Array, what: string, content: Buffer, i: number, block: number): Buffer {
+  return createHmac("sha256", secret).update(`${what}\n${i}\n${block}\n`).update(content).digest();
+}
+
 /** 32-bit words without end. */
 function* words(secret: Uint8Array, what: string, content: Buffer, i: number): Generator<number, never> {
   for (let block = 0; ; block++) {
-    const digest = createHmac("sha256", secret).update(`${what}\n${i}\n${block}\n`).update(content).digest();
+    const digest = hmac(secret, what, content, i, block);
     for (let at = 0; at < digest.length; at += 4) yield digest.readUInt32LE(at);
   }
 }

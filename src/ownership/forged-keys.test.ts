@@ -11,11 +11,11 @@ import { type Images, imageAt } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import { tinyImages } from "../training/testing/tiny.js";
 import { findMark } from "../watermarks/registry.js";
-import { type Binding, contentHash, tossed } from "./binding.js";
+import { tossed } from "./binding.js";
 import { type BaseData, drawTriggers } from "./draw-key.js";
 import { decodeKey, encodeKey, type Key } from "./key.js";
 import { makeKeyElsewhere } from "./key-elsewhere.js";
-import { specOf } from "./key-spec.js";
+import { isDrawn, keyBinding } from "./key-binding.js";
 import { makeKey } from "./make-key.js";
 import { requireRegenerable } from "./regenerate.js";
 import { REFUSED } from "./suspect.js";
@@ -185,20 +185,13 @@ describe("a lie about coins is seen", () => {
   });
 
   test("whatever two images and label a forger chooses, a coin that fell afterwards is right every second time", () => {
-    const { drawn, shape, classes, triggers, placebos } = targeted;
-    const spec = specOf(targeted);
-    if (drawn === undefined || spec === undefined || placebos === undefined) throw new Error("not drawn");
+    const { triggers, placebos } = targeted;
+    if (!isDrawn(targeted) || placebos === undefined) throw new Error("not drawn");
     const size = SIDE * SIDE;
     let right = 0;
     for (let attempt = 0; attempt < 200; attempt++) {
-      const binding: Binding = { ...drawn, secret: new Uint8Array(32).fill(attempt), spec, shape, classes };
-      const sets = {
-        triggers: triggers.images,
-        placebos: placebos.images,
-        own: undefined,
-        labels: triggers.labels,
-      };
-      const content = contentHash(binding, sets);
+      const drawn = { ...targeted.drawn, secret: new Uint8Array(32).fill(attempt) };
+      const { binding, content } = keyBinding({ ...targeted, drawn });
       for (let i = 0; i < triggers.count; i++) {
         const own = triggers.images.subarray(i * size, (i + 1) * size);
         const other = placebos.images.subarray(i * size, (i + 1) * size);

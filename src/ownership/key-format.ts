@@ -18,18 +18,9 @@ import { type ImageShape, imageSize, MAX_CLASSES } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import { labellings } from "../watermarks/labels.js";
 import { markSchemes } from "../watermarks/registry.js";
-import {
-  type Binding,
-  boundLabels,
-  contentHash,
-  elsewhereBase,
-  heldOutLabels,
-  type PairedImages,
-  secretFromHex,
-  tossed,
-} from "./binding.js";
+import { boundLabels, elsewhereBase, heldOutLabels, type PairedImages, secretFromHex, tossed } from "./binding.js";
 import { type Key, type KeyDraw, type KeyImages, type KeyTriggers, MADE_ELSEWHERE } from "./key.js";
-import { specOf } from "./key-spec.js";
+import { isDrawn, keyBinding } from "./key-binding.js";
 
 const FORMAT = "wildmark-key";
 /** Of keys that say nothing which version 1 has no place for. */
@@ -316,23 +307,15 @@ function checkScheme({ scheme, options, triggers, heldOut }: Key, where: string)
 
 /** What a drawn key holds is what its secret gives: a label that somebody chose would be found here. */
 function checkDraw(key: Key, where: string): void {
+  if (!isDrawn(key)) return;
   const { drawn, shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
-  const spec = specOf(key);
-  if (drawn === undefined || spec === undefined) return;
-  const binding: Binding = { ...drawn, spec, shape, classes };
   const size = imageSize(shape);
   const paired = placebos !== undefined && placebos.count === triggers.count;
   if (drawn.exchangeable && !(paired && placebos.paired)) {
     throw badKey(where, "a coin decided between triggers and placebos, but they are not said to be pairs");
   }
-  const bound = {
-    triggers: triggers.images,
-    placebos: paired ? placebos.images : undefined,
-    own: sourceLabels,
-    labels: triggers.labels,
-  };
+  const { binding, images: bound, content } = keyBinding(key);
   checkDeclaration(key, drawn, bound, where);
-  const content = contentHash(binding, bound);
   for (let i = 0; drawn.exchangeable && paired && i < triggers.count; i++) {
     const pair = [triggers.images, placebos.images].map((images) => images.subarray(i * size, (i + 1) * size));
     const [trigger, placebo] = [pair[0] ?? new Uint8Array(), pair[1] ?? new Uint8Array()];

@@ -4,7 +4,7 @@
  */
 
 import type { ImageShape } from "../data/dataset.js";
-import type { Key, KeyBase, KeyOption } from "./key.js";
+import type { KeyBase, KeyOption } from "./key.js";
 
 /** Names the generator: another way to draw gets another name, so that old keys are still made again in theirs. */
 const GENERATOR = "wildmark 1";
@@ -31,9 +31,4 @@ export function specText({ scheme, options, classes, classNames, shape, base }: 
     shape: [channels, height, width],
     base: [base.sha256, base.count, base.picturesSha256 ?? null, base.modelSha256 ?? null],
   });
-}
-
-/** The same of a key in hand; undefined for one that was not drawn. */
-export function specOf({ scheme, options, classes, classNames, shape, drawn }: Key): string | undefined {
-  return drawn === undefined ? undefined : specText({ scheme, options, classes, classNames, shape, base: drawn.base });
 }
