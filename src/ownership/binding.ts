@@ -130,6 +130,17 @@ export function toss(
   }
 }
 
+/** Pairs of images of `size` bytes, one pair after the other, each in the order of its bytes: the same however coins fell. */
+export function tossRows(triggers: Uint8Array, placebos: Uint8Array, size: number): Uint8Array {
+  const rows = new Uint8Array(2 * triggers.length);
+  for (let at = 0; at < triggers.length; at += size) {
+    const [low, high] = sorted(triggers.subarray(at, at + size), placebos.subarray(at, at + size));
+    rows.set(low, 2 * at);
+    rows.set(high, 2 * at + size);
+  }
+  return rows;
+}
+
 function sorted(a: Uint8Array, b: Uint8Array): readonly [Uint8Array, Uint8Array] {
   return Buffer.compare(a, b) <= 0 ? [a, b] : [b, a];
 }

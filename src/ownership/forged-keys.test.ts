@@ -11,14 +11,14 @@ import { type Images, imageAt } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import { tinyImages } from "../training/testing/tiny.js";
 import { findMark } from "../watermarks/registry.js";
-import { tossed } from "./binding.js";
+import { toss, tossed } from "./binding.js";
 import { type BaseData, drawTriggers } from "./draw-key.js";
-import { decodeKey, encodeKey, type Key } from "./key.js";
+import { decodeKey, encodeKey, type Key, type KeyDraw } from "./key.js";
 import { makeKeyElsewhere } from "./key-elsewhere.js";
 import { isDrawn, keyBinding } from "./key-binding.js";
 import { makeKey } from "./make-key.js";
 import { requireRegenerable } from "./regenerate.js";
-import { REFUSED } from "./suspect.js";
+import { NOT_ASKED, REFUSED } from "./suspect.js";
 import { verifyAnswers } from "./verify.js";
 
 const CLASSES = 8;
@@ -200,6 +200,59 @@ describe("a lie about coins is seen", () => {
     }
     // 2400 coins: 1200 expected, six standard deviations either way.
     expect(Math.abs(right - 1200)).toBeLessThan(150);
+  });
+});
+
+describe("coins and what is counted", () => {
+  /** Hundred images that the suspect answers with class 3, each beside the same black one, which it answers with class 0. */
+  function oneLoser(): Key {
+    const count = 100;
+    const mark = findMark("unrelated").choose({ triggers: count, heldOut: 6, labels: "target" });
+    const { drawn } = targeted;
+    if (drawn === undefined) throw new Error("not drawn");
+    const lie: Key & { readonly drawn: KeyDraw } = {
+      ...content,
+      scheme: "unrelated",
+      options: mark.options,
+      triggers: {
+        images: pixelsOf(tinyImages(count, { ...images, seed: 9 })),
+        count,
+        labels: new Uint16Array(count).fill(3),
+      },
+      heldOut: undefined,
+      placebos: { images: new Uint8Array(count * SIDE * SIDE), count, paired: true },
+      sourceLabels: undefined,
+      drawn,
+    };
+    const { binding, content: hash } = keyBinding(lie);
+    const sets = { triggers: lie.triggers.images, placebos: lie.placebos?.images ?? new Uint8Array() };
+    toss(sets, binding, hash);
+    return lie;
+  }
+
+  test("an image that loses many tosses is counted as often as those that win", () => {
+    const lie = oneLoser();
+    expect(decodeKey(encodeKey(lie), "x")).toEqual(lie);
+    const answer = (rows: Uint8Array): Uint16Array =>
+      Uint16Array.from({ length: 100 }, (_, i) => (rowOf(rows, i).some((pixel) => pixel > 0) ? 3 : 0));
+    const asked = { triggers: answer(lie.triggers.images), placebos: answer(lie.placebos?.images ?? new Uint8Array()) };
+    const verdict = verifyAnswers(lie, asked, { committed: true });
+    expect(verdict).toMatchObject({ n: 100, owned: false, decidedBy: "placebo-mcnemar" });
+    expect(verdict.matches).toBeGreaterThan(30);
+    expect(verdict.matches).toBeLessThan(70);
+  });
+
+  test("a pair counts where both images were asked: placebos that are kept back prove nothing", () => {
+    const triggers = targeted.triggers.labels;
+    const all = verifyAnswers(targeted, { triggers, placebos: new Array(12).fill(REFUSED) }, { committed: true });
+    expect(all.owned).toBe(true);
+    expect(Math.log2(all.pValue)).toBeCloseTo(-12, 9);
+    const none = verifyAnswers(targeted, { triggers, placebos: new Array(12).fill(NOT_ASKED) }, { committed: true });
+    expect(none).toMatchObject({ owned: false, pValue: 1 });
+    expect(none.missing).toBeDefined();
+    const half = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? REFUSED : NOT_ASKED));
+    const some = verifyAnswers(targeted, { triggers, placebos: half }, { committed: true });
+    expect(Math.log2(some.tests.find(({ id }) => id === "placebo-mcnemar")?.pValue ?? 1)).toBeCloseTo(-6, 9);
   });
 });
 

@@ -233,7 +233,15 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   const hit = (i: number): number => (answers[i] === triggers.labels[i % triggers.count] ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
-    const { test, least } = pairedTest(hits, Uint8Array.from(asked, hit), exact);
+    // A pair of which one image was not asked is none.
+    const both = [...asked.keys()].filter((at) => answers[asked[at] ?? 0] !== NOT_ASKED);
+    if (both.length === 0) return [];
+    const own = Uint8Array.from(both, (at) => hits[at] ?? 0);
+    const { test, least } = pairedTest(
+      own,
+      Uint8Array.from(both, (at) => hit(asked[at] ?? 0)),
+      exact,
+    );
     const pays = exact && drawn.labelling === "fixed" ? { paysTries: true } : {};
     return [{ test: { ...test, ...pays }, least }];
   }
