@@ -13,7 +13,7 @@ import { copyPixels, type Images } from "../data/dataset.js";
 import { type Binding, boundLabels, contentHash, elsewhereBase, toss } from "./binding.js";
 import { newSecret } from "./draw-key.js";
 import { type Key, type KeyPlacebos, MADE_ELSEWHERE, NO_MODEL } from "./key.js";
-import { checkKey } from "./key-format.js";
+import { requireConsistent } from "./key-format.js";
 import { specText } from "./key-spec.js";
 
 interface Elsewhere {
@@ -59,7 +59,7 @@ export function makeKeyElsewhere(parts: ChosenElsewhere | DrawnElsewhere): Key {
     );
   }
   const key = "labels" in parts ? chosen(parts) : drawn(parts);
-  checkKey(key, "the new key");
+  requireConsistent(key, "the new key");
   return key;
 }
 

@@ -118,7 +118,7 @@ export function keyToBytes(key: Key): Uint8Array {
   if (key.classNames !== undefined) metadata.set("class_names", JSON.stringify(key.classNames));
 
   // The reader's checks are the only ones there are: what they refuse is never written.
-  checkKey(key, "the key to write");
+  requireConsistent(key, "the key to write");
   parseMetadata(metadata, "the key to write");
   return encodeSafetensors({ metadata, tensors });
 }
@@ -164,7 +164,7 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
     modelSha256: model_sha256,
     createdBy: created_by,
   };
-  checkKey(key, where);
+  requireConsistent(key, where);
   return key;
 }
 
@@ -245,7 +245,7 @@ function parseMetadata(metadata: ReadonlyMap<string, string>, where: string): Me
  *
  * @throws WildmarkError `bad-key`.
  */
-export function checkKey(key: Key, where: string): void {
+export function requireConsistent(key: Key, where: string): void {
   const { shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
   if (triggers.count < 1) throw badKey(where, "it holds no triggers");
   const size = imageSize(shape);
