@@ -21,8 +21,11 @@ import { STRANGERS, strangersKeys } from "./strangers.js";
 import { modelSuspect, REFUSED } from "./suspect.js";
 import { chanceOf } from "./tests.js";
 import { formatPValue } from "./verdict.js";
-import { type Answers, type VerifyOptions, verifyAnswers } from "./verify.js";
+import { type Answers, TRIES_LOG2, type VerifyOptions, verifyAnswers } from "./verify.js";
 import { askSuspect } from "./verify-model.js";
+
+/** More null models or strangers' keys than this nobody is expected to have. */
+const MOST_ASSUMED = 999;
 
 export interface KeyCheckOptions {
   /** What the key was drawn from: it is made again, and strangers' keys are drawn beside it. */
@@ -278,16 +281,18 @@ function powerOf(
   const coins = drawn?.exchangeable === true && placebos !== undefined;
   const fixed = drawn?.labelling === "fixed" && !coins;
   const needsStrangers = (chosen && scheme !== MADE_ELSEWHERE) || fixed;
-  const nullModels =
-    answered.length > 0 ? answered.map((each) => each.triggers) : chosen ? nobody(key, STRANGERS) : undefined;
+  // As many as their ranks need for alpha.
+  const enough = Math.min(MOST_ASSUMED, Math.max(STRANGERS, Math.ceil(1 / alpha) - 1));
+  const assumed = chosen ? Math.max(0, enough - answered.length) : 0;
+  const nullModels = [...answered.map((each) => each.triggers), ...nobody(key, assumed)];
   const given: VerifyOptions = { alpha, committed, regenerated };
   const verdictAt = (matches: number) => {
     const answers: Answers = {
       triggers: Array.from(triggers.labels, (label, i) => (i < matches ? label : REFUSED)),
       ...(placebos === undefined ? {} : { placebos: new Array<number>(placebos.count).fill(REFUSED) }),
-      ...(nullModels === undefined ? {} : { nullModels }),
+      ...(nullModels.length === 0 ? {} : { nullModels }),
       ...(needsStrangers
-        ? { strangers: Array.from({ length: STRANGERS }, () => ({ matches: 0, n: triggers.count })) }
+        ? { strangers: Array.from({ length: enough }, () => ({ matches: 0, n: triggers.count })) }
         : {}),
     };
     return verifyAnswers(key, answers, given);
@@ -295,8 +300,8 @@ function powerOf(
   const best = verdictAt(triggers.count);
   const needs = [
     ...(fixed ? ["to be made again from its secret and its data"] : []),
-    ...(chosen && answered.length === 0 ? [`null models (${STRANGERS} assumed)`] : []),
-    ...(needsStrangers ? [`strangers' keys of the scheme (${STRANGERS} assumed)`] : []),
+    ...(chosen ? [`${answered.length + assumed} null models (${assumed} of them assumed)`] : []),
+    ...(needsStrangers ? [`${enough} strangers' keys of the scheme (assumed)`] : []),
     ...(best.missing ?? []),
   ];
   if (best.pValue > alpha) return { pValue: best.pValue, matchesNeeded: null, needs };
@@ -309,8 +314,10 @@ function powerOf(
   return { pValue: best.pValue, matchesNeeded: verdictAt(high).matches, needs };
 }
 
-function nobody({ triggers }: Key, count: number): number[][] {
-  return Array.from({ length: count }, () => new Array<number>(triggers.count).fill(REFUSED));
+/** Null models that match nothing. */
+function nobody({ triggers }: Key, count: number): readonly (readonly number[])[] {
+  const answers = new Array<number>(triggers.count).fill(REFUSED);
+  return Array.from({ length: count }, () => answers);
 }
 
 /** The check in plain lines, the answer first. */
@@ -330,7 +337,7 @@ export function describeKeyCheck(check: KeyCheck): string[] {
     ...findings.flatMap(({ question, good, text }) => [`${sign[`${good}`]} ${question}`, `    ${text}`]),
     "What it can prove at best",
     `    with a public commitment that is older than the suspect: ${best(committed)}`,
-    `    without one: ${best(uncommitted)}`,
+    `    without one, where 2^${TRIES_LOG2} secrets may have been tried: ${best(uncommitted)}`,
   ];
 }
 

@@ -137,7 +137,7 @@ export const command: CommandFile = () =>
             : []),
           ...(key.drawn === undefined
             ? [
-                "Its labels are somebody's choice: evidence of the weaker kind. A verdict needs null models (19 for 0.05), and a",
+                "Its labels are somebody's choice: evidence of the weaker kind. A verdict needs null models (19 for 0.05) and a",
                 `commitment that is older than the suspect: publish one now (wildmark key commit ${out}).`,
               ]
             : [
