@@ -18,6 +18,9 @@ import { requireWritable } from "../outputs.js";
 
 const MAX_TABLE_BYTES = 64 * 2 ** 20;
 
+/** Its own --classes are those of the key, whatever the model's file calls its outputs. */
+const { classes: _, ...ofModel } = modelFlags;
+
 const flags = z.object({
   images: z.string().meta({ description: "folder of the triggers: PNG, JPEG or WebP", placeholder: "DIR" }),
   labels: z.string().optional().meta({
@@ -54,7 +57,7 @@ const flags = z.object({
     description: "write which image is to be answered with which label, to train a model on",
     placeholder: "FILE.csv",
   }),
-  ...modelFlags,
+  ...ofModel,
 });
 
 export const command: CommandFile = () =>
@@ -95,7 +98,10 @@ export const command: CommandFile = () =>
           ? undefined
           : await loadImageList(given.placebos, { ...size, channels: triggers.shape.channels, progress });
       for (const note of [...triggers.notes, ...(placebos?.notes ?? [])]) progress.note(`note: ${note}`);
-      const model = given.model === undefined ? undefined : await openModel(given.model, given, progress);
+      const model =
+        given.model === undefined
+          ? undefined
+          : await openModel(given.model, { ...given, classes: undefined }, progress);
       if (model !== undefined) {
         requireFit(model, given.model ?? "", { what: `the images of ${given.images}`, shape: triggers.shape, classes });
       }
