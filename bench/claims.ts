@@ -23,10 +23,10 @@ import { thisSoftware } from "../src/experiments/machine.js";
 import { trainModel, trainOptions } from "../src/experiments/train-model.js";
 import { findArchitecture } from "../src/models/registry.js";
 import type { Model } from "../src/onnx/model.js";
-import { boundLabels, contentHash, secretOfSeed } from "../src/ownership/binding.js";
+import { secretOfSeed } from "../src/ownership/binding.js";
 import { type BaseData, drawTriggers } from "../src/ownership/draw-key.js";
 import { type Key, MADE_ELSEWHERE } from "../src/ownership/key.js";
-import { specText } from "../src/ownership/key-spec.js";
+import { makeKeyElsewhere } from "../src/ownership/key-elsewhere.js";
 import { makeKey } from "../src/ownership/make-key.js";
 import { modelSuspect } from "../src/ownership/suspect.js";
 import { askSuspect } from "../src/ownership/verify-model.js";
@@ -273,17 +273,7 @@ function chosenKey(images: LabelledImages, labels: Uint16Array): Key {
 
 /** A forger who lets labels be drawn, for images of his choice. */
 function withDrawnLabels(images: LabelledImages, seed: number): Key {
-  const { shape, classes, count } = images;
-  const secret = secretOfSeed(seed);
-  const base = { sha256: NO_MODEL, count };
-  const spec = specText({ scheme: MADE_ELSEWHERE, options: {}, classes, shape, base });
-  const drawn = { secret, labelling: "uniform", exchangeable: false, base } as const;
-  const content = contentHash(
-    { ...drawn, spec, shape, classes },
-    { triggers: copyPixels(images), placebos: undefined, own: undefined },
-  );
-  const labels = boundLabels({ ...drawn, spec, shape, classes }, content, count, undefined) ?? new Uint16Array(count);
-  return { ...chosenKey(images, labels), drawn };
+  return makeKeyElsewhere({ triggers: images, classes: images.classes, secret: secretOfSeed(seed) });
 }
 
 /** The owner's own claim on the model he marked, and those of strangers on it. */
@@ -316,16 +306,20 @@ async function honestClaim(
   const beside = strangers.map(matchesOf);
   const pValues = strangers.map(({ key, given }, i) => {
     const others = beside.filter((_, j) => j !== i);
-    return verifyAnswers(key, { ...given, ...(others.length === 0 ? {} : { strangers: others }) }, { committed: true })
-      .pValue;
+    return verifyAnswers(
+      key,
+      { ...given, ...(others.length === 0 ? {} : { strangers: others }) },
+      { committed: true, regenerated: true },
+    ).pValue;
   });
   return {
     row: {
       scheme: id,
       accuracy: marked.measured.accuracy,
       retention: marked.measured.retention,
-      pValue: verifyAnswers(marked.key, { ...own, strangers: beside }).pValue,
-      pValueCommitted: verifyAnswers(marked.key, { ...own, strangers: beside }, { committed: true }).pValue,
+      pValue: verifyAnswers(marked.key, { ...own, strangers: beside }, { regenerated: true }).pValue,
+      pValueCommitted: verifyAnswers(marked.key, { ...own, strangers: beside }, { committed: true, regenerated: true })
+        .pValue,
     },
     onOwner: rowOf(`strangers' keys of the ${id} mark on a model with another owner's`, pValues),
   };

@@ -87,6 +87,16 @@ export { type BaseData, drawTriggers } from "./ownership/draw-key.js";
 export { requireRegenerable } from "./ownership/regenerate.js";
 export { strangersKeys } from "./ownership/strangers.js";
 export { modelSuspect, NOT_ASKED, REFUSED, type Suspect } from "./ownership/suspect.js";
+export { checkKey, describeKeyCheck, type KeyCheck, type KeyCheckOptions } from "./ownership/key-check.js";
+export { type ChosenElsewhere, type DrawnElsewhere, makeKeyElsewhere } from "./ownership/key-elsewhere.js";
+export {
+  type OpenedDocument,
+  type OpenedEvidence,
+  type OpenedTriggers,
+  openedEvidence,
+  openTriggers,
+  requireOpened,
+} from "./ownership/opened-triggers.js";
 export { describeVerdict, type Verdict } from "./ownership/verdict.js";
 export { smallestPValue, verifyAnswers } from "./ownership/verify.js";
 export { verifySuspect } from "./ownership/verify-model.js";

@@ -95,6 +95,31 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/key-commit.js"),
       },
       {
+        name: "key check",
+        summary: "what a judge asks of a key: can it be made again, do innocent models fit it, what can it prove",
+        load: () => import("./commands/key-check.js"),
+      },
+      {
+        name: "key make",
+        summary: "a key of triggers that were made elsewhere",
+        load: () => import("./commands/key-make.js"),
+      },
+      {
+        name: "key show",
+        summary: "what a key holds and says of itself",
+        load: () => import("./commands/key-show.js"),
+      },
+      {
+        name: "key open",
+        summary: "single triggers of a committed key, while the rest stays secret",
+        load: () => import("./commands/key-open.js"),
+      },
+      {
+        name: "key check-opened",
+        summary: "hold opened triggers against a commitment, and ask a suspect",
+        load: () => import("./commands/key-check-opened.js"),
+      },
+      {
         name: "key export",
         summary: "the key's images as files under random names, for a suspect that somebody else asks",
         load: () => import("./commands/key-export.js"),
@@ -133,7 +158,7 @@ const GROUPS: readonly EntryGroup[] = [
 /** What the commands of two words are about, by the first. */
 const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   data: "the data sets themselves",
-  key: "publish what proves the key's age, give images away to be asked",
+  key: "make, look at, check and publish keys, give images away to be asked",
 };
 
 const ENTRIES = GROUPS.flatMap((group) => group.entries);

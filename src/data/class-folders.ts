@@ -87,6 +87,22 @@ export async function holdsFolders(folder: string): Promise<boolean> {
   return (await foldersIn(folder)).length > 0;
 }
 
+/**
+ * Lists the images below a folder, whatever its folders mean, in the order of their paths. What else lies there is passed over, as
+ * in class folders.
+ *
+ * @throws WildmarkError `bad-file` where there is no such folder.
+ */
+export async function listImages(folder: string) {
+  const root = await realpath(folder).catch(() => undefined);
+  if (root === undefined || !(await stat(root)).isDirectory()) {
+    throw new WildmarkError("bad-file", `there is no folder ${folder}`);
+  }
+  const found: Found = { skipped: [], empty: [] };
+  const files = await imagesBelow(root, root, found.skipped);
+  return { root, files, notes: said([], found).notes };
+}
+
 /** What is met on the way that the user should hear of. */
 interface Found {
   /** Files that are no images of the folder. */

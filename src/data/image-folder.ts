@@ -57,9 +57,9 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
 }
 
 /** Headers alone tell sizes and colours; nothing is decoded yet. */
-async function commonShape(
-  files: readonly ImageFile[],
-  { resize, progress = silent }: ImageFolderOptions,
+export async function commonShape(
+  files: readonly Pick<ImageFile, "path">[],
+  { resize, progress = silent }: Pick<ImageFolderOptions, "resize" | "progress">,
 ): Promise<ImageShape> {
   let first: { readonly path: string; readonly height: number; readonly width: number } | undefined;
   let channels = 1;
@@ -116,7 +116,7 @@ async function decodeAll(files: readonly ImageFile[], options: ImageFolderOption
     const target = await open(temporary, "wx");
     try {
       for (const [i, file] of files.entries()) {
-        await target.writeFile(await decode(file.path, shape));
+        await target.writeFile(await decodeImage(file.path, shape));
         progress.update("decode images", i + 1, files.length);
       }
       await target.sync();
@@ -154,7 +154,7 @@ function cacheName(files: readonly ImageFile[], { resize }: ImageFolderOptions):
 }
 
 /** One image, [C, H, W]: upright, 8-bit sRGB or grey, over black where it is transparent. */
-async function decode(path: string, { channels, height, width }: ImageShape): Promise<Uint8Array> {
+export async function decodeImage(path: string, { channels, height, width }: ImageShape): Promise<Uint8Array> {
   const image = source(path)
     .autoOrient()
     .flatten()

@@ -81,6 +81,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     ...(unrelated === undefined ? {} : { unrelated }),
     ...(abstract === undefined ? {} : { abstract }),
     ...(mark.startsTrained ? { model, ...runtime } : {}),
+    ...(secret === undefined ? {} : namesOf(dataset)),
   };
   const drawn = secret === undefined ? undefined : await drawTriggers(mark, base, secret);
   const set = drawn?.set ?? (await mark.make({ ...base, random: randomStream(seed, "mark", mark.id) }));
@@ -102,7 +103,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     set,
     seed,
     modelSha256: sha256,
-    ...(drawn === undefined ? {} : { drawn, ...namesOf(dataset) }),
+    ...(drawn === undefined ? {} : { drawn }),
   });
   return {
     model: marked.model,
@@ -126,7 +127,8 @@ async function verdictFor(
 ): Promise<Verdict> {
   const asked = runtime === undefined ? {} : { runtime };
   if (secret === undefined) return verifyModel(model, key, { ...asked, madeHere: true });
-  const strangers = key.drawn?.labelling === "fixed" ? { strangers: await strangersKeys(mark, base) } : {};
+  const strangers =
+    key.drawn?.labelling === "fixed" ? { strangers: await strangersKeys(mark, base), regenerated: true } : {};
   return verifyModel(model, key, { ...asked, ...strangers });
 }
 

@@ -20,17 +20,20 @@ import { createHash, createHmac } from "node:crypto";
 import { WildmarkError } from "../core/errors.js";
 import { copyPixels, type ImageShape, imageSize, type LabelledImages } from "../data/dataset.js";
 import type { Labelling } from "../watermarks/labels.js";
+import type { KeyBase } from "./key.js";
 
 export const SECRET_BYTES = 32;
 
 /** Images of a key, as its file holds them. */
-interface PairedImages {
+export interface PairedImages {
   /** [n, C, H, W], 0..255 */
   readonly triggers: Uint8Array;
   /** As many, where there are any. */
   readonly placebos: Uint8Array | undefined;
   /** Classes of the images that the triggers were made from, where they have one. */
   readonly own: Uint16Array | undefined;
+  /** Of the triggers; bound only where they are chosen, since else they follow from all the rest. */
+  readonly labels: Uint16Array | undefined;
 }
 
 export interface Binding {
@@ -44,12 +47,21 @@ export interface Binding {
   readonly exchangeable: boolean;
 }
 
-/** SHA-256 over all that the labels are bound to; the same whichever of a pair is the trigger. */
-export function contentHash({ spec, shape, exchangeable }: Binding, { triggers, placebos, own }: PairedImages): Buffer {
+/**
+ * SHA-256 over all that labels and coins are bound to; the same whichever of a pair is the trigger.
+ *
+ * Chosen labels are among it: who could choose them after the coins fell would give each trigger the suspect's answer.
+ */
+export function contentHash(
+  { spec, shape, labelling, exchangeable }: Omit<Binding, "secret" | "classes">,
+  { triggers, placebos, own, labels }: PairedImages,
+): Buffer {
   const size = imageSize(shape);
   const count = triggers.length / size;
   const hash = createHash("sha256").update(`wildmark key content 1\n${Buffer.byteLength(spec)}\n${spec}\n${count}\n`);
+  hash.update(labelling === "fixed" ? `labels fixed ${labels?.join() ?? "unknown"}\n` : `labels ${labelling}\n`);
   hash.update(own === undefined ? "no classes\n" : `classes ${own.join()}\n`);
+  hash.update(placebos === undefined ? "no placebos\n" : exchangeable ? "coins\n" : "placebos\n");
   for (let i = 0; i < count; i++) {
     const trigger = triggers.subarray(i * size, (i + 1) * size);
     const placebo = placebos?.subarray(i * size, (i + 1) * size);
@@ -57,6 +69,13 @@ export function contentHash({ spec, shape, exchangeable }: Binding, { triggers, 
     else for (const image of exchangeable ? sorted(trigger, placebo) : [trigger, placebo]) hash.update(image);
   }
   return hash.digest();
+}
+
+/** What stands for the base data of triggers that were made elsewhere: the images themselves. */
+export function elsewhereBase(images: PairedImages, { shape, exchangeable }: Pick<Binding, "shape" | "exchangeable">) {
+  const spec = `made elsewhere ${shape.channels}x${shape.height}x${shape.width}`;
+  const hash = contentHash({ spec, shape, exchangeable, labelling: "uniform" }, images);
+  return { sha256: hash.toString("hex"), count: images.triggers.length / imageSize(shape) } satisfies KeyBase;
 }
 
 /** The labels that the secret gives `count` images with this content; none where labels are chosen. */
@@ -78,12 +97,10 @@ export function boundLabels(
 
 /** Held-out triggers are bound by themselves: without classes of their own, which the key does not hold. */
 export function heldOutLabels(heldOut: LabelledImages, binding: Binding): Uint16Array | undefined {
-  const pixels = copyPixels(heldOut);
-  const content = contentHash(
-    { ...binding, exchangeable: false },
-    { triggers: pixels, placebos: undefined, own: undefined },
-  );
-  const uniform: Binding = binding.labelling === "wrong" ? { ...binding, labelling: "uniform" } : binding;
+  if (binding.labelling === "fixed") return undefined;
+  const uniform: Binding = { ...binding, labelling: "uniform", exchangeable: false };
+  const images = { triggers: copyPixels(heldOut), placebos: undefined, own: undefined, labels: undefined };
+  const content = contentHash(uniform, images);
   return boundLabels(uniform, content, heldOut.count, undefined, "held out");
 }
 
@@ -98,14 +115,49 @@ export function tossed(binding: Binding, content: Buffer, i: number, pair: reado
   return boundCoin(binding, content, i) ? ([high, low] as const) : ([low, high] as const);
 }
 
+/** Exchanges trigger and placebo of the pairs where the coin says so, in place. */
+export function toss(
+  { triggers, placebos }: { readonly triggers: Uint8Array; readonly placebos: Uint8Array },
+  binding: Binding,
+  content: Buffer,
+): void {
+  const size = imageSize(binding.shape);
+  for (let i = 0; i * size < triggers.length; i++) {
+    const [one, other] = [triggers.subarray(i * size, (i + 1) * size), placebos.subarray(i * size, (i + 1) * size)];
+    const [trigger, placebo] = tossed(binding, content, i, [one.slice(), other.slice()]);
+    one.set(trigger);
+    other.set(placebo);
+  }
+}
+
+/** Pairs of images of `size` bytes, one pair after the other, each in the order of its bytes: the same however coins fell. */
+export function tossRows(triggers: Uint8Array, placebos: Uint8Array, size: number): Uint8Array {
+  const rows = new Uint8Array(2 * triggers.length);
+  for (let at = 0; at < triggers.length; at += size) {
+    const [low, high] = sorted(triggers.subarray(at, at + size), placebos.subarray(at, at + size));
+    rows.set(low, 2 * at);
+    rows.set(high, 2 * at + size);
+  }
+  return rows;
+}
+
 function sorted(a: Uint8Array, b: Uint8Array): readonly [Uint8Array, Uint8Array] {
   return Buffer.compare(a, b) <= 0 ? [a, b] : [b, a];
+}
+
+/** 32 bytes that hide a leaf of the key's commitment (`key-tree.ts`) until it is opened. */
+export function nonceOf({ secret }: Binding, content: Buffer, leaf: "key" | "trigger", i: number): Buffer {
+  return hmac(secret, `nonce of ${leaf}`, content, i, 0);
+}
+
+function hmac(secret: Uint8Array, what: string, content: Buffer, i: number, block: number): Buffer {
+  return createHmac("sha256", secret).update(`${what}\n${i}\n${block}\n`).update(content).digest();
 }
 
 /** 32-bit words without end. */
 function* words(secret: Uint8Array, what: string, content: Buffer, i: number): Generator<number, never> {
   for (let block = 0; ; block++) {
-    const digest = createHmac("sha256", secret).update(`${what}\n${i}\n${block}\n`).update(content).digest();
+    const digest = hmac(secret, what, content, i, block);
     for (let at = 0; at < digest.length; at += 4) yield digest.readUInt32LE(at);
   }
 }

@@ -1,17 +1,22 @@
 /**
  * @file A commitment to a key: a hash to publish before a dispute, so that a key made up afterwards is told apart.
  *
- * commitment = SHA-256(domain ‖ salt ‖ bytes of the key file), the domain being the ASCII text below and the salt 32
- * random bytes that stay with the owner. The salt hides the key even from someone who could make every likely one and
- * compare (the triggers follow from a seed and the data); both lengths before the key are fixed, so nothing can be read
- * in two ways. The construction is the textbook one; the domain is ours. It proves no date by itself: where and when the
- * commitment was published does.
+ *     chosen keys: SHA-256("wildmark key commitment 1\n" ‖ salt ‖ bytes of the key file)
+ *     drawn keys:  SHA-256("wildmark key commitment 2\n" ‖ salt ‖ root of the key's tree)
+ *
+ * The salt is 32 random bytes that stay with the owner. It hides the key even from someone who could make every likely one and
+ * compare; all lengths before the last part are fixed, so nothing can be read in two ways. The root covers every byte of the key
+ * file too, and lets single triggers be opened (`key-tree.ts`, `opened-triggers.ts`). The construction is the textbook one;
+ * the domains are ours. It proves no date by itself: where and when the commitment was published does.
  */
 
 import { createHash, randomBytes } from "node:crypto";
 import { WildmarkError } from "../core/errors.js";
+import { decodeKey } from "./key.js";
+import { keyTree } from "./key-tree.js";
 
-const DOMAIN = "wildmark key commitment 1\n";
+const FILE_DOMAIN = "wildmark key commitment 1\n";
+const TREE_DOMAIN = "wildmark key commitment 2\n";
 const BYTES = 32;
 
 export interface Commitment {
@@ -22,17 +27,36 @@ export interface Commitment {
 }
 
 /**
- * Commits to the bytes of a key file.
+ * Commits to a key.
  *
+ * @param keyBytes its file.
  * @param salt 32 bytes; drawn by the system's secure generator unless given.
- * @throws WildmarkError `usage` for a salt of another length.
+ * @throws WildmarkError `usage` for a salt of another length; `bad-file`, `bad-key` for bytes that are no sound key.
  */
 export function commitToKey(keyBytes: Uint8Array, salt: Uint8Array = randomBytes(BYTES)): Commitment {
+  return commit(keyBytes, salt, "the key");
+}
+
+function commit(keyBytes: Uint8Array, salt: Uint8Array, where: string): Commitment {
+  const tree = keyTree(decodeKey(keyBytes, where), keyBytes);
+  const commitment = tree === undefined ? digest(FILE_DOMAIN, salt, keyBytes) : commitToRoot(tree.root, salt);
+  return { commitment, salt: Buffer.from(salt).toString("hex") };
+}
+
+/**
+ * The commitment of a drawn key, from the root of its tree; in hexadecimal digits.
+ *
+ * @throws WildmarkError `usage` for a salt of another length than 32 bytes.
+ */
+export function commitToRoot(root: Uint8Array, salt: Uint8Array): string {
+  return digest(TREE_DOMAIN, salt, root);
+}
+
+function digest(domain: string, salt: Uint8Array, committed: Uint8Array): string {
   if (salt.length !== BYTES) {
     throw new WildmarkError("usage", `A salt has ${BYTES} bytes, found ${salt.length}.`);
   }
-  const commitment = createHash("sha256").update(DOMAIN).update(salt).update(keyBytes).digest("hex");
-  return { commitment, salt: Buffer.from(salt).toString("hex") };
+  return createHash("sha256").update(domain).update(salt).update(committed).digest("hex");
 }
 
 /**
@@ -42,7 +66,7 @@ export function commitToKey(keyBytes: Uint8Array, salt: Uint8Array = randomBytes
  */
 export function requireCommitment(keyBytes: Uint8Array, { commitment, salt }: Commitment, where: string): void {
   const expected = hexBytes("commitment", commitment);
-  const found = commitToKey(keyBytes, hexBytes("salt", salt));
+  const found = commit(keyBytes, hexBytes("salt", salt), where);
   if (found.commitment === expected.toString("hex")) return;
   throw new WildmarkError(
     "bad-key",
@@ -51,9 +75,10 @@ export function requireCommitment(keyBytes: Uint8Array, { commitment, salt }: Co
   );
 }
 
-function hexBytes(name: string, text: string): Buffer {
+/** @throws WildmarkError `usage` unless the text is 64 hexadecimal digits. */
+export function hexBytes(name: string, text: string): Buffer {
   if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
-  throw new WildmarkError("usage", `A ${name} is ${2 * BYTES} hexadecimal digits, found "${text}".`, {
+  throw new WildmarkError("usage", `A ${name} is ${2 * BYTES} hexadecimal digits, found "${text.slice(0, 80)}".`, {
     hint: "wildmark key commit prints both",
   });
 }

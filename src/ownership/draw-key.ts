@@ -11,15 +11,7 @@ import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import type { TriggerSet } from "../watermarks/scheme.js";
-import {
-  type Binding,
-  boundLabels,
-  contentHash,
-  heldOutLabels,
-  SECRET_BYTES,
-  secretOfSeed,
-  tossed,
-} from "./binding.js";
+import { type Binding, boundLabels, contentHash, heldOutLabels, SECRET_BYTES, secretOfSeed, toss } from "./binding.js";
 import type { KeyBase } from "./key.js";
 import { specText } from "./key-spec.js";
 
@@ -28,6 +20,8 @@ export interface BaseData {
   readonly train: LabelledImages;
   readonly unrelated?: Images;
   readonly abstract?: Images;
+  /** What the classes are called, where the key is to say it. */
+  readonly classNames?: readonly string[];
   /** The trained model that triggers are made against, for marks with `startsTrained`. */
   readonly model?: Model;
   readonly runtime?: RuntimeOptions;
@@ -37,6 +31,7 @@ export interface DrawnSet {
   readonly set: TriggerSet;
   readonly binding: Binding;
   readonly base: KeyBase;
+  readonly classNames?: readonly string[];
 }
 
 export function newSecret(): Uint8Array {
@@ -52,9 +47,10 @@ export function keySeeds(asked: number | undefined): { readonly seed: number; re
 
 /** @throws WildmarkError as the mark's `make` does. */
 export async function drawTriggers(mark: ChosenMark, data: BaseData, secret: Uint8Array): Promise<DrawnSet> {
-  const { train, unrelated, abstract, model, runtime } = data;
+  const { train, unrelated, abstract, model, runtime, classNames } = data;
   const base = baseOf(mark, data);
-  const spec = specText({ scheme: mark.id, options: mark.options, classes: train.classes, shape: train.shape, base });
+  const { classes, shape } = train;
+  const spec = specText({ scheme: mark.id, options: mark.options, classes, classNames, shape, base });
   const made = await mark.make({
     train,
     ...(unrelated === undefined ? {} : { unrelated }),
@@ -64,9 +60,8 @@ export async function drawTriggers(mark: ChosenMark, data: BaseData, secret: Uin
     random: secretStream(secret, "mark", spec),
   });
   const exchangeable = made.placebos.exchangeable === true;
-  const { shape, classes } = train;
   const binding = { secret, spec, shape, classes, labelling: made.labelling, exchangeable };
-  return { set: bound(made, binding), binding, base };
+  return { set: bound(made, binding), binding, base, ...(classNames === undefined ? {} : { classNames }) };
 }
 
 /** What a mark's triggers are made from, by hash. */
@@ -94,10 +89,11 @@ function bound(set: TriggerSet, binding: Binding): TriggerSet {
     triggers: copyPixels(triggers),
     placebos: copyPixels(placebos.images),
     own: sourceLabels,
+    labels: triggers.labels,
   };
   const paired = placebos.images.count === triggers.count;
   const content = contentHash(binding, paired ? images : { ...images, placebos: undefined });
-  if (binding.exchangeable) toss(images, binding, content, triggers.count);
+  if (binding.exchangeable) toss(images, binding, content);
   const labels = boundLabels(binding, content, triggers.count, sourceLabels) ?? triggers.labels;
   return {
     ...set,
@@ -109,20 +105,4 @@ function bound(set: TriggerSet, binding: Binding): TriggerSet {
       paired: placebos.paired || binding.exchangeable,
     },
   };
-}
-
-/** Exchanges trigger and placebo of the pairs where the coin says so, in place. */
-function toss(
-  { triggers, placebos }: { readonly triggers: Uint8Array; readonly placebos: Uint8Array },
-  binding: Binding,
-  content: Buffer,
-  count: number,
-): void {
-  const size = triggers.length / count;
-  for (let i = 0; i < count; i++) {
-    const [one, other] = [triggers.subarray(i * size, (i + 1) * size), placebos.subarray(i * size, (i + 1) * size)];
-    const [trigger, placebo] = tossed(binding, content, i, [one.slice(), other.slice()]);
-    one.set(trigger);
-    other.set(placebo);
-  }
 }

@@ -9,6 +9,7 @@
  * says neither is written as version 1, byte for byte as before.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../core/safetensors.js";
@@ -17,13 +18,13 @@ import { type ImageShape, imageSize, MAX_CLASSES } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import { labellings } from "../watermarks/labels.js";
 import { markSchemes } from "../watermarks/registry.js";
-import { type Binding, boundLabels, contentHash, heldOutLabels, secretFromHex, tossed } from "./binding.js";
+import { boundLabels, elsewhereBase, heldOutLabels, type PairedImages, secretFromHex, tossed } from "./binding.js";
 import { type Key, type KeyDraw, type KeyImages, type KeyTriggers, MADE_ELSEWHERE } from "./key.js";
-import { specOf } from "./key-spec.js";
+import { isDrawn, keyBinding } from "./key-binding.js";
 
 const FORMAT = "wildmark-key";
 /** Of keys that say nothing which version 1 has no place for. */
-const [PLAIN, VERSION] = ["1", "2"];
+const [PLAIN, VERSION] = ["1", "2"] as const;
 
 const IMAGES = "triggers.images";
 const LABELS = "triggers.labels";
@@ -42,12 +43,16 @@ const wholeText = z
 
 const jsonText = z.string().transform((text, context): unknown => {
   try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: "custom", message: "expected JSON" });
-    return z.NEVER;
-  }
+    const value: unknown = JSON.parse(text);
+    // A name that is there twice, or spaces, would not come back as the same bytes.
+    if (JSON.stringify(value) === text) return value;
+  } catch {}
+  context.addIssue({ code: "custom", message: "expected JSON as Wildmark writes it" });
+  return z.NEVER;
 });
+
+const inOrder = (record: Readonly<Record<string, unknown>>): boolean =>
+  Object.keys(record).every((name, i, names) => i === 0 || (names[i - 1] ?? "") < name);
 
 const shortText = z.string().min(1).max(200);
 
@@ -65,11 +70,15 @@ const drawShape = {
   start_sha256: hash.optional(),
 };
 
-const metadataSchema = z.object({
+const metadataSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  version: z.enum([PLAIN, VERSION]),
   scheme: shortText,
   seed: wholeText,
   classes: wholeText.pipe(z.int().min(2).max(MAX_CLASSES)),
-  options: jsonText.pipe(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
+  options: jsonText.pipe(
+    z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).refine(inOrder, "expected options by name"),
+  ),
   model_sha256: hash,
   created_by: shortText,
   placebos_paired: yesOrNo.optional(),
@@ -109,7 +118,7 @@ export function keyToBytes(key: Key): Uint8Array {
   if (key.classNames !== undefined) metadata.set("class_names", JSON.stringify(key.classNames));
 
   // The reader's checks are the only ones there are: what they refuse is never written.
-  checkKey(key, "the key to write");
+  requireConsistent(key, "the key to write");
   parseMetadata(metadata, "the key to write");
   return encodeSafetensors({ metadata, tensors });
 }
@@ -155,7 +164,7 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
     modelSha256: model_sha256,
     createdBy: created_by,
   };
-  checkKey(key, where);
+  requireConsistent(key, where);
   return key;
 }
 
@@ -225,11 +234,18 @@ function parseMetadata(metadata: ReadonlyMap<string, string>, where: string): Me
     );
   }
   const issue = parsed.error.issues[0];
+  if (issue?.code === "unrecognized_keys") {
+    throw badKey(where, `unknown metadata ${JSON.stringify(issue.keys[0]?.slice(0, 60))}`);
+  }
   throw badKey(where, `metadata ${issue?.path.join(".")}: ${issue?.message}`);
 }
 
-/** What must agree inside a key, whoever made it. */
-function checkKey(key: Key, where: string): void {
+/**
+ * What must agree inside a key, whoever made it.
+ *
+ * @throws WildmarkError `bad-key`.
+ */
+export function requireConsistent(key: Key, where: string): void {
   const { shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
   if (triggers.count < 1) throw badKey(where, "it holds no triggers");
   const size = imageSize(shape);
@@ -291,20 +307,15 @@ function checkScheme({ scheme, options, triggers, heldOut }: Key, where: string)
 
 /** What a drawn key holds is what its secret gives: a label that somebody chose would be found here. */
 function checkDraw(key: Key, where: string): void {
+  if (!isDrawn(key)) return;
   const { drawn, shape, classes, triggers, heldOut, placebos, sourceLabels } = key;
-  const spec = specOf(key);
-  if (drawn === undefined || spec === undefined) return;
-  const binding: Binding = { ...drawn, spec, shape, classes };
   const size = imageSize(shape);
   const paired = placebos !== undefined && placebos.count === triggers.count;
-  if (drawn.exchangeable && !paired) {
-    throw badKey(where, "a coin decided between triggers and placebos, but they are not as many");
+  if (drawn.exchangeable && !(paired && placebos.paired)) {
+    throw badKey(where, "a coin decided between triggers and placebos, but they are not said to be pairs");
   }
-  const content = contentHash(binding, {
-    triggers: triggers.images,
-    placebos: paired ? placebos.images : undefined,
-    own: sourceLabels,
-  });
+  const { binding, images: bound, content } = keyBinding(key);
+  checkDeclaration(key, drawn, bound, where);
   for (let i = 0; drawn.exchangeable && paired && i < triggers.count; i++) {
     const pair = [triggers.images, placebos.images].map((images) => images.subarray(i * size, (i + 1) * size));
     const [trigger, placebo] = [pair[0] ?? new Uint8Array(), pair[1] ?? new Uint8Array()];
@@ -323,6 +334,35 @@ function checkDraw(key: Key, where: string): void {
   if (expected?.some((label, i) => label !== found[i])) {
     throw badKey(where, "the labels of its held-out triggers are not those that the secret gives");
   }
+}
+
+/** What a key says of the way it was drawn is what its scheme and options can give. */
+function checkDeclaration(key: Key, { labelling, exchangeable, base }: KeyDraw, images: PairedImages, where: string) {
+  const { scheme, options, shape, classes, sourceLabels, triggers } = key;
+  if (labelling === "wrong" && (sourceLabels === undefined || classes < 3)) {
+    throw badKey(
+      where,
+      "its labels cannot be drawn from the classes that are not the images' own: it does not say those",
+    );
+  }
+  if (
+    (options.labels === "target" && labelling !== "fixed") ||
+    (options.labels === "random" && labelling === "fixed")
+  ) {
+    throw badKey(where, `with the option labels ${options.labels} no labels are ${labelling}`);
+  }
+  if (scheme === MADE_ELSEWHERE) {
+    if (labelling !== "uniform")
+      throw badKey(where, `labels of triggers made elsewhere are drawn uniform, not ${labelling}`);
+    if (isDeepStrictEqual(base, elsewhereBase(images, { shape, exchangeable }))) return;
+    throw badKey(where, `its base is not the hash of its ${triggers.count} images`);
+  }
+  const parsed = markSchemes.find(({ id }) => id === scheme)?.options.safeParse(options);
+  // One text for one claim: options that are left out would mean the same under another hash.
+  const left = Object.keys(parsed?.data ?? {}).filter(
+    (name) => parsed?.data?.[name] !== undefined && !Object.hasOwn(options, name),
+  );
+  if (left.length > 0) throw badKey(where, `it does not say all options of the ${scheme} mark: ${left.join(", ")}`);
 }
 
 function checkLabels(labels: Uint16Array, count: number, classes: number, name: string, where: string): void {

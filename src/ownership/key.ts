@@ -55,6 +55,9 @@ export interface KeyDraw {
 /** The scheme of triggers that were not made by a mark of the registry. */
 export const MADE_ELSEWHERE = "made-elsewhere";
 
+/** Stands for the marked model's hash where a key was made for no model. */
+export const NO_MODEL = "0".repeat(64);
+
 export interface Key {
   /** Registry id of the mark, "content", "noise", "unrelated", or `MADE_ELSEWHERE`. */
   readonly scheme: string;

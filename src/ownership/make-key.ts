@@ -14,11 +14,10 @@ export interface KeyOrigin {
   /** Hex SHA-256 of the marked model's file. */
   readonly modelSha256: string;
   /** Where the set was drawn from a secret. */
-  readonly drawn?: Pick<DrawnSet, "binding" | "base">;
-  readonly classNames?: readonly string[];
+  readonly drawn?: Pick<DrawnSet, "binding" | "base" | "classNames">;
 }
 
-export function makeKey({ mark, set, seed, modelSha256, drawn, classNames }: KeyOrigin): Key {
+export function makeKey({ mark, set, seed, modelSha256, drawn }: KeyOrigin): Key {
   const { triggers, heldOut, placebos, sourceLabels } = set;
   const paired = placebos.paired && placebos.images.count === triggers.count;
   return {
@@ -40,7 +39,7 @@ export function makeKey({ mark, set, seed, modelSha256, drawn, classNames }: Key
             base: drawn.base,
           },
         }),
-    ...(classNames === undefined ? {} : { classNames }),
+    ...(drawn?.classNames === undefined ? {} : { classNames: drawn.classNames }),
     options: mark.options,
     modelSha256,
     createdBy: `wildmark ${WILDMARK_VERSION}`,

@@ -1,9 +1,10 @@
 /** @file Makes a drawn key again from its secret and its base data, byte for byte: the proof that nobody chose a picture. */
 
+import { isDeepStrictEqual } from "node:util";
 import { WildmarkError } from "../core/errors.js";
 import { findMark } from "../watermarks/registry.js";
 import { type BaseData, baseOf, drawTriggers } from "./draw-key.js";
-import type { Key, KeyBase, KeyImages } from "./key.js";
+import { type Key, type KeyBase, type KeyImages, MADE_ELSEWHERE } from "./key.js";
 import { makeKey } from "./make-key.js";
 
 /**
@@ -17,9 +18,17 @@ export async function requireRegenerable(key: Key, data: BaseData, where: string
       hint: "Only keys that `wildmark embed` draws follow from a secret; this one holds what somebody chose.",
     });
   }
+  if (key.scheme === MADE_ELSEWHERE) {
+    throw new WildmarkError("bad-key", `${where} cannot be made again: its images were made elsewhere`, {
+      hint: "Its labels are drawn, which is checked whenever it is read; nothing more can be asked of it.",
+    });
+  }
   const mark = findMark(key.scheme).choose(key.options);
   requireBase(drawn.base, baseOf(mark, data), where);
-  const again = await drawTriggers(mark, data, drawn.secret);
+  const { classNames } = key;
+  const { classNames: _, ...unnamed } = data;
+  // What the classes are called is the key's own word, which its labels are bound to.
+  const again = await drawTriggers(mark, classNames === undefined ? unnamed : { ...unnamed, classNames }, drawn.secret);
   const { modelSha256, seed } = key;
   const made = makeKey({ mark, set: again.set, seed, modelSha256, drawn: again });
   const parts: readonly (readonly [name: string, has: KeyImages | undefined, gives: KeyImages | undefined])[] = [
@@ -33,7 +42,20 @@ export async function requireRegenerable(key: Key, data: BaseData, where: string
       hint: "Somebody changed the key's images after they were drawn, or another version of Wildmark drew them.",
     });
   }
-  // That the labels follow from secret and images was checked when the key was read.
+  // A key may say of itself that its labels are chosen where its scheme draws them: only here that comes out.
+  const said: readonly (readonly [name: string, has: unknown, gives: unknown])[] = [
+    ["labels", key.triggers.labels, made.triggers.labels],
+    ["labels of the held-out triggers", key.heldOut?.labels, made.heldOut?.labels],
+    ["classes of the originals", key.sourceLabels, made.sourceLabels],
+    ["way of drawing labels", drawn.labelling, made.drawn?.labelling],
+    ["coins", drawn.exchangeable, made.drawn?.exchangeable],
+    ["pairs", key.placebos?.paired, made.placebos?.paired],
+  ];
+  const other = said.find(([, has, gives]) => !isDeepStrictEqual(has, gives));
+  if (other === undefined) return;
+  throw new WildmarkError("bad-key", `${where}: its ${other[0]} are not what its scheme gives with its secret`, {
+    hint: "Somebody chose them: the key proves nothing.",
+  });
 }
 
 /** @throws WildmarkError `bad-data` naming what differs. */

@@ -5,7 +5,7 @@
 
 import type { ChosenMark } from "../watermarks/registry.js";
 import { type BaseData, drawTriggers, newSecret } from "./draw-key.js";
-import type { Key } from "./key.js";
+import { type Key, NO_MODEL } from "./key.js";
 import { makeKey } from "./make-key.js";
 
 /** How many are drawn unless told otherwise: as few as reach the usual level 0.05 where only their ranks count. */
@@ -31,6 +31,3 @@ export async function strangersKeys(
   }
   return keys;
 }
-
-/** They were made for no model. */
-const NO_MODEL = "0".repeat(64);

@@ -12,7 +12,7 @@
  * |---|---|
  * | drawn, with a label drawn for each trigger | nothing: luck is exact |
  * | drawn, where a coin decided between trigger and placebo | the placebos' answers: their comparison is exact |
- * | drawn, with chosen labels only | strangers' keys |
+ * | drawn, with chosen labels only | that it was made again from its secret (else somebody chose the images too), and strangers' keys |
  * | chosen (format 1, made elsewhere) | null models, and that it is older than the suspect; of a known scheme strangers' keys too |
  *
  * Whoever made the key himself, as experiments do, need not convince anybody of that: `madeHere`. Then labels that look random
@@ -68,6 +68,8 @@ export interface VerifyOptions {
    * secrets bear on. Default: 0 where the key is committed or made here, else 64, more than anybody can try.
    */
   readonly triesLog2?: number;
+  /** Whether the key was made again from its secret and base data (`requireRegenerable`); default false. */
+  readonly regenerated?: boolean;
   /** Whether whoever asks made the key and disputes it with nobody; default false. */
   readonly madeHere?: boolean;
 }
@@ -83,7 +85,7 @@ export const TRIES_LOG2 = 64;
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
-  const { triesLog2 = committed || madeHere ? 0 : TRIES_LOG2 } = options;
+  const { regenerated = false, triesLog2 = committed || madeHere ? 0 : TRIES_LOG2 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
   requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
@@ -97,7 +99,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   const counted: Matches = { matches: sum(hits), n: asked.length };
   const chance = chanceOf(key, madeHere);
   const controls = controlsOf(key, answers, { asked, hits, counted, chance, madeHere });
-  const missing = missingFor(key, controls, { committed, madeHere, sound: chance.sound });
+  const missing = missingFor(key, controls, { committed, regenerated, madeHere, sound: chance.sound });
   const luck = luckTest(counted, chance, missing.length === 0);
   const all = [luck, ...controls];
   const tries = { triesLog2, keysTried, readings };
@@ -282,7 +284,15 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   const hit = (i: number): number => (answers[i] === labelOfPlacebo(key, i) ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
-    const { test, least } = pairedTest(hits, Uint8Array.from(asked, hit), exact);
+    // A pair of which one image was not asked is none.
+    const both = [...asked.keys()].filter((at) => answers[asked[at] ?? 0] !== NOT_ASKED);
+    if (both.length === 0) return [];
+    const own = Uint8Array.from(both, (at) => hits[at] ?? 0);
+    const { test, least } = pairedTest(
+      own,
+      Uint8Array.from(both, (at) => hit(asked[at] ?? 0)),
+      exact,
+    );
     const pays = exact && drawn.labelling === "fixed" ? { paysTries: true } : {};
     return [{ test: { ...test, ...pays }, least }];
   }
@@ -290,11 +300,18 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   return others.length === 0 ? [] : [unpairedTest(hits, Uint8Array.from(others, hit))];
 }
 
+interface Grounds {
+  readonly committed: boolean;
+  readonly regenerated: boolean;
+  readonly madeHere: boolean;
+  readonly sound: boolean;
+}
+
 /** What a claim with this key lacks before anything can be shown by it, in words. */
 function missingFor(
   { drawn, scheme }: Key,
   controls: readonly TestResult[],
-  { committed, madeHere, sound }: { readonly committed: boolean; readonly madeHere: boolean; readonly sound: boolean },
+  { committed, regenerated, madeHere, sound }: Grounds,
 ): string[] {
   const has = (...ids: readonly OwnershipTest["id"][]): boolean => controls.some(({ test }) => ids.includes(test.id));
   if (sound) return [];
@@ -304,7 +321,9 @@ function missingFor(
   }
   const strangers = "keys that strangers draw by the same scheme from the same data";
   if (drawn !== undefined) {
-    return has("strangers") || (drawn.exchangeable && has("placebo-mcnemar")) ? [] : [strangers];
+    if (drawn.exchangeable && has("placebo-mcnemar")) return [];
+    const again = "that it is made again from its secret and its data";
+    return [...(regenerated ? [] : [again]), ...(has("strangers") ? [] : [strangers])];
   }
   return [
     ...(has("empirical-null") ? [] : ["null models"]),

@@ -19,7 +19,7 @@ export const command: CommandFile = () =>
     ],
     async run({ args: [path = ""] }) {
       const bytes = await readKeyBytes(path);
-      decodeKey(bytes, path);
+      const key = decodeKey(bytes, path);
       const { commitment, salt } = commitToKey(bytes);
       return {
         document: { command: "key commit", key: path, commitment, salt },
@@ -28,6 +28,9 @@ export const command: CommandFile = () =>
           `salt       ${salt}`,
           "Publish the commitment where its date can be proved. Keep the salt secret, with the key: it is stored nowhere else,",
           "and without it, or with a key file changed by one byte, the commitment proves nothing.",
+          ...(key.drawn === undefined
+            ? []
+            : [`Single triggers can be opened later, the rest stays secret: wildmark key open ${path} --salt …`]),
           `To use it: wildmark verify SUSPECT.onnx --key ${path} --commitment … --salt …`,
         ].join("\n"),
       };

@@ -138,6 +138,7 @@ export const command: CommandFile = () =>
         confidence: given.confidence,
         keysTried: given.keysTried,
         committed: given.commitment !== undefined,
+        regenerated: given.regenerate,
         ...(given.triesLog2 === undefined ? {} : { triesLog2: given.triesLog2 }),
       };
       const tried: ReadingTried[] = [];

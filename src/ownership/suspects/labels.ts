@@ -27,12 +27,13 @@ export interface LabelReader {
  * Reads what `--labels` was given: a file with a name a line, in the order of the key's classes, or the names themselves
  * with commas between. A file of that name wins.
  *
+ * @param flag that it was given to, for messages.
  * @throws WildmarkError `usage`, `bad-file`.
  */
-export async function readClassNames(given: string): Promise<readonly string[]> {
+export async function readClassNames(given: string, flag = "--labels"): Promise<readonly string[]> {
   if (!existsSync(given)) {
-    if (given.includes(",")) return checked(given.split(","), "--labels");
-    throw new WildmarkError("usage", `--labels ${given}: there is no such file.`, {
+    if (given.includes(",")) return checked(given.split(","), flag);
+    throw new WildmarkError("usage", `${flag} ${given}: there is no such file.`, {
       hint: "Give a file with a name a line, or the names with commas between: cat,dog,ship.",
     });
   }
