@@ -28,7 +28,7 @@ export function suspectFacts(record: SuspectRecord, { key, model, tried }: Asked
       return { kind, name, sha256, table: { exported, answered } };
     }
     case "endpoint": {
-      const { kind, name, cost, currency, decoys, unknownWords, ...rest } = record;
+      const { kind, name, cost, decoys, unknownWords, ...rest } = record;
       return {
         kind,
         name,
@@ -37,7 +37,6 @@ export function suspectFacts(record: SuspectRecord, { key, model, tried }: Asked
           decoys: { ...decoys },
           unknownWords: [...unknownWords],
           ...(cost === undefined ? {} : { cost }),
-          ...(currency === undefined ? {} : { currency }),
         },
       };
     }

@@ -105,6 +105,11 @@ export interface OpenedSuspect {
   readonly suspect: Suspect;
   /** How many triggers and placebos of the key are asked; a table of answers may hold fewer. */
   readonly queries: { readonly triggers: number; readonly placebos: number };
+  /**
+   * Whether the words for the classes are others than the key's own: somebody chose them, perhaps after seeing the answers, and
+   * there are K! ways to.
+   */
+  readonly renamed: boolean;
   /** What was used, when everything was asked. */
   readonly record: () => SuspectRecord;
   /** Lines for people, when everything was asked. */
@@ -143,6 +148,7 @@ async function openModelFile(
   return {
     suspect: limited(asked, key, queries),
     queries: countsOf(key, queries),
+    renamed: false,
     record: () => ({ kind: "model", name: path, ...(through === undefined ? {} : { through }) }),
     notes: () =>
       through === undefined
@@ -169,6 +175,7 @@ async function openAnswers({ flags, key, keyPath }: SuspectChoice, path: string)
   return {
     suspect: limited(suspect, key, queries),
     queries: countsOf(key, queries),
+    renamed: isRenamed(names, key),
     record: () => ({ kind: "answers", name, sha256, exported, answered }),
     notes: () => [
       `${answered} of ${exported} exported images have an answer` +
@@ -236,6 +243,7 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
   return {
     suspect: askedFirst(suspect, key, queries),
     queries: countsOf(key, queries),
+    renamed: isRenamed(config.classNames, key),
     record: () => ({
       kind: "endpoint",
       name: config.name,
@@ -246,6 +254,13 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
     notes: () => endpointNotes(suspect.summary(), config, transcriptPath, ledgerFile),
     close: suspect.close,
   };
+}
+
+/** Names of the user's choosing, unless they are the key's own in its order or numbers in theirs. */
+function isRenamed(names: readonly string[] | undefined, { classNames }: SuspectChoice["key"]): boolean {
+  if (names === undefined) return false;
+  const own = classNames ?? names.map((_, label) => String(label));
+  return names.some((name, label) => name !== own[label]);
 }
 
 function endpointNotes(

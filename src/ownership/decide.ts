@@ -15,7 +15,10 @@ export interface Tries {
 
 /** The p-value of a test with the secrets paid for, where trying them helps against it; may exceed 1. */
 export function withSecrets({ pValue, paysTries }: OwnershipTest, triesLog2: number): number {
-  return paysTries === true ? pValue * 2 ** triesLog2 : pValue;
+  if (paysTries !== true) return pValue;
+  // Both may be beyond what a double holds: then nothing is known of the product.
+  const paid = pValue * 2 ** triesLog2;
+  return Number.isNaN(paid) ? 1 : paid;
 }
 
 /**

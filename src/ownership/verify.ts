@@ -61,6 +61,11 @@ export interface VerifyOptions {
   readonly keysTried?: number;
   /** How many readings of the suspect's preprocessing were tried, 1 by default; multiplied likewise. */
   readonly readings?: number;
+  /**
+   * Number of classes whose names were chosen for this suspect's words, in one of K! orders, perhaps after its answers were seen;
+   * the p-value pays for all of them. Default: none were.
+   */
+  readonly orders?: number;
   /** Whether the key is known to be older than the suspect (a public commitment): then nobody can have looked for it. */
   readonly committed?: boolean;
   /**
@@ -85,14 +90,15 @@ export const TRIES_LOG2 = 64;
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
-  const { regenerated = false, triesLog2 = committed || madeHere ? 0 : TRIES_LOG2 } = options;
+  const { regenerated = false, triesLog2: secrets = committed || madeHere ? 0 : TRIES_LOG2, orders = 1 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
   requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
   requireCount("readings", readings, "count every way in which the suspect was asked");
-  if (!(triesLog2 >= 0 && triesLog2 <= 256)) {
-    throw new WildmarkError("usage", `triesLog2 must lie between 0 and 256, found ${triesLog2}`);
+  if (!(secrets >= 0 && secrets <= 256)) {
+    throw new WildmarkError("usage", `triesLog2 must lie between 0 and 256, found ${secrets}`);
   }
+  const triesLog2 = secrets + logFactorial(orders) / Math.LN2;
   checkCount(answers.triggers, key.triggers.count, "triggers");
   const { asked, duplicates } = askedTriggers(key, answers.triggers);
   const hits = hitsOf(answers.triggers, asked, key);
@@ -343,6 +349,12 @@ function checkCount(answers: SuspectAnswers, count: number, name: string): void 
     if (Number.isSafeInteger(answer) && answer >= NOT_ASKED) continue;
     throw new WildmarkError("bad-key", `answer ${i} to the ${name} is ${answer}, expected the number of a class`);
   }
+}
+
+function logFactorial(n: number): number {
+  let sum = 0;
+  for (let i = 2; i <= n; i++) sum += Math.log(i);
+  return sum;
 }
 
 function requireLevel(name: string, value: number): void {

@@ -1,7 +1,5 @@
 /** @file wildmark verify: does a suspect carry a key's mark, and how sure is that? */
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireAskable } from "../../data/fit.js";
@@ -12,7 +10,7 @@ import { type BaseData, baseOf } from "../../ownership/draw-key.js";
 import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
-import { type NullModel, requireNullModels } from "../../ownership/null-models.js";
+import { requireNullModels } from "../../ownership/null-models.js";
 import { requireRegenerable } from "../../ownership/regenerate.js";
 import { type ReadingTried, readSuspect } from "../../ownership/suspect-readings.js";
 import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
@@ -25,6 +23,7 @@ import { findMark } from "../../watermarks/registry.js";
 import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
+import { openNullModels } from "../null-models.js";
 import { percent } from "../output.js";
 import { describeDryRun, dryRun, FROM_AFAR, openSuspect, type SuspectChoice, suspectFlags } from "../suspect.js";
 import { suspectFacts } from "../suspect-facts.js";
@@ -170,7 +169,8 @@ export const command: CommandFile = () =>
       }
       const opened = await openSuspect(choice);
       try {
-        const nullModels = given.nullModels === undefined ? undefined : await openNullModels(given.nullModels, open);
+        const nullModels =
+          given.nullModels === undefined ? undefined : await openNullModels("verify", given.nullModels, open);
         const model = path === undefined ? undefined : await open(path);
         if (nullModels !== undefined) requireNullModels(model, key, nullModels);
         const answers = await gatherAnswers(opened.suspect, key, {
@@ -180,6 +180,7 @@ export const command: CommandFile = () =>
         });
         const verdict = verifyAnswers(key, answers, {
           ...judged,
+          ...(opened.renamed ? { orders: key.classes } : {}),
           ...(tried.length === 0 ? {} : { readings: tried.length }),
         });
         const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
@@ -302,25 +303,4 @@ async function committedKey({ key: path, commitment, salt }: Flags): Promise<Key
   const key = decodeKey(bytes, path);
   requireKnownScheme(key, path);
   return key;
-}
-
-/** The models of --null-models; a folder means its .onnx files, in the order of their names. */
-async function openNullModels(listed: string, open: (file: string) => Promise<Model>): Promise<NullModel[]> {
-  const models: NullModel[] = [];
-  for (const place of listed.split(",").map((each) => each.trim())) {
-    const isFolder = await stat(place).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    const files = isFolder ? (await readdir(place)).filter((name) => name.endsWith(".onnx")).sort() : [];
-    if (place === "" || (isFolder && files.length === 0)) {
-      throw new WildmarkError("usage", `verify: --null-models ${listed}: no model at "${place}".`, {
-        hint: "Give .onnx files or folders of them, with commas between.",
-      });
-    }
-    for (const name of isFolder ? files.map((file) => join(place, file)) : [place]) {
-      models.push({ name, model: await open(name) });
-    }
-  }
-  return models;
 }
