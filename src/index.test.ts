@@ -60,7 +60,9 @@ test("embed, save, load, verify, remove, verify", async () => {
   expectTypeOf(cleaned.mark).toEqualTypeOf<CleanedMark>();
   expect(cleaned.images).toBe(160);
   expect(cleaned.mark.verdict.owned).toBe(false);
-  expect(await verify({ model: cleaned.model, key })).toEqual(cleaned.mark.verdict);
+  // Whoever attacks his own mark need not be convinced that it is his own.
+  expect(cleaned.mark.verdict).toMatchObject({ n: 30, provenance: "made-here" });
+  expect(await verify({ model: cleaned.model, key })).toMatchObject({ n: 30, provenance: "drawn", owned: false });
 });
 
 test("a method that was chosen beforehand runs like one that is named", async () => {
@@ -97,7 +99,8 @@ test("options that cannot be are refused before anything long begins", async () 
   await refused(evaluate({ model: other, dataset })).toMatchObject({ code: "bad-data" });
   await refused(embed({ model: other, dataset })).toMatchObject({ code: "bad-data" });
   await refused(remove({ model: other, dataset, key })).toMatchObject({ code: "bad-data" });
-  await refused(verify({ model: other, key })).toMatchObject({ code: "bad-key" });
+  // A suspect that takes other images is asked all the same.
+  expect(await verify({ model: other, key })).toMatchObject({ owned: false });
 });
 
 test("a seed that is not given is drawn anew, because whoever knows it has the key", async () => {

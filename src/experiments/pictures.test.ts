@@ -9,7 +9,7 @@ import { findMark } from "../watermarks/registry.js";
 import { triggerPictures } from "./pictures.js";
 import { tinyDataset } from "./testing/tiny.js";
 
-const mark = findMark("content").choose({ triggers: 8, heldOut: 4 });
+const mark = findMark("content").choose({ ...findMark("content").published, triggers: 8, heldOut: 4 });
 const set = await mark.make({ train: tinyDataset.train, random: randomStream(1) });
 const key = makeKey({ mark, set, seed: 1, modelSha256: "0".repeat(64) });
 const SIZE = 400;

@@ -15,7 +15,9 @@ type Picture = Result["marked"][number]["pictures"][number];
 export function triggerPictures(key: Key, random: RandomStream, count = 6): Picture[] {
   const triggers = triggersOf(key);
   const { shape } = key;
-  const originals = key.placebos?.paired ? key.placebos : undefined;
+  // Where each trigger has a label of its own, its placebo is another image.
+  const isRule = triggers.labels.every((label) => label === triggers.labels[0]);
+  const originals = key.placebos?.paired && isRule ? key.placebos : undefined;
   return Array.from({ length: Math.min(count, triggers.count) }, (_, i) => {
     const erased = new Float32Array(imageSize(shape));
     packImages(triggers, [i], erased);

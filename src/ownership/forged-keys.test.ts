@@ -89,7 +89,7 @@ beforeAll(async () => {
 });
 
 test("keys that nobody touched are what they are taken for", async () => {
-  expect(content.drawn).toMatchObject({ labelling: "wrong", exchangeable: false });
+  expect(content.drawn).toMatchObject({ labelling: "wrong", exchangeable: true });
   expect(pictures.drawn).toMatchObject({ labelling: "uniform", exchangeable: true });
   expect(targeted.drawn).toMatchObject({ labelling: "fixed", exchangeable: true });
   expect(elsewhere.drawn).toMatchObject({ labelling: "uniform", exchangeable: false });
@@ -99,35 +99,35 @@ test("keys that nobody touched are what they are taken for", async () => {
 
 describe("a lie of a drawn key is seen when it is read", () => {
   const lies: readonly (readonly [string, Change, string])[] = [
-    ["a label", raised("triggers.labels", 3), "the secret gives"],
-    ["a pixel of a trigger", raised("triggers.images", 100), "the secret gives"],
-    ["a pixel of a placebo", raised("placebos.images", 100), "the secret gives"],
-    ["the class of an original", raised("source_labels", 2), "the secret gives"],
+    ["a label", raised("triggers.labels", 3), "the secret (gives|makes)"],
+    ["a pixel of a trigger", raised("triggers.images", 100), "the secret (gives|makes)"],
+    ["a pixel of a placebo", raised("placebos.images", 100), "the secret (gives|makes)"],
+    ["the class of an original", raised("source_labels", 2), "the secret (gives|makes)"],
     ["no classes of the originals", (_, tensors) => tensors.delete("source_labels"), "not say those"],
     ["a label of a held-out trigger", raised("held_out.labels"), "held-out triggers"],
     ["a pixel of a held-out trigger", raised("held_out.images"), "held-out triggers"],
-    ["another secret", says("secret", "00".repeat(32)), "the secret gives"],
+    ["another secret", says("secret", "00".repeat(32)), "the secret (gives|makes)"],
     ["a shorter secret", says("secret", "07".repeat(31)), "64 hexadecimal"],
     ["no secret", (metadata) => metadata.delete("secret"), "lack secret"],
-    ["other base data", says("base_sha256", "00".repeat(32)), "the secret gives"],
-    ["fewer base data", says("base_count", "239"), "the secret gives"],
+    ["other base data", says("base_sha256", "00".repeat(32)), "the secret (gives|makes)"],
+    ["fewer base data", says("base_count", "239"), "the secret (gives|makes)"],
     ["no base data", says("base_count", "0"), "base_count"],
-    ["pictures that it was not made from", says("pictures_sha256", "00".repeat(32)), "the secret gives"],
-    ["a model that it was not made against", says("start_sha256", "00".repeat(32)), "the secret gives"],
-    ["more classes", (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])), "secret gives"],
-    ["names in another order", says("class_names", JSON.stringify([..."bacdefgh"])), "the secret gives"],
-    ["no names", (metadata) => metadata.delete("class_names"), "the secret gives"],
+    ["pictures that it was not made from", says("pictures_sha256", "00".repeat(32)), "the secret (gives|makes)"],
+    ["a model that it was not made against", says("start_sha256", "00".repeat(32)), "the secret (gives|makes)"],
+    ["more classes", (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])), "secret (gives|makes)"],
+    ["names in another order", says("class_names", JSON.stringify([..."bacdefgh"])), "the secret (gives|makes)"],
+    ["no names", (metadata) => metadata.delete("class_names"), "the secret (gives|makes)"],
     ["a name too few", says("class_names", JSON.stringify([..."abcdefg"])), "names 7 classes of 8"],
-    ["labels uniform", says("labelling", "uniform"), "the secret gives"],
+    ["labels uniform", says("labelling", "uniform"), "the secret (gives|makes)"],
     ["labels chosen", says("labelling", "fixed"), "no labels are fixed"],
     ["labels as nobody draws them", says("labelling", "best"), "labelling"],
-    ["coins that never fell", says("exchangeable", "true"), "somebody chose"],
+    ["coins that did not fall", says("exchangeable", "false"), "the secret gives"],
     ["another scheme", says("scheme", "certified"), "of the certified mark"],
     ["a scheme without options", says("scheme", "made-elsewhere"), "have no options"],
     ["another number of triggers", options((said) => Object.assign(said, { triggers: 11 })), "say 11 triggers"],
     ["an option that there is not", options((said) => Object.assign(said, { zeal: 1 })), "zeal"],
     ["an option of another kind", options((said) => Object.assign(said, { shape: 3 })), "shape"],
-    ["another option", options((said) => Object.assign(said, { shape: "text" })), "the secret gives"],
+    ["another option", options((said) => Object.assign(said, { shape: "text" })), "the secret (gives|makes)"],
     ["an option left out", options((said) => delete said.shape), "not say all options"],
     ["labels by one target", options((said) => Object.assign(said, { labels: "target" })), "no labels are wrong"],
     ["an option that is no number", says("options", '{"heldOut":6,"triggers":NaN}'), "expected JSON"],
@@ -139,7 +139,7 @@ describe("a lie of a drawn key is seen when it is read", () => {
   test.each(lies)("%s", (_, change, reason) => {
     const error = refusal(() => decodeKey(forged(content, change), "false.key"));
     expect(error.code).toBe("bad-key");
-    expect(error.message).toContain(reason);
+    expect(error.message).toMatch(new RegExp(reason));
   });
 
   test("what nothing follows from may be said as one likes: the hash of the model, the seed, who wrote it", () => {
@@ -283,7 +283,7 @@ describe("a lie about how the scheme draws is seen when the key is made again", 
       triggers: { images: pixelsOf(natural), count: 12, labels: natural.labels },
       placebos: undefined,
       sourceLabels: undefined,
-      drawn: { ...content.drawn, labelling: "fixed" },
+      drawn: { ...content.drawn, labelling: "fixed", exchangeable: false },
     };
     const answers = { triggers: natural.labels, strangers: Array.from({ length: 99 }, () => ({ matches: 0, n: 12 })) };
     expect(decodeKey(encodeKey(lie), "x")).toEqual(lie);

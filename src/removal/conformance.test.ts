@@ -232,7 +232,7 @@ describe("fine-tuning", () => {
     const x = b.op("Flatten", [b.input("image", "float32", ["batch", 1, 8, 8])], { axis: 1 });
     const branch = (name: string): string =>
       b.op("MatMul", [x, b.initializer(name, float32([64, 4], new Float32Array(256).fill(0.01)))]);
-    b.output(b.op("Add", [branch("a"), branch("b")]), "float32", ["batch", 4]);
+    b.output(b.op("Mul", [branch("a"), branch("b")]), "float32", ["batch", 4]);
     const model = decodeModel(encodeGraph(b.build()), "two branches");
     for (const variant of ["ftll", "rtll", "rtal"]) {
       await expect(
