@@ -60,8 +60,8 @@ describe("wildmark audit", () => {
   });
 
   test.each([
-    ["a budget of 0", `${AUDIT},0 --out b`, "above 0 and at most 1; found 0"],
-    ["a budget above 1", `${AUDIT},1.5 --out b`, "above 0 and at most 1; found 1.5"],
+    ["a budget of 0", `${AUDIT},0 --out b`, "expected more than 0"],
+    ["a budget above 1", `${AUDIT},1.5 --out b`, "expected at most 1 (1.5 per cent is written 1.5%)"],
     ["no such method", `${AUDIT.replace("wild", "wilder")} --out b`, 'No removal method "wilder"'],
     ["a key of another model", `${AUDIT.replace("mark.key", "colour.key")} --out b`, "colour.key"],
     ["a model of other images", `${AUDIT.replace("marked.onnx", "colour.onnx")} --out b`, "colour.onnx takes"],

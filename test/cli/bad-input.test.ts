@@ -113,16 +113,6 @@ const cases: readonly (readonly [line: string, message: string | RegExp, hint: s
   // Keys
   ["verify model.onnx --key missing.key", /^missing\.key: .*no such file/, ""],
   ["verify model.onnx --key text.onnx", /^text\.onnx: /, ""],
-  [
-    "verify model.onnx --key colour.key",
-    /^model\.onnx takes .* but the key colour\.key holds images of 3×32×32/,
-    "belong together",
-  ],
-  [
-    "verify model.onnx --key five.key",
-    "model.onnx tells 10 classes apart, but the key five.key was made for 5.",
-    "belong together",
-  ],
   [`remove model.onnx ${DATA} --key five.key --out o.onnx`, /the key five\.key was made for 5/, "belong together"],
   // Data
   ["train --dataset mnist --out o.onnx", /^the files of mnist were not found/, "wildmark data fetch mnist"],

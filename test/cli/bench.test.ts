@@ -101,11 +101,11 @@ seeds: 1
       "target: 10, triggers: 10,",
       /marks\[0\] \(line 5\): .*10; the data has classes 0 to 9/,
     ],
-    ["source and target alike", "triggers: 10,", "source: 6, triggers: 10,", /marks\[0\] \(line 5\): .*both 6/],
+    ["source and target alike", "triggers: 10,", "source: 6, target: 6, labels: target, triggers: 10,", /marks\[0\] \(line 5\): .*both 6/],
     [
       "more triggers than images",
       "triggers: 10,",
-      "triggers: 1000,",
+      "source: 4, target: 6, labels: target, triggers: 1000,",
       /marks\[0\] \(line 5\): .*images of class 4; the mark needs 1005/,
     ],
     [
@@ -117,7 +117,7 @@ seeds: 1
     [
       "two mistakes at once",
       "triggers: 10, heldOut: 5 } }]",
-      "target: 10 } }, { id: noise, options: { target: 4 } }]",
+      "target: 10 } }, { id: noise, options: { source: 4, target: 4, labels: target } }]",
       /has 2 mistakes:\n {2}marks\[0\].*\n {2}marks\[1\].*both 4/,
     ],
   ])("refuses %s before anything runs", async (_, from, to, message) => {
