@@ -101,7 +101,12 @@ seeds: 1
       "target: 10, triggers: 10,",
       /marks\[0\] \(line 5\): .*10; the data has classes 0 to 9/,
     ],
-    ["source and target alike", "triggers: 10,", "source: 6, target: 6, labels: target, triggers: 10,", /marks\[0\] \(line 5\): .*both 6/],
+    [
+      "source and target alike",
+      "triggers: 10,",
+      "source: 6, target: 6, labels: target, triggers: 10,",
+      /marks\[0\] \(line 5\): .*both 6/,
+    ],
     [
       "more triggers than images",
       "triggers: 10,",
