@@ -114,7 +114,11 @@ describe("a lie of a drawn key is seen when it is read", () => {
     ["no base data", says("base_count", "0"), "base_count"],
     ["pictures that it was not made from", says("pictures_sha256", "00".repeat(32)), "the secret (gives|makes)"],
     ["a model that it was not made against", says("start_sha256", "00".repeat(32)), "the secret (gives|makes)"],
-    ["more classes", (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])), "secret (gives|makes)"],
+    [
+      "more classes",
+      (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])),
+      "secret (gives|makes)",
+    ],
     ["names in another order", says("class_names", JSON.stringify([..."bacdefgh"])), "the secret (gives|makes)"],
     ["no names", (metadata) => metadata.delete("class_names"), "the secret (gives|makes)"],
     ["a name too few", says("class_names", JSON.stringify([..."abcdefg"])), "names 7 classes of 8"],

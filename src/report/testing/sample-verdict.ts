@@ -1,5 +1,6 @@
 /** @file Made-up verdicts for tests of their page: valid, the tests are the real ones, and no model was ever asked. */
 
+import { randomStream } from "../../core/random.js";
 import { type VerdictDocument, verdictDocumentSchema } from "../../experiments/verdict-result.js";
 import type { Key } from "../../ownership/key.js";
 import { groundsInWords } from "../../ownership/verdict.js";
@@ -95,12 +96,14 @@ export function sampleVerdict(sample: SampleVerdict = {}): VerdictDocument {
 
 function keyOf(drawn: boolean): Key {
   const labels = Uint16Array.from({ length: N }, (_, i) => (drawn ? i % 10 : 6));
-  const images = Uint8Array.from({ length: 2 * N }, (_, at) => at >> 1);
+  // Pictures that nobody takes for the same.
+  const random = randomStream(5);
+  const images = Uint8Array.from({ length: 16 * N }, () => random.below(256));
   return {
     scheme: "content",
     seed: 0,
     classes: 10,
-    shape: { channels: 1, height: 1, width: 2 },
+    shape: { channels: 1, height: 4, width: 4 },
     triggers: { images, labels, count: N },
     heldOut: undefined,
     placebos: { images, count: N, paired: true },
