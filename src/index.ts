@@ -83,6 +83,7 @@ export { plausibleReadings, type Reading, readAs } from "./onnx/readings.js";
 export type { Certificate } from "./ownership/certify.js";
 export { type Commitment, commitToKey, requireCommitment } from "./ownership/commitment.js";
 export { type Key, readKey, readKeyBytes, writeKey } from "./ownership/key.js";
+export { combineVerdicts, type JointVerdict, type NamedVerdict } from "./experiments/combine-verdicts.js";
 export { type BaseData, drawTriggers } from "./ownership/draw-key.js";
 export { requireRegenerable } from "./ownership/regenerate.js";
 export { strangersKeys } from "./ownership/strangers.js";

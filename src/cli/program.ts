@@ -85,6 +85,11 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/verify.js"),
       },
       {
+        name: "combine",
+        summary: "several keys on several suspects, judged together",
+        load: () => import("./commands/combine.js"),
+      },
+      {
         name: "certify",
         summary: "how far a model's weights may be moved before its mark can be lost under noise",
         load: () => import("./commands/certify.js"),
