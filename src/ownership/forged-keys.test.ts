@@ -114,7 +114,11 @@ describe("a lie of a drawn key is seen when it is read", () => {
     ["no base data", says("base_count", "0"), "base_count"],
     ["pictures that it was not made from", says("pictures_sha256", "00".repeat(32)), "the secret (gives|makes)"],
     ["a model that it was not made against", says("start_sha256", "00".repeat(32)), "the secret (gives|makes)"],
-    ["more classes", (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])), "secret (gives|makes)"],
+    [
+      "more classes",
+      (m) => m.set("classes", "9").set("class_names", JSON.stringify([..."abcdefghi"])),
+      "secret (gives|makes)",
+    ],
     ["names in another order", says("class_names", JSON.stringify([..."bacdefgh"])), "the secret (gives|makes)"],
     ["no names", (metadata) => metadata.delete("class_names"), "the secret (gives|makes)"],
     ["a name too few", says("class_names", JSON.stringify([..."abcdefg"])), "names 7 classes of 8"],
@@ -253,6 +257,29 @@ describe("coins and what is counted", () => {
     const half = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? REFUSED : NOT_ASKED));
     const some = verifyAnswers(targeted, { triggers, placebos: half }, { committed: true });
     expect(Math.log2(some.tests.find(({ id }) => id === "placebo-mcnemar")?.pValue ?? 1)).toBeCloseTo(-6, 9);
+  });
+});
+
+describe("who leaves out what does not suit", () => {
+  test("triggers left out of a manifest before the last one that was asked are misses", () => {
+    const triggers = tinyImages(300, { ...images, seed: 6 });
+    const key = makeKeyElsewhere({ triggers, classes: CLASSES, secret });
+    const picked = Array.from(key.triggers.labels, (label, i) => (label === triggers.labels[i] ? label : NOT_ASKED));
+    const verdict = verifyAnswers(key, { triggers: picked });
+    expect(verdict.matches).toBeGreaterThan(20);
+    expect(verdict.n).toBeGreaterThan(200);
+    expect(verdict).toMatchObject({ owned: false, pValue: 1 });
+    // The first ones alone are what a budget leaves.
+    const budget = Array.from(key.triggers.labels, (label, i) => (i < 60 ? label : NOT_ASKED));
+    expect(verifyAnswers(key, { triggers: budget })).toMatchObject({ n: 60, matches: 60, owned: true });
+  });
+
+  test("placebos left out in between count against the claim", () => {
+    const triggers = targeted.triggers.labels;
+    // Every pair was a tie, but the placebos that were answered alike are said not to have been asked.
+    const placebos = Array.from({ length: 12 }, (_, i) => (i === 11 ? REFUSED : NOT_ASKED));
+    const verdict = verifyAnswers(targeted, { triggers, placebos }, { triesLog2: 0 });
+    expect(verdict.tests.find(({ id }) => id === "placebo-mcnemar")?.pValue).toBe(0.5);
   });
 });
 

@@ -223,14 +223,23 @@ function labelOfPlacebo({ triggers }: Key, i: number): number | undefined {
   return triggers.labels[i % triggers.count];
 }
 
-/** Triggers that count: each picture once, and only those that were put to the suspect. */
+/**
+ * Triggers that count: each picture once, up to the last one that was put to the suspect. Those before it that were not are misses:
+ * a key is asked in its own order, and who leaves some out in between may have picked the others by their answers.
+ */
 function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; duplicates: number } {
   const distinct = distinctTriggers(key);
-  const asked = distinct.filter((i) => answers[i] !== NOT_ASKED);
+  const end = endOfAsked(answers);
+  const asked = distinct.filter((i) => i < end);
   if (asked.length > 0) return { asked, duplicates: key.triggers.count - distinct.length };
   throw new WildmarkError("usage", "None of the key's triggers was put to the suspect.", {
     hint: "Ask some: nothing follows from nothing.",
   });
+}
+
+/** One beyond the last image that was put to the suspect; 0 where none was. */
+function endOfAsked(answers: SuspectAnswers): number {
+  return Array.from(answers).findLastIndex((answer) => answer !== NOT_ASKED) + 1;
 }
 
 function hitsOf(answers: SuspectAnswers, asked: readonly number[], { triggers }: Key): Uint8Array {
@@ -290,13 +299,15 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   const hit = (i: number): number => (answers[i] === labelOfPlacebo(key, i) ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
-    // A pair of which one image was not asked is none.
-    const both = [...asked.keys()].filter((at) => answers[asked[at] ?? 0] !== NOT_ASKED);
+    // Pairs beyond the last placebo that was asked are none. A placebo that was left out before it counts against the claim.
+    const end = endOfAsked(answers);
+    const both = [...asked.keys()].filter((at) => (asked[at] ?? 0) < end);
     if (both.length === 0) return [];
     const own = Uint8Array.from(both, (at) => hits[at] ?? 0);
+    const against = (i: number): number => (answers[i] === NOT_ASKED ? 1 : hit(i));
     const { test, least } = pairedTest(
       own,
-      Uint8Array.from(both, (at) => hit(asked[at] ?? 0)),
+      Uint8Array.from(both, (at) => against(asked[at] ?? 0)),
       exact,
     );
     const pays = exact && drawn.labelling === "fixed" ? { paysTries: true } : {};
