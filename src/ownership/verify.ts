@@ -66,11 +66,15 @@ export interface VerifyOptions {
    * the p-value pays for all of them. Default: none were.
    */
   readonly orders?: number;
-  /** Whether the key is known to be older than the suspect (a public commitment): then nobody can have looked for it. */
+  /**
+   * Whether the key is known to be older than the suspect (a public commitment): then nobody can have tried secrets on the suspect
+   * itself. On other models of its task he can, so that null models have to be asked before nothing is paid for tries.
+   */
   readonly committed?: boolean;
   /**
    * Binary logarithm of the number of secrets that a forger may have tried on the suspect, 0 or more; multiplies p-values that
-   * secrets bear on. Default: 0 where the key is committed or made here, else 64, more than anybody can try.
+   * secrets bear on. Default: 0 where the key is made here, or committed and null models are asked; else 64, more than
+   * anybody can try.
    */
   readonly triesLog2?: number;
   /** Whether the key was made again from its secret and base data (`requireRegenerable`); default false. */
@@ -90,7 +94,9 @@ export const TRIES_LOG2 = 64;
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
-  const { regenerated = false, triesLog2: secrets = committed || madeHere ? 0 : TRIES_LOG2, orders = 1 } = options;
+  // A commitment keeps nobody from trying secrets on models of his own, which answer as the suspect will: null models tell.
+  const untried = madeHere || (committed && answers.nullModels !== undefined);
+  const { regenerated = false, triesLog2: secrets = untried ? 0 : TRIES_LOG2, orders = 1 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
   requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
