@@ -16,7 +16,7 @@ import type { EndpointConfig } from "../ownership/suspects/endpoint/config.js";
 import type { EndpointSummary } from "../ownership/suspects/endpoint/endpoint.js";
 import type { QueryPlan } from "../ownership/suspects/endpoint/plan.js";
 import { type AskableKey, askedFirst, firstQueries, keySecrets } from "../ownership/suspects/key-queries.js";
-import { readClassNames } from "../ownership/suspects/labels.js";
+import { labelReader, readClassNames } from "../ownership/suspects/labels.js";
 import { ledgerPath, openLedger } from "../ownership/suspects/ledger.js";
 import { manifestPath } from "../ownership/suspects/manifest.js";
 import { suspectThrough } from "../ownership/suspects/through.js";
@@ -106,8 +106,8 @@ export interface OpenedSuspect {
   /** How many triggers and placebos of the key are asked; a table of answers may hold fewer. */
   readonly queries: { readonly triggers: number; readonly placebos: number };
   /**
-   * Whether the words for the classes are others than the key's own: somebody chose them, perhaps after seeing the answers, and
-   * there are K! ways to.
+   * Whether the words for the classes, or the order of the scores, are others than the key's own: somebody chose them, perhaps
+   * after seeing the answers, and there are K! ways to.
    */
   readonly renamed: boolean;
   /** What was used, when everything was asked. */
@@ -224,11 +224,13 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
   const { flags, key, keyPath, keySha256, progress, force, signal } = choice;
   const { endpointSuspect } = await import("../ownership/suspects/endpoint/endpoint.js");
   const { openTranscript } = await import("../ownership/suspects/endpoint/transcript.js");
+  const { orderOfScores } = await import("../ownership/suspects/endpoint/answer.js");
   const { config, transcriptPath, queries, images } = await prepare(choice, path);
   const { ledger: ledgerFile = ledgerPath(keyPath) } = flags;
   // The same draw each time, so that the same command goes on with the same decoys.
   const random = randomStream(0, "decoys", keySha256, config.asking);
   const decoys = await decoysFor(flags, key.shape, random, { progress, force });
+  const order = orderOfScores(config, labelReader(key.classes, config.classNames ?? key.classNames));
   const ledger = await openLedger(ledgerFile, keySecrets(key), config.name);
   const transcript = await openTranscript(transcriptPath, { to: config.name, asking: config.asking });
   const suspect = endpointSuspect(config, {
@@ -243,7 +245,7 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
   return {
     suspect: askedFirst(suspect, key, queries),
     queries: countsOf(key, queries),
-    renamed: isRenamed(config.classNames, key),
+    renamed: isRenamed(config.classNames, key) || (order?.some((label, score) => label !== score) ?? false),
     record: () => ({
       kind: "endpoint",
       name: config.name,

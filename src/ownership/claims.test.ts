@@ -11,6 +11,7 @@ import { findMark } from "../watermarks/registry.js";
 import { boundLabels, contentHash, secretOfSeed } from "./binding.js";
 import { type BaseData, drawTriggers } from "./draw-key.js";
 import { decodeKey, encodeKey, type Key, MADE_ELSEWHERE } from "./key.js";
+import { makeKeyElsewhere } from "./key-elsewhere.js";
 import { specText } from "./key-spec.js";
 import { makeKey } from "./make-key.js";
 import { strangersKeys } from "./strangers.js";
@@ -159,11 +160,46 @@ describe("a key that somebody chose", () => {
     const alone = verifyAnswers(key, { triggers, nullModels }, { committed: true });
     expect(alone).toMatchObject({ owned: false, missing: [expect.stringContaining("strangers")] });
     const strangers = Array.from({ length: 99 }, () => ({ matches: 20, n: 20 }));
-    expect(verifyAnswers(key, { triggers, nullModels, strangers }, { committed: true })).toMatchObject({
+    expect(verifyAnswers(key, { triggers, nullModels, strangers }, { committed: true, triesLog2: 0 })).toMatchObject({
       owned: false,
       decidedBy: "strangers",
       pValue: 1,
     });
+  });
+});
+
+describe("a commitment that is older than the suspect", () => {
+  // Images that every model of the task answers alike, and the best of many secrets, tried on models of the forger's own.
+  const natural = tinyImages(100, { ...like, seed: 9 });
+  function luckiest(): Key {
+    const keys = Array.from({ length: 400 }, (_, seed) =>
+      makeKeyElsewhere({ triggers: natural, classes: CLASSES, secret: secretOfSeed(seed) }),
+    );
+    const matches = ({ triggers }: Key): number =>
+      triggers.labels.filter((label, i) => label === natural.labels[i]).length;
+    return keys.reduce((best, next) => (matches(next) > matches(best) ? next : best));
+  }
+
+  test("does not make up for secrets that were tried on look-alikes before", () => {
+    const key = luckiest();
+    const asked = { triggers: natural.labels };
+    expect(verifyAnswers(key, asked, { triesLog2: 0 }).pValue).toBeLessThan(0.02);
+    expect(verifyAnswers(key, asked, { committed: true })).toMatchObject({ owned: false, pValue: 1, triesLog2: 64 });
+    const nullModels = [natural.labels, natural.labels];
+    expect(verifyAnswers(key, { ...asked, nullModels }, { committed: true })).toMatchObject({
+      owned: false,
+      decidedBy: "null-models",
+      triesLog2: 0,
+    });
+  });
+
+  test("with null models that do not match, a mark that is nearly washed out is shown", async () => {
+    const key = await drawnKey("content", 1);
+    const triggers = key.triggers.labels.map((label, i) => (i % 3 === 0 ? label : CLASSES));
+    const placebos = new Uint16Array(key.placebos?.count ?? 0).fill(CLASSES);
+    const nullModels = [new Uint16Array(TRIGGERS).fill(CLASSES)];
+    expect(verifyAnswers(key, { triggers, placebos }, { committed: true }).owned).toBe(false);
+    expect(verifyAnswers(key, { triggers, placebos, nullModels }, { committed: true }).owned).toBe(true);
   });
 });
 
@@ -175,13 +211,13 @@ describe("a drawn key with chosen labels", () => {
     const placebos = new Uint16Array(TRIGGERS).fill(CLASSES);
     expect(verifyAnswers(key, { triggers, placebos })).toMatchObject({ owned: false, pValue: 1 });
     const strangers = Array.from({ length: 99 }, () => ({ matches: 1, n: TRIGGERS }));
-    expect(verifyAnswers(key, { triggers, placebos, strangers }, { committed: true, regenerated: true })).toMatchObject(
-      {
-        owned: true,
-        decidedBy: "strangers",
-        pValue: 1 / 100,
-      },
-    );
+    expect(
+      verifyAnswers(key, { triggers, placebos, strangers }, { committed: true, regenerated: true, triesLog2: 0 }),
+    ).toMatchObject({
+      owned: true,
+      decidedBy: "strangers",
+      pValue: 1 / 100,
+    });
     // Uncommitted, a hundred secrets are tried in no time.
     expect(verifyAnswers(key, { triggers, placebos, strangers }, { regenerated: true }).owned).toBe(false);
   });
@@ -193,11 +229,11 @@ describe("a drawn key with chosen labels", () => {
     const told = verifyAnswers(
       key,
       { triggers, placebos: new Uint16Array(TRIGGERS).fill(CLASSES) },
-      { committed: true },
+      { committed: true, triesLog2: 0 },
     );
     expect(told).toMatchObject({ owned: true, decidedBy: "placebo-mcnemar" });
     expect(Math.log2(told.pValue)).toBeCloseTo(-TRIGGERS, 9);
-    const alike = verifyAnswers(key, { triggers, placebos: triggers }, { committed: true });
+    const alike = verifyAnswers(key, { triggers, placebos: triggers }, { committed: true, triesLog2: 0 });
     expect(alike).toMatchObject({ owned: false, pValue: 1 });
   });
 });
@@ -292,10 +328,10 @@ test("strangers' keys are no copies of one another", async () => {
 test("the best that a key can do, before anybody is asked", async () => {
   const key = await drawnKey("content", 1);
   const at = (triggers: number, strangers = 0) =>
-    smallestPValue(key, { triggers, placebos: triggers, strangers }, { committed: true });
+    smallestPValue(key, { triggers, placebos: triggers, strangers }, { committed: true, triesLog2: 0 });
   // Luck is 7^-n, pairs are 2^-n: the weaker decides.
   for (const n of [3, 20]) expect(Math.log2(at(n))).toBeCloseTo(-n, 9);
-  expect(Math.log(smallestPValue(key, { triggers: 6, placebos: 0 }, { committed: true }))).toBeCloseTo(
+  expect(Math.log(smallestPValue(key, { triggers: 6, placebos: 0 }, { committed: true, triesLog2: 0 }))).toBeCloseTo(
     -6 * Math.log(7),
     9,
   );

@@ -248,15 +248,46 @@ describe("coins and what is counted", () => {
 
   test("a pair counts where both images were asked: placebos that are kept back prove nothing", () => {
     const triggers = targeted.triggers.labels;
-    const all = verifyAnswers(targeted, { triggers, placebos: new Array(12).fill(REFUSED) }, { committed: true });
+    const all = verifyAnswers(
+      targeted,
+      { triggers, placebos: new Array(12).fill(REFUSED) },
+      { committed: true, triesLog2: 0 },
+    );
     expect(all.owned).toBe(true);
     expect(Math.log2(all.pValue)).toBeCloseTo(-12, 9);
-    const none = verifyAnswers(targeted, { triggers, placebos: new Array(12).fill(NOT_ASKED) }, { committed: true });
+    const none = verifyAnswers(
+      targeted,
+      { triggers, placebos: new Array(12).fill(NOT_ASKED) },
+      { committed: true, triesLog2: 0 },
+    );
     expect(none).toMatchObject({ owned: false, pValue: 1 });
     expect(none.missing).toBeDefined();
     const half = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? REFUSED : NOT_ASKED));
-    const some = verifyAnswers(targeted, { triggers, placebos: half }, { committed: true });
+    const some = verifyAnswers(targeted, { triggers, placebos: half }, { committed: true, triesLog2: 0 });
     expect(Math.log2(some.tests.find(({ id }) => id === "placebo-mcnemar")?.pValue ?? 1)).toBeCloseTo(-6, 9);
+  });
+});
+
+describe("who leaves out what does not suit", () => {
+  test("triggers left out of a manifest before the last one that was asked are misses", () => {
+    const triggers = tinyImages(300, { ...images, seed: 6 });
+    const key = makeKeyElsewhere({ triggers, classes: CLASSES, secret });
+    const picked = Array.from(key.triggers.labels, (label, i) => (label === triggers.labels[i] ? label : NOT_ASKED));
+    const verdict = verifyAnswers(key, { triggers: picked });
+    expect(verdict.matches).toBeGreaterThan(20);
+    expect(verdict.n).toBeGreaterThan(200);
+    expect(verdict).toMatchObject({ owned: false, pValue: 1 });
+    // The first ones alone are what a budget leaves.
+    const budget = Array.from(key.triggers.labels, (label, i) => (i < 60 ? label : NOT_ASKED));
+    expect(verifyAnswers(key, { triggers: budget })).toMatchObject({ n: 60, matches: 60, owned: true });
+  });
+
+  test("placebos left out in between count against the claim", () => {
+    const triggers = targeted.triggers.labels;
+    // Every pair was a tie, but the placebos that were answered alike are said not to have been asked.
+    const placebos = Array.from({ length: 12 }, (_, i) => (i === 11 ? REFUSED : NOT_ASKED));
+    const verdict = verifyAnswers(targeted, { triggers, placebos }, { triesLog2: 0 });
+    expect(verdict.tests.find(({ id }) => id === "placebo-mcnemar")?.pValue).toBe(0.5);
   });
 });
 
@@ -296,7 +327,8 @@ describe("a lie about how the scheme draws is seen when the key is made again", 
       expect.stringContaining("made again from its secret"),
     ]);
     // Were they made again, this is what strangers' keys would say.
-    expect(verifyAnswers(lie, answers, { committed: true, regenerated: true }).pValue).toBe(0.01);
+    expect(verifyAnswers(lie, answers, { committed: true, regenerated: true, triesLog2: 0 }).pValue).toBe(0.01);
+    expect(verifyAnswers(lie, answers, { committed: true, regenerated: true }).pValue).toBe(1);
   });
 });
 

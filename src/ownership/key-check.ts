@@ -283,7 +283,9 @@ function powerOf(
   const needsStrangers = (chosen && scheme !== MADE_ELSEWHERE) || fixed;
   // As many as their ranks need for alpha.
   const enough = Math.min(MOST_ASSUMED, Math.max(STRANGERS, Math.ceil(1 / alpha) - 1));
-  const assumed = chosen ? Math.max(0, enough - answered.length) : 0;
+  // A commitment saves paying for tries only beside null models: one where labels were drawn, else as many as their ranks need.
+  const wanted = chosen || (fixed && committed) ? enough : committed && drawn?.labelling !== "fixed" ? 1 : 0;
+  const assumed = Math.max(0, wanted - answered.length);
   const nullModels = [...answered.map((each) => each.triggers), ...nobody(key, assumed)];
   const given: VerifyOptions = { alpha, committed, regenerated };
   const verdictAt = (matches: number) => {
@@ -300,7 +302,7 @@ function powerOf(
   const best = verdictAt(triggers.count);
   const needs = [
     ...(fixed ? ["to be made again from its secret and its data"] : []),
-    ...(chosen ? [`${answered.length + assumed} null models (${assumed} of them assumed)`] : []),
+    ...(chosen || assumed > 0 ? [`${answered.length + assumed} null models (${assumed} of them assumed)`] : []),
     ...(needsStrangers ? [`${enough} strangers' keys of the scheme (assumed)`] : []),
     ...(best.missing ?? []),
   ];

@@ -140,7 +140,7 @@ export function groundsInWords(verdict: Verdict): readonly Ground[] {
     provenance !== "drawn"
       ? ""
       : triesLog2 > 0
-        ? `; whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect would have found a key as good as by luck, which is in the p-value`
+        ? `; whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${committed === true ? ", or before it on models that answer like it," : ""} would have found a key as good as by luck, which is in the p-value`
         : committed === true
           ? "; the key is said to be older than the suspect, so that nobody can have tried secrets on it"
           : "";

@@ -66,11 +66,15 @@ export interface VerifyOptions {
    * the p-value pays for all of them. Default: none were.
    */
   readonly orders?: number;
-  /** Whether the key is known to be older than the suspect (a public commitment): then nobody can have looked for it. */
+  /**
+   * Whether the key is known to be older than the suspect (a public commitment): then nobody can have tried secrets on the suspect
+   * itself. On other models of its task he can, so that null models have to be asked before nothing is paid for tries.
+   */
   readonly committed?: boolean;
   /**
    * Binary logarithm of the number of secrets that a forger may have tried on the suspect, 0 or more; multiplies p-values that
-   * secrets bear on. Default: 0 where the key is committed or made here, else 64, more than anybody can try.
+   * secrets bear on. Default: 0 where the key is made here, or committed and null models are asked; else 64, more than
+   * anybody can try.
    */
   readonly triesLog2?: number;
   /** Whether the key was made again from its secret and base data (`requireRegenerable`); default false. */
@@ -90,7 +94,9 @@ export const TRIES_LOG2 = 64;
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
-  const { regenerated = false, triesLog2: secrets = committed || madeHere ? 0 : TRIES_LOG2, orders = 1 } = options;
+  // A commitment keeps nobody from trying secrets on models of his own, which answer as the suspect will: null models tell.
+  const untried = madeHere || (committed && answers.nullModels !== undefined);
+  const { regenerated = false, triesLog2: secrets = untried ? 0 : TRIES_LOG2, orders = 1 } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
   requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
@@ -223,14 +229,23 @@ function labelOfPlacebo({ triggers }: Key, i: number): number | undefined {
   return triggers.labels[i % triggers.count];
 }
 
-/** Triggers that count: each picture once, and only those that were put to the suspect. */
+/**
+ * Triggers that count: each picture once, up to the last one that was put to the suspect. Those before it that were not are misses:
+ * a key is asked in its own order, and who leaves some out in between may have picked the others by their answers.
+ */
 function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; duplicates: number } {
   const distinct = distinctTriggers(key);
-  const asked = distinct.filter((i) => answers[i] !== NOT_ASKED);
+  const end = endOfAsked(answers);
+  const asked = distinct.filter((i) => i < end);
   if (asked.length > 0) return { asked, duplicates: key.triggers.count - distinct.length };
   throw new WildmarkError("usage", "None of the key's triggers was put to the suspect.", {
     hint: "Ask some: nothing follows from nothing.",
   });
+}
+
+/** One beyond the last image that was put to the suspect; 0 where none was. */
+function endOfAsked(answers: SuspectAnswers): number {
+  return Array.from(answers).findLastIndex((answer) => answer !== NOT_ASKED) + 1;
 }
 
 function hitsOf(answers: SuspectAnswers, asked: readonly number[], { triggers }: Key): Uint8Array {
@@ -290,13 +305,15 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   const hit = (i: number): number => (answers[i] === labelOfPlacebo(key, i) ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
-    // A pair of which one image was not asked is none.
-    const both = [...asked.keys()].filter((at) => answers[asked[at] ?? 0] !== NOT_ASKED);
+    // Pairs beyond the last placebo that was asked are none. A placebo that was left out before it counts against the claim.
+    const end = endOfAsked(answers);
+    const both = [...asked.keys()].filter((at) => (asked[at] ?? 0) < end);
     if (both.length === 0) return [];
     const own = Uint8Array.from(both, (at) => hits[at] ?? 0);
+    const against = (i: number): number => (answers[i] === NOT_ASKED ? 1 : hit(i));
     const { test, least } = pairedTest(
       own,
-      Uint8Array.from(both, (at) => hit(asked[at] ?? 0)),
+      Uint8Array.from(both, (at) => against(asked[at] ?? 0)),
       exact,
     );
     const pays = exact && drawn.labelling === "fixed" ? { paysTries: true } : {};

@@ -62,7 +62,7 @@ const controlFlags = {
     .max(256)
     .optional()
     .meta({
-      description: `binary logarithm of the secrets that a forger may have tried (default: ${TRIES_LOG2}; 0 with --commitment)`,
+      description: `binary logarithm of the secrets that a forger may have tried (default: ${TRIES_LOG2}; 0 with --commitment and --null-models)`,
       placeholder: "N",
     }),
   commitment: z.string().optional().meta({

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { labelReader } from "../labels.js";
-import { readAnswer } from "./answer.js";
+import { orderOfScores, readAnswer } from "./answer.js";
 
 const named = labelReader(3, ["cat", "dog", "hot dog"]);
 const unnamed = labelReader(3);
@@ -75,4 +75,14 @@ test("a word that is no name is unknown, with names and without", () => {
 test("nothing of a path reaches beyond the answer", () => {
   expect(read({}, { path: "__proto__.constructor.name" })).toEqual({ unreadable: expect.any(String) });
   expect(read([], { path: "length" })).toEqual({ unreadable: "nothing stands at length" });
+});
+
+test("the order of the scores names each class once, however it is spelt", () => {
+  const orderOf = (order?: string[]) =>
+    orderOfScores({ file: { answer: { as: "auto", ...(order && { order }) } } }, named);
+  expect(orderOf()).toBeUndefined();
+  expect(orderOf(["hot dog", "cat", "horse", "dog", "7"])).toEqual([2, 0, -1, 1, 7]);
+  for (const again of ["dog", "Dog", "1", "01", "LABEL_1", "0.9:1", "0.9:0:dog"]) {
+    expect(() => orderOf(["cat", "dog", again])).toThrow("names class 1 twice");
+  }
 });

@@ -5,6 +5,7 @@
  * `{label, score}` (Hugging Face), `{label, confidences}` (Gradio), a map of words to scores, or a list of scores.
  */
 
+import { WildmarkError } from "../../../core/errors.js";
 import type { LabelReader } from "../labels.js";
 import type { EndpointConfig } from "./config.js";
 
@@ -33,6 +34,30 @@ export function readAnswer(body: string, config: Config, labels: LabelReader): R
   if (word !== undefined) return wordOf(word, labels);
   if (found.isScore && order !== undefined) return { unreadable: `there are more scores than answer.order names` };
   return { label: found.index };
+}
+
+/**
+ * The class that each score is of, where the description says so; -1 for a word that no class has.
+ *
+ * @throws WildmarkError `usage` where two scores are of one class: whoever gives each of a thousand scores the class that suits
+ *   would make any suspect match.
+ */
+export function orderOfScores({ file }: Pick<Config, "file">, labels: LabelReader): readonly number[] | undefined {
+  const { order } = file.answer;
+  if (order === undefined) return undefined;
+  const found = order.map((word) => {
+    const read = wordOf(word, labels);
+    return "label" in read ? read.label : -1;
+  });
+  const twice = found.findIndex((label, i) => label >= 0 && found.indexOf(label) < i);
+  if (twice < 0) return found;
+  throw new WildmarkError(
+    "usage",
+    `answer.order names class ${found[twice]} twice, the second time as "${order[twice]}".`,
+    {
+      hint: "Each score is of another class: name each once, in the order in which the scores come.",
+    },
+  );
 }
 
 function parsedOrText(body: string): unknown {
