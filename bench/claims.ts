@@ -190,8 +190,8 @@ async function strangersOnInnocents(id: string, base: BaseData, models: readonly
     asked.forEach((given, i) => {
       const others = asked.filter((_, j) => j !== i).map(({ triggers }) => triggers);
       // Where labels are chosen nothing can be shown without strangers' keys; the other keys of this loop are such.
-      pValues.push(verifyAnswers(key, given, { committed: true }).pValue);
-      pValues.push(verifyAnswers(key, { ...given, nullModels: others }, { committed: true }).pValue);
+      pValues.push(verifyAnswers(key, given, { committed: true, triesLog2: 0 }).pValue);
+      pValues.push(verifyAnswers(key, { ...given, nullModels: others }, { committed: true, triesLog2: 0 }).pValue);
     });
   }
   return rowOf(`strangers' keys of the ${id} mark on innocent models`, pValues);
@@ -218,7 +218,7 @@ async function chosenKeys(dataset: Dataset, models: readonly Model[]): Promise<R
       return [
         verifyAnswers(key, given).pValue,
         verifyAnswers(key, { ...given, nullModels }).pValue,
-        verifyAnswers(key, { ...given, nullModels }, { committed: true }).pValue,
+        verifyAnswers(key, { ...given, nullModels }, { committed: true, triesLog2: 0 }).pValue,
       ];
     });
   };
@@ -234,7 +234,9 @@ async function chosenKeys(dataset: Dataset, models: readonly Model[]): Promise<R
   for (let secret = 0; secret < 50; secret++) {
     const key = withDrawnLabels(transferred.images, secret);
     for (const model of suspects) {
-      drawn.push(verifyAnswers(key, await askSuspect(modelSuspect(model, ""), key), { committed: true }).pValue);
+      drawn.push(
+        verifyAnswers(key, await askSuspect(modelSuspect(model, ""), key), { committed: true, triesLog2: 0 }).pValue,
+      );
     }
   }
   return [
@@ -366,7 +368,8 @@ function powerTable(): PowerLine[] {
     for (let run = 0; run < RUNS; run++) {
       const given = key.triggers.labels.map((label) => (random.uniform() < retention ? label : random.below(10)));
       settings.forEach(({ alpha, committed }, i) => {
-        if (verifyAnswers(key, { triggers: given }, { alpha, committed }).owned) shown[i] = (shown[i] ?? 0) + 1;
+        if (verifyAnswers(key, { triggers: given }, { alpha, ...(committed ? { committed, triesLog2: 0 } : {}) }).owned)
+          shown[i] = (shown[i] ?? 0) + 1;
       });
     }
     return { retention, shown: settings.map((setting, i) => ({ ...setting, share: (shown[i] ?? 0) / RUNS })) };

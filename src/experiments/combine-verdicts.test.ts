@@ -10,7 +10,10 @@ function claim(suspect: string, key: string, matches: number, options = {}): Nam
 }
 
 test("e-values of two keys on one suspect multiply", () => {
-  const claims = [claim("a", "1", 30, { committed: true }), claim("a", "2", 28, { committed: true })];
+  const claims = [
+    claim("a", "1", 30, { committed: true, triesLog2: 0 }),
+    claim("a", "2", 28, { committed: true, triesLog2: 0 }),
+  ];
   const [joint, ...others] = combineVerdicts(claims, 0.05);
   expect(others).toEqual([]);
   const sum = claims.reduce((total, { document }) => total + (document.verdict.anytime?.logE ?? Number.NaN), 0);
@@ -19,8 +22,8 @@ test("e-values of two keys on one suspect multiply", () => {
 });
 
 test("of many suspects those are named whose evidence survives their number", () => {
-  const innocents = [..."bcdef"].map((suspect) => claim(suspect, "1", 10, { committed: true }));
-  const found = combineVerdicts([claim("a", "1", 90, { committed: true }), ...innocents], 0.05);
+  const innocents = [..."bcdef"].map((suspect) => claim(suspect, "1", 10, { committed: true, triesLog2: 0 }));
+  const found = combineVerdicts([claim("a", "1", 90, { committed: true, triesLog2: 0 }), ...innocents], 0.05);
   expect(found.map(({ owned }) => owned)).toEqual([true, false, false, false, false, false]);
 });
 

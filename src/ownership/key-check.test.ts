@@ -127,9 +127,9 @@ describe("a key that was made to convict", () => {
     const check = await checkKey(key);
     expect(check.uncommitted).toMatchObject({ pValue: 1, matchesNeeded: null });
     expect(check.uncommitted.needs.join()).toContain("public commitment");
-    expect(check.committed).toMatchObject({ pValue: 0.05, needs: ["19 null models (19 of them assumed)"] });
+    expect(check.committed).toMatchObject({ pValue: 0.05, needs: ["null models: 19 (19 of them assumed)"] });
     const stricter = await checkKey(key, { alpha: 0.01, nullModels: [] });
-    expect(stricter.committed).toMatchObject({ pValue: 0.01, needs: ["99 null models (99 of them assumed)"] });
+    expect(stricter.committed).toMatchObject({ pValue: 0.01, needs: ["null models: 99 (99 of them assumed)"] });
     expect((await checkKey(key, { alpha: 1e-4 })).sound).toBe(false);
   });
 });

@@ -302,7 +302,7 @@ function powerOf(
   const best = verdictAt(triggers.count);
   const needs = [
     ...(fixed ? ["to be made again from its secret and its data"] : []),
-    ...(chosen || assumed > 0 ? [`${answered.length + assumed} null models (${assumed} of them assumed)`] : []),
+    ...(chosen || assumed > 0 ? [`null models: ${answered.length + assumed} (${assumed} of them assumed)`] : []),
     ...(needsStrangers ? [`${enough} strangers' keys of the scheme (assumed)`] : []),
     ...(best.missing ?? []),
   ];

@@ -8,13 +8,10 @@ import { type CommandFile, defineCommand } from "../command.js";
 import { table } from "../output.js";
 
 const flags = z.object({
-  verdicts: z
-    .array(z.string())
-    .min(1)
-    .meta({
-      description: "documents that wildmark verify --out wrote, with commas between",
-      placeholder: "A.json,B.json",
-    }),
+  verdicts: z.array(z.string()).min(1).meta({
+    description: "documents that wildmark verify --out wrote, with commas between",
+    placeholder: "A.json,B.json",
+  }),
   alpha: z
     .number()
     .gt(0)
