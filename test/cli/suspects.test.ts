@@ -114,3 +114,15 @@ test("an endpoint that refuses a fifth and speaks of busy times, and a model beh
     await server.close();
   }
 });
+
+test("verdicts of several claims are judged together, and one claim twice is refused", async () => {
+  const made = await wildmark(folder, "verify marked.onnx --key mark.key --out one.json --quiet");
+  expect(made.status, made.stderr).toBe(0);
+  const [joint, twice] = await Promise.all([
+    wildmark(folder, "combine --verdicts one.json --json"),
+    wildmark(folder, "combine --verdicts one.json,one.json"),
+  ]);
+  expect(JSON.parse(joint.stdout)).toMatchObject({ suspects: [{ suspect: "marked.onnx", owned: true }] });
+  expect([twice.status, twice.stdout]).toEqual([2, ""]);
+  expect(twice.stderr).toContain("are about one key and one suspect");
+});
