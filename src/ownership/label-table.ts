@@ -1,15 +1,12 @@
 /** @file Which label somebody gave each image of a folder: a table with the columns `name` and `label`. */
 
-import { CsvError, parse } from "csv-parse/sync";
-import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
+import { readNameTable } from "./name-table.js";
 import type { LabelReader } from "./suspects/labels.js";
 
 /** Mistakes that are told one by one. */
 const TOLD = 20;
 const HINT = "Expected lines such as cat/1.png,7: the image's path within the folder, and a number or name of a class.";
-
-const recordsSchema = z.array(z.object({ info: z.object({ lines: z.int() }), record: z.array(z.string()) }));
 
 /**
  * Reads a table of labels: with a header that names the columns, in any order, or without one as name and label; commas,
@@ -30,7 +27,7 @@ export function readLabelTable(
   const labels = new Uint16Array(names.length);
   const lines = new Map<string, number>();
   const mistakes: string[] = [];
-  for (const { line, name, label } of rowsOf(bytes, path)) {
+  for (const { line, name, label } of readNameTable(bytes, path, { what: "labels", hint: HINT })) {
     const index = at.get(name);
     const before = lines.get(name);
     const read = reader.read(label);
@@ -49,36 +46,4 @@ export function readLabelTable(
     hint: HINT,
     details: [...mistakes.slice(0, TOLD), ...more],
   });
-}
-
-interface Row {
-  readonly line: number;
-  readonly name: string;
-  readonly label: string;
-}
-
-function rowsOf(bytes: Uint8Array, path: string): Row[] {
-  let parsed: unknown;
-  try {
-    parsed = parse(Buffer.from(bytes), {
-      bom: true,
-      delimiter: [",", ";", "\t"],
-      info: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-      trim: true,
-    });
-  } catch (cause) {
-    if (!(cause instanceof CsvError)) throw cause;
-    throw new WildmarkError("bad-file", `${path}: is no table of labels: ${cause.message}.`, { hint: HINT, cause });
-  }
-  const records = recordsSchema.parse(parsed);
-  const heading = records[0]?.record.map((cell) => cell.toLowerCase()) ?? [];
-  const [nameAt, labelAt] = [heading.indexOf("name"), heading.indexOf("label")];
-  const hasHeader = nameAt >= 0 && labelAt >= 0;
-  return records.slice(hasHeader ? 1 : 0).map(({ info, record }) => ({
-    line: info.lines,
-    name: record[hasHeader ? nameAt : 0] ?? "",
-    label: record[hasHeader ? labelAt : 1] ?? "",
-  }));
 }

@@ -6,11 +6,10 @@
  */
 
 import { createHash } from "node:crypto";
-import { CsvError, parse } from "csv-parse/sync";
-import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { readFileBounded } from "../../core/files.js";
 import { imageHashes } from "../../data/image-id.js";
+import { type NamedLabel, readNameTable } from "../name-table.js";
 import { NOT_ASKED, REFUSED, type Suspect } from "../suspect.js";
 import { type LabelReader, labelReader } from "./labels.js";
 import { type Manifest, readManifest } from "./manifest.js";
@@ -50,7 +49,7 @@ export async function answersSuspect(
 ): Promise<AnswersSuspect> {
   const manifest = await readManifest(manifestPath);
   const bytes = await readFileBounded(csvPath, { what: "a table of answers", maxBytes: MAX_ANSWERS_BYTES });
-  const rows = readRows(Buffer.from(bytes), csvPath);
+  const rows = readNameTable(bytes, csvPath, { what: "answers", hint: HINT });
   const labels = labelsOf(rows, manifest, labelReader(options.classes, options.labels), csvPath);
   const found = new Map(manifest.images.map(({ name, sha256 }) => [sha256, labels.get(name) ?? REFUSED]));
   return {
@@ -63,46 +62,11 @@ export async function answersSuspect(
   };
 }
 
-interface Row {
-  readonly line: number;
-  readonly name: string;
-  readonly label: string;
-}
-
-const recordsSchema = z.array(z.object({ info: z.object({ lines: z.int() }), record: z.array(z.string()) }));
-
 const HINT = "Expected lines such as 0f3a91c2d4e5b607.png,7: the image's name and the class that the suspect answered.";
-
-function readRows(bytes: Buffer, path: string): Row[] {
-  let parsed: unknown;
-  try {
-    parsed = parse(bytes, {
-      bom: true,
-      delimiter: [",", ";", "\t"],
-      info: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-      trim: true,
-    });
-  } catch (cause) {
-    if (!(cause instanceof CsvError)) throw cause;
-    throw new WildmarkError("bad-file", `${path}: is no table of answers: ${cause.message}.`, { hint: HINT, cause });
-  }
-  const records = recordsSchema.parse(parsed);
-  const heading = records[0]?.record.map((cell) => cell.toLowerCase()) ?? [];
-  const [nameAt, labelAt] = [heading.indexOf("name"), heading.indexOf("label")];
-  const hasHeader = nameAt >= 0 && labelAt >= 0;
-  return records.slice(hasHeader ? 1 : 0).map(({ info, record }) => ({
-    line: info.lines,
-    name: record[hasHeader ? nameAt : 0] ?? "",
-    // Without a header a third column is a mistake, told below by its text.
-    label: hasHeader ? (record[labelAt] ?? "") : record.slice(1).join(","),
-  }));
-}
 
 /** Class by name of those images that have an answer. */
 function labelsOf(
-  rows: readonly Row[],
+  rows: readonly NamedLabel[],
   manifest: Manifest,
   reader: LabelReader,
   path: string,
