@@ -196,8 +196,8 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
   if (model !== undefined) requireFitting(model, dataset);
   const start = model === undefined ? { architecture } : { model };
   const pictures = {
-    ...(mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {}),
-    ...(mark.id === "abstract" ? await abstractOf(options) : {}),
+    ...(mark.pictures === "unrelated" ? { unrelated: await picturesOf(options) } : {}),
+    ...(mark.pictures === "abstract" ? await abstractOf(options) : {}),
   };
   const { asRead = false } = options;
   return markModel({ dataset, mark, start, options: settled, seed, secret, asRead, ...pictures }, options);

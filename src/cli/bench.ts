@@ -112,13 +112,13 @@ async function withData(file: BenchFile, dataDir: string | undefined, call: Data
   return benchSpec(file, {
     dataset,
     ...(await unrelatedFor(
-      wants((mark) => mark.needsUnrelated),
+      wants((mark) => mark.pictures === "unrelated"),
       dataset,
       { ...from, unrelated },
       call,
     )),
     ...(await abstractFor(
-      wants(({ id }) => id === "abstract"),
+      wants((mark) => mark.pictures === "abstract"),
       dataset,
       from,
       call,

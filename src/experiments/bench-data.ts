@@ -47,8 +47,8 @@ export type KeptData = z.infer<typeof keptSchema>;
 /** What the marks of a bench are made from besides the data set. */
 function needsOf({ marks }: Pick<BenchFile, "marks">) {
   return {
-    unrelated: marks.some(({ chosen }) => chosen.needsUnrelated),
-    abstract: marks.some(({ chosen }) => chosen.id === "abstract"),
+    unrelated: marks.some(({ chosen }) => chosen.pictures === "unrelated"),
+    abstract: marks.some(({ chosen }) => chosen.pictures === "abstract"),
   };
 }
 

@@ -227,10 +227,10 @@ function commonSpec({ dataset, architecture }: KnownSetting, seed: number, { run
   return { ...computedBy(runtime), dataset: dataset.sha256, architecture: architecture.id, seed };
 }
 
-function markedSpec({ training, unrelated, abstract }: KnownSetting, { id, keptBy, needsUnrelated }: ChosenMark) {
+function markedSpec({ training, unrelated, abstract }: KnownSetting, { id, keptBy, pictures }: ChosenMark) {
   const images = {
-    ...(needsUnrelated ? { unrelated: imagesSha256(unrelated) } : {}),
-    ...(id === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
+    ...(pictures === "unrelated" ? { unrelated: imagesSha256(unrelated) } : {}),
+    ...(pictures === "abstract" ? { abstract: imagesSha256(abstract) } : {}),
   };
   return { training, mark: { id, options: { ...keptBy }, ...images } };
 }

@@ -21,8 +21,8 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
     text: described(removalMethods, "wildmark remove MARKED.onnx --method ID --help shows a method's options."),
   }),
   marks: () => ({
-    document: markSchemes.map(({ id, title, summary, paper, needsUnrelated, startsTrained, options }) => {
-      return { id, title, summary, paper, needsUnrelated, startsTrained, options: optionsOf(options) };
+    document: markSchemes.map(({ id, title, summary, paper, pictures, startsTrained, options }) => {
+      return { id, title, summary, paper, pictures: pictures ?? null, startsTrained, options: optionsOf(options) };
     }),
     text: described(markSchemes, "wildmark embed --scheme ID --help shows a mark's options."),
   }),

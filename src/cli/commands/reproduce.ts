@@ -82,7 +82,7 @@ export const command: CommandFile = () =>
       const { flags: chosen, seed } = call;
       const { epochs, trainingEpochs, watermarks, metrics, controls, fraction } = chosen;
       const named = chosen.arch === undefined ? undefined : findArchitecture(chosen.arch);
-      const needsUnrelated = watermarks.some((id) => findMark(id).needsUnrelated);
+      const needsUnrelated = watermarks.some((id) => findMark(id).pictures === "unrelated");
       const dataset = await loadChosen(chosen, call);
       const architecture = named ?? usualArchitecture(dataset.train.shape);
       const spec = paperSpec({
