@@ -492,8 +492,8 @@ function methodRecord(
   method: string,
 ): Pick<RemoverSummary, "summary" | "paper" | "needs" | "baseline" | "ignoresModel"> {
   const record = removalMethods.find(({ id }) => id === method);
-  const { summary = "", paper = "", needs = [], control = false, ignoresModel = false } = record ?? {};
-  return { summary, paper, needs: [...needs], baseline: control, ignoresModel };
+  const { summary = "", paper = "", needs = [], baseline = false, ignoresModel = false } = record ?? {};
+  return { summary, paper, needs: [...needs], baseline, ignoresModel };
 }
 
 const chosenSchema = z.array(z.object({ id: z.string(), options: optionsSchema }));

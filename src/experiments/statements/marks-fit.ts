@@ -1,17 +1,17 @@
 /**
- * @file Whether the marks of a bench can be made of its data at all: asked before the first cell, so that a class that is not
+ * @file Whether the marks of an experiment can be made of its data at all: asked before the first cell, so that a class that is not
  * there or too few images end nothing after hours.
  *
  * Each mark makes its triggers as it will later, so that whatever it refuses is refused now. Those that are made against
  * a trained model are stopped where they ask for it; what they would refuse after that shows only then.
  */
 
-import { WildmarkError } from "../core/errors.js";
-import { randomStream } from "../core/random.js";
-import type { LabelledImages } from "../data/dataset.js";
-import type { Model } from "../onnx/model.js";
-import type { ChosenMark } from "../watermarks/registry.js";
-import type { BenchSpec } from "./bench-spec.js";
+import { WildmarkError } from "../../core/errors.js";
+import { randomStream } from "../../core/random.js";
+import type { LabelledImages } from "../../data/dataset.js";
+import type { Model } from "../../onnx/model.js";
+import type { ChosenMark } from "../../watermarks/registry.js";
+import { type ExperimentSpec, marksOf } from "../spec.js";
 
 /** A mark asked for its trained model. */
 class NeedsModel extends Error {}
@@ -21,13 +21,13 @@ class NeedsModel extends Error {}
  * @throws WildmarkError `usage` that names every mark that cannot be made, and why.
  */
 export async function requireMarksFit(
-  spec: BenchSpec,
+  spec: ExperimentSpec,
   file: { readonly name: string; readonly places: readonly string[] },
 ): Promise<void> {
   const mistakes: string[] = [];
-  for (const [i, { chosen }] of spec.marks.entries()) {
-    const why = await refusalOf(spec, chosen);
-    if (why !== undefined) mistakes.push(`${file.places[i] ?? `marks[${i}]`}: ${why}`);
+  for (const [i, mark] of marksOf(spec).entries()) {
+    const why = await refusalOf(spec, mark);
+    if (why !== undefined) mistakes.push(`${file.places[i] ?? mark.id}: ${why}`);
   }
   const { triggersPerBatch, batch } = spec.training;
   if (triggersPerBatch >= batch) {
@@ -41,7 +41,7 @@ export async function requireMarksFit(
 }
 
 /** Why a mark cannot be made of the data; undefined where nothing is known against it. */
-async function refusalOf(spec: BenchSpec, mark: ChosenMark): Promise<string | undefined> {
+async function refusalOf(spec: ExperimentSpec, mark: ChosenMark): Promise<string | undefined> {
   const { dataset, unrelated, abstract, seeds } = spec;
   const { train } = dataset;
   try {

@@ -1,4 +1,4 @@
-/** @file How far a bench is, and how long the rest may take: from what is finished, else from a few steps tried now. */
+/** @file How far an experiment is, and how long the rest may take: from what is finished, else from a few steps tried now. */
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,39 +12,20 @@ import { newModel } from "../models/registry.js";
 import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
-import { attackIdentity, innocentsIdentity } from "./bench-cells.js";
-import { findUnmarked } from "./bench-document.js";
-import type { BenchAddress, BenchPlan } from "./bench-plan.js";
-import type { BenchSpec, KnownBench } from "./bench-spec.js";
-import { markedIdentity } from "./cells.js";
+import { cellFolder, findCells, type Place } from "./cells.js";
 import { isClaimed } from "./claims.js";
-import { cellFolder, type Workshop } from "./finish-cells.js";
-import type { PlannedCell } from "./plan.js";
-import { findFinished } from "./store.js";
+import type { CellAddress, Plan, PlannedCell } from "./plan.js";
+import type { KnownSpec } from "./spec.js";
 
 /** Seconds that each finished cell of the plan took, by its position. */
 export type FinishedSeconds = ReadonlyMap<number, number>;
 
-export async function finishedSeconds(workshop: Workshop<KnownBench>, { cells }: BenchPlan): Promise<FinishedSeconds> {
-  const { spec, out, run } = workshop;
-  const folder = cellFolder(out);
+export async function finishedSeconds(place: Place<KnownSpec>, { cells }: Plan): Promise<FinishedSeconds> {
+  const found = findCells(place);
   const seconds = new Map<number, number>();
-  const unmarked = await findUnmarked(workshop);
-  const findOwner = remembered((seed: number, mark: number) => {
-    const chosen = spec.marks[mark]?.chosen;
-    return chosen === undefined ? undefined : findFinished(folder, markedIdentity(spec, chosen, seed, run));
-  });
-  const find = async (address: BenchAddress): Promise<{ readonly seconds: number } | undefined> => {
-    if (address.kind === "unmarked") return unmarked.find(({ seed }) => seed === address.seed);
-    const owner = await findOwner(address.seed, address.mark);
-    if (owner === undefined || address.kind === "marked") return owner;
-    if (address.kind === "attack") return findFinished(folder, attackIdentity(spec, address, owner, run));
-    if (unmarked.length < spec.unmarkedSeeds.length) return undefined;
-    return findFinished(folder, innocentsIdentity(spec, address, owner, unmarked, run));
-  };
   for (const { address, position } of cells) {
-    const found = await find(address);
-    if (found !== undefined) seconds.set(position, found.seconds);
+    const cell = await found.at(address);
+    if (cell !== undefined) seconds.set(position, cell.seconds);
   }
   return seconds;
 }
@@ -83,8 +64,8 @@ export interface Pace {
 
 /** Estimates for the cells that are not finished, by position. */
 export function estimateCells(
-  spec: KnownBench,
-  { cells }: BenchPlan,
+  spec: KnownSpec,
+  { cells }: Plan,
   finished: FinishedSeconds,
   calibrated: Pace | undefined,
 ): ReadonlyMap<number, Estimate> {
@@ -93,7 +74,7 @@ export function estimateCells(
     return seconds === undefined ? [] : [{ ...cell, seconds }];
   });
   const paces = done.filter(({ steps }) => steps > 0).map(({ seconds, steps }) => seconds / steps);
-  const estimateOf = (cell: PlannedCell<BenchAddress>): Estimate => {
+  const estimateOf = (cell: PlannedCell): Estimate => {
     const alike = done.filter((other) => kindOf(other.address) === kindOf(cell.address));
     const [some] = alike;
     if (some !== undefined) {
@@ -117,19 +98,19 @@ export function estimateCells(
 }
 
 /** Cells of one kind take alike, but for their budgets. */
-function kindOf(address: BenchAddress): string {
+function kindOf(address: CellAddress): string {
   switch (address.kind) {
     case "attack":
       return `attack ${address.remover}`;
-    case "marked":
-      return `marked ${address.mark}`;
+    case "marked-model":
+      return `marked ${address.subject}`;
     default:
       return address.kind;
   }
 }
 
 /** Images that measuring asks the model about: after each epoch of an attack, else once. */
-function answersOf({ dataset, removers }: KnownBench, address: BenchAddress): number {
+function answersOf({ dataset, removers }: KnownSpec, address: CellAddress): number {
   const epochs = address.kind === "attack" ? removers[address.remover]?.chosen.options.epochs : 0;
   return (1 + (typeof epochs === "number" ? epochs : 0)) * dataset.test.count;
 }
@@ -137,7 +118,7 @@ function answersOf({ dataset, removers }: KnownBench, address: BenchAddress): nu
 const TRIED = { batch: 64, steps: 6, answers: 512 };
 
 /** Tries a few steps of training and a few hundred answers. */
-export async function calibrate({ spec, run }: Workshop<BenchSpec>): Promise<Pace> {
+export async function calibrate({ spec, run }: Place): Promise<Pace> {
   const { dataset, architecture, training } = spec;
   const { train, test } = dataset;
   const model = newModel(architecture, { ...train.shape, classes: train.classes }, 0);
@@ -162,17 +143,5 @@ export async function calibrate({ spec, run }: Workshop<BenchSpec>): Promise<Pac
   return {
     secondsPerStep: (last?.seconds ?? 0) / feed.stepsPerEpoch,
     secondsPerAnswer: (performance.now() - start) / 1000 / asked.count,
-  };
-}
-
-function remembered<T>(find: (a: number, b: number) => T): (a: number, b: number) => T {
-  const known = new Map<string, T>();
-  return (a, b) => {
-    const key = `${a} ${b}`;
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const fresh = find(a, b);
-    known.set(key, fresh);
-    return fresh;
   };
 }

@@ -7,22 +7,18 @@
 import { basename, extname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { readShare, shareHint } from "../core/share.js";
-import { didYouMean } from "../core/suggest.js";
-import { openYaml, type Path, pathText, type YamlFile } from "../core/yaml-file.js";
-import { isPath } from "../data/load.js";
-import { datasets } from "../data/registry.js";
-import { architectures, findArchitecture } from "../models/registry.js";
-import { type ChosenMethod, removalMethods } from "../removal/registry.js";
-import { embedFromScratchOptions } from "../watermarks/embed.js";
-import { type ChosenMark, markSchemes } from "../watermarks/registry.js";
-import { type Reactivation, reactivationSchema } from "../tasks/reactivation.js";
-
-/** A mark or remover under the name that figures and tables call it by; each name once. */
-export interface Entry<Chosen> {
-  readonly name: string;
-  readonly chosen: Chosen;
-}
+import { readShare, shareHint } from "../../core/share.js";
+import { didYouMean } from "../../core/suggest.js";
+import { openYaml, type Path, pathText, type YamlFile } from "../../core/yaml-file.js";
+import { isPath } from "../../data/load.js";
+import { datasets } from "../../data/registry.js";
+import { architectures, findArchitecture } from "../../models/registry.js";
+import { type ChosenMethod, removalMethods } from "../../removal/registry.js";
+import { embedFromScratchOptions } from "../../watermarks/embed.js";
+import { type ChosenMark, markSchemes } from "../../watermarks/registry.js";
+import { DEFAULT_BUDGETS, type Entry } from "../spec.js";
+import { ACCEPTABLE_DROP } from "../../tasks/acceptable-drop.js";
+import { type Reactivation, reactivationSchema } from "../../tasks/reactivation.js";
 
 export interface BenchFile {
   readonly title: string;
@@ -36,19 +32,21 @@ export interface BenchFile {
   readonly marks: readonly Entry<ChosenMark>[];
   /** Where in the file each mark stands: "marks[1] (line 5)". */
   readonly markPlaces: readonly string[];
+  /** Marked models that are given, with their keys, as paths. */
+  readonly models: readonly z.infer<typeof givenSchema>[];
   readonly removers: readonly Entry<ChosenMethod>[];
   /** Shares of the training set, ascending. */
   readonly budgets: readonly number[];
   readonly seeds: readonly number[];
   /** How many models are trained without a mark. */
-  readonly unmarked: number;
+  readonly nullModels: number;
   readonly alpha: number;
   readonly acceptableDrop: number;
   readonly reactivation: Reactivation | undefined;
+  /** Whether accuracy and retention are measured after each epoch of an attack. */
+  readonly everyEpoch: boolean;
 }
 
-/** Those that cover almost every public protocol (docs/methods.md). */
-const DEFAULT_BUDGETS = [0.01, 0.02, 0.05, 0.1, 0.2];
 const DEFAULT_SEEDS = 5;
 
 const options = z.record(z.string(), z.unknown());
@@ -62,6 +60,13 @@ const datasetSchema = z.strictObject({
     .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, "expected HEIGHTxWIDTH, such as 32x32")
     .optional(),
   seed: z.int().optional(),
+});
+
+/** A marked model's file and its key. */
+const givenSchema = z.strictObject({
+  model: z.string().min(1),
+  key: z.string().min(1),
+  name: z.string().min(1).max(60).optional(),
 });
 
 const entrySchema = z.strictObject({
@@ -102,16 +107,20 @@ const fileSchema = z.strictObject({
   unrelated: z.string().min(1).optional(),
   architecture: z.string().optional(),
   training: options.optional(),
-  marks: z.unknown(),
+  marks: z.unknown().optional(),
+  models: z.array(givenSchema, "expected a list").min(1, "expected at least one").optional(),
   removers: z.unknown(),
   budgets: z.unknown().optional(),
   seeds: z.unknown().optional(),
+  nullModels: z.int().min(0).max(1000).optional(),
+  /** What specs from before call null models. */
   unmarked: z.int().min(0).max(1000).optional(),
   publishedForms: z.boolean().optional(),
   attackEpochs: z.int().min(1).max(100_000).optional(),
   alpha: z.number().gt(0).lt(1).optional(),
   acceptableDrop: z.unknown().optional(),
   reactivation: z.unknown().optional(),
+  everyEpoch: z.boolean().optional(),
 });
 
 export interface BenchFileOptions {
@@ -151,15 +160,26 @@ export function parseBenchFile(text: string, name: string, options: BenchFileOpt
   file.read(embedFromScratchOptions, training, ["training"]);
   const epochs = part("attackEpochs", shape.attackEpochs);
   const published = part("publishedForms", shape.publishedForms) ?? false;
-  const marks = needed("marks") ? readEntries(file, given.marks, "marks", marksKind(published)) : [];
+  const models = part("models", shape.models) ?? [];
+  const wantsMarks = given.models === undefined || given.marks !== undefined;
+  const marks = wantsMarks && needed("marks") ? readEntries(file, given.marks, "marks", marksKind(published)) : [];
+  refuseTwice(
+    file,
+    [...models.map(({ name, model }) => name ?? model), ...marks.map(({ entry }) => entry.name)],
+    "models",
+  );
   const removers = needed("removers") ? readEntries(file, given.removers, "removers", methodsKind(epochs)) : [];
   const budgets = given.budgets === undefined ? DEFAULT_BUDGETS : readEach(file, given.budgets, "budgets", share);
   const seeds = seedsOf(part("seeds", seedsSchema.default(DEFAULT_SEEDS)) ?? []);
   refuseTwice(file, seeds, "seeds");
-  const unmarked = part("unmarked", shape.unmarked) ?? seeds.length;
+  const nullModels = part("nullModels", shape.nullModels) ?? part("unmarked", shape.unmarked) ?? seeds.length;
   const alpha = part("alpha", shape.alpha) ?? 0.05;
   const acceptableDrop =
-    given.acceptableDrop === undefined ? 0.02 : given.acceptableDrop === 0 ? 0 : (part("acceptableDrop", share) ?? 0);
+    given.acceptableDrop === undefined
+      ? ACCEPTABLE_DROP
+      : given.acceptableDrop === 0
+        ? 0
+        : (part("acceptableDrop", share) ?? 0);
   const reactivation = readReactivation(file, given.reactivation);
   const unrelated = part("unrelated", shape.unrelated);
   file.settle();
@@ -175,10 +195,12 @@ export function parseBenchFile(text: string, name: string, options: BenchFileOpt
     removers: removers.map(({ entry }) => entry),
     budgets: [...budgets].sort((a, b) => a - b),
     seeds,
-    unmarked,
+    models,
+    nullModels,
     alpha,
     acceptableDrop,
     reactivation,
+    everyEpoch: part("everyEpoch", shape.everyEpoch) ?? false,
   };
 }
 

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { WildmarkError } from "../core/errors.js";
-import { removalMethods } from "../removal/registry.js";
-import { markSchemes } from "../watermarks/registry.js";
+import { WildmarkError } from "../../core/errors.js";
+import { removalMethods } from "../../removal/registry.js";
+import { markSchemes } from "../../watermarks/registry.js";
 import { type BenchFile, parseBenchFile } from "./bench-file.js";
 
 const HEAD = "title: t\ndataset: digits\n";
@@ -29,9 +29,9 @@ describe("what is left out has its default", () => {
   test("budgets, seeds, levels", () => {
     expect(file).toMatchObject({
       dataset: { name: "digits" },
-      budgets: [0.01, 0.02, 0.05, 0.1, 0.2],
+      budgets: [0.01, 0.05, 0.1],
       seeds: [0, 1, 2, 3, 4],
-      unmarked: 5,
+      nullModels: 5,
       alpha: 0.05,
       acceptableDrop: 0.02,
       reactivation: undefined,
@@ -186,7 +186,7 @@ describe("mistakes", () => {
   });
 });
 
-const specs = fileURLToPath(new URL("../../bench-specs/", import.meta.url));
+const specs = fileURLToPath(new URL("../../../bench-specs/", import.meta.url));
 
 test.each(readdirSync(specs, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".yaml")))(
   "bench-specs/%s is sound",
