@@ -15,6 +15,7 @@ import { planCells, type Shard, shardOf } from "../experiments/plan.js";
 import { failureReasons, runExperiment } from "../experiments/run.js";
 import { cellRuntime, cellThreads } from "../experiments/run-cells.js";
 import type { ExperimentSpec, KnownSpec } from "../experiments/spec.js";
+import { requireMarksFit } from "../experiments/statements/marks-fit.js";
 import { findingsOf } from "../report/findings.js";
 import { renderReport } from "../report/render.js";
 import { experimentCsv, experimentLatex } from "../report/tables.js";
@@ -83,6 +84,8 @@ export interface RunStatement {
   readonly name: string;
   /** The experiment's folder. */
   readonly out: string;
+  /** The spec's file, and where in it each mark stands, for messages. */
+  readonly file?: { readonly name: string; readonly places: readonly string[] };
   /** Done once it is known where models run, before the first cell. */
   readonly prepare?: (runtime: RuntimeOptions) => Promise<void>;
 }
@@ -94,9 +97,10 @@ export interface RunStatement {
  */
 export async function runStatement(
   spec: ExperimentSpec,
-  { name, out, prepare }: RunStatement,
+  { name, out, file, prepare }: RunStatement,
   call: Call<RunFlags>,
 ): Promise<Outcome> {
+  await requireMarksFit(spec, file);
   const { progress, signal, typed, force, flags } = call;
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard);
   const runtime = await call.runtimeFor(networkOf(spec));

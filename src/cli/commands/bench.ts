@@ -9,7 +9,6 @@ import { type ExperimentSpec, type GivenSubject, picturesNeeded } from "../../ex
 import { benchSpec } from "../../experiments/statements/bench.js";
 import { type BenchFile, parseBenchFile } from "../../experiments/statements/bench-file.js";
 import { givenSubject, requireFitting, settleGiven } from "../../experiments/statements/given.js";
-import { requireMarksFit } from "../../experiments/statements/marks-fit.js";
 import { readModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
 import { type CommandFile, defineCommand } from "../command.js";
@@ -65,12 +64,12 @@ export const command: CommandFile = () =>
       } = call;
       const { file, text, place, out, home } = await readSpec(path, chosen.out);
       const spec = await withData(file, { dataDir: chosen.dataDir, home }, call);
-      await requireMarksFit(spec, { name: place, places: file.markPlaces });
       return runStatement(
         spec,
         {
           name: "bench",
           out,
+          file: { name: place, places: file.markPlaces },
           prepare: async (runtime) => {
             await settleGiven(spec, { asRead: false, words: "flags", runtime, progress });
             await keepSpec(out, text, home);
@@ -82,7 +81,7 @@ export const command: CommandFile = () =>
   });
 
 /** The spec that a path means: a file, or what a folder where a bench was run keeps of it. */
-async function readSpec(path: string, wanted: string | undefined) {
+export async function readSpec(path: string, wanted: string | undefined) {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
   const place = isFolder ? join(path, KEPT_SPEC) : path;
   const out = wanted ?? (isFolder ? path : `${FOLDER}${basename(path, extname(path))}`);

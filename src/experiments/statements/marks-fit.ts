@@ -17,12 +17,12 @@ import { type ExperimentSpec, marksOf } from "../spec.js";
 class NeedsModel extends Error {}
 
 /**
- * @param file the spec's file, and where in it each mark stands, for messages.
+ * @param file the spec's file, and where in it each mark stands, for messages; default: marks by their ids.
  * @throws WildmarkError `usage` that names every mark that cannot be made, and why.
  */
 export async function requireMarksFit(
   spec: ExperimentSpec,
-  file: { readonly name: string; readonly places: readonly string[] },
+  file: { readonly name: string; readonly places: readonly string[] } = { name: "The marks", places: [] },
 ): Promise<void> {
   const mistakes: string[] = [];
   for (const [i, mark] of marksOf(spec).entries()) {
