@@ -1,7 +1,16 @@
 import { parseHTML } from "linkedom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { summariseBench } from "../bench/summary.js";
 import { sampleResult } from "../testing/sample.js";
+import { sampleBench } from "../testing/sample-bench.js";
+import { sampleVerdict } from "../testing/sample-verdict.js";
+import { budgetPanels } from "./budgets.js";
+import { heatMap } from "./heat-map.js";
 import { figureSvgs } from "./index.js";
+import { matchesFigure } from "./matches.js";
+import { paretoPanels } from "./pareto.js";
+import { type Figure, standalone } from "./plot.js";
+import { reactivationPanels } from "./reactivation.js";
 
 const warn = vi.spyOn(console, "warn");
 beforeEach(() => void warn.mockClear());
@@ -22,6 +31,20 @@ describe("figures", () => {
     }
     const [one] = figureSvgs(sampleResult({ seeds: [1], marks: ["content"], epochs: 1 }));
     await expect(one?.svg).toMatchFileSnapshot("../fixtures/removal-one-seed-one-epoch.svg");
+  });
+
+  const bench = sampleBench();
+  const summary = summariseBench(bench);
+  const drawn: readonly (readonly [string, Figure | undefined])[] = [
+    ["heat-map", heatMap(bench, summary, "file")],
+    ["budgets", budgetPanels(bench, summary, "file")[0]],
+    ["pareto", paretoPanels(bench, summary, "file")[0]],
+    ["reactivation", reactivationPanels(bench, summary, "file")[0]],
+    ["matches", matchesFigure(sampleVerdict({ nullModels: [9, 12, 10, 9], strangers: [8, 11] }), "file")],
+  ];
+  it.each(drawn)("of documents equal the golden ones: %s", async (name, figure) => {
+    expect(figure).toBeDefined();
+    if (figure !== undefined) await expect(standalone(figure)).toMatchFileSnapshot(`../fixtures/${name}.svg`);
   });
 
   it("draw a band only over several seeds", () => {
