@@ -30,6 +30,11 @@ export function shortPercent(share: number): string {
   return percent(share, Number.isInteger(Math.round(share * 1e9) / 1e7) ? 0 : 1);
 }
 
+/** A share that somebody chose, a budget, as it was chosen, to a millionth of a percent: "10 %", "0.25 %". */
+export function exactPercent(share: number): string {
+  return `${Number((share * 100).toFixed(6))}${THIN}%`;
+}
+
 /** A difference of two shares in percentage points: "0.68", "−0.10". */
 export function points(difference: number, digits = 2): string {
   const text = Math.abs(difference * 100).toFixed(digits);

@@ -49,9 +49,8 @@ figcaption { max-width: 92ch; margin-top: .7rem; font-size: .88rem; line-height:
 figcaption b { color: var(--ink); font-weight: 600; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 18px 16px; }
 .panels.few { grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 480px)); }
-.panels.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); }
 .panels svg { display: block; width: 100%; height: auto; max-width: 480px; overflow: visible; }
-.panels.wide svg { max-width: 600px; }
+.maps { display: flex; flex-wrap: wrap; gap: 18px 16px; } .maps > div { max-width: 100%; overflow-x: auto; } .maps svg { display: block; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 0 0 10px; font-size: .84rem; color: var(--faint); }
 .key span { display: inline-flex; align-items: center; gap: 7px; }
 .key svg { flex: none; }
@@ -103,8 +102,9 @@ footer p { max-width: none; }
     --bad: #a8320a; --warn: #fff; }
   html { font-size: 12.5px; } body { font-size: 9.5pt; line-height: 1.45; } main { max-width: none; margin: 0; padding: 0; border: 0; }
   h2 { margin-top: 7mm; } h2, h3, thead, .group { break-after: avoid; } .key { break-after: avoid; }
-  figure, .card, tr, pre, .pictures > div { break-inside: avoid; }
-  .panels { grid-template-columns: repeat(3, 1fr); gap: 10px 6px; } .panels.wide { grid-template-columns: repeat(2, 1fr); } .cards { grid-template-columns: repeat(3, 1fr); }
+  .card, tr, pre, .pictures > div, .panels > div, .maps > div, .triggers figure { break-inside: avoid; } figcaption { break-before: avoid; }
+  .panels, .panels.few { grid-template-columns: repeat(2, 1fr); gap: 10px 14px; }
+  .maps > div { overflow: visible; } .maps svg { max-width: 100%; height: auto; } .cards { grid-template-columns: repeat(3, 1fr); }
   .pictures { grid-template-columns: 1fr 1fr; } .strip img { width: 40px; }
   .scroll { overflow: visible; } table.data { font-size: 7.4pt; } table.runs { font-size: 6pt; } .runs .hash { font-size: 4.2pt; } .data th, .data td { padding: 3px 6px 3px 0; }
   details::details-content { content-visibility: visible; block-size: auto; } }

@@ -11,7 +11,6 @@ import { duration, list, percent, plural, pointsWithUnit, shortPercent } from ".
 import {
   accuracyDrop,
   allMethods,
-  type Marked,
   type MarkGroup,
   type MethodGroup,
   markGroups,
@@ -85,7 +84,7 @@ function stronger(a: Attack, b: Attack): boolean {
   return left < right || (left === right && a.retention < b.retention);
 }
 
-function fateOf(mark: MarkGroup<Marked>, attacks: readonly Attack[]): Fate {
+function fateOf(mark: MarkGroup, attacks: readonly Attack[]): Fate {
   if (mark.marked.some((m) => m.innocent.verdict.owned)) return "unsound";
   if (!mark.marked.some((m) => m.verdict.owned)) return "never-shown";
   const fair = attacks.filter((attack) => attack.of > 0);

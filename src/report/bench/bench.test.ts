@@ -3,9 +3,11 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { benchSchema } from "../../experiments/bench-result.js";
-import { paretoFront, paretoPanels } from "../figures/pareto.js";
+import { looksOf } from "../figures/palette.js";
+import { paretoFront, scatterPanels } from "../figures/scatter.js";
 import { renderReport } from "../report.js";
 import { CONTENT_FALLS, type SampleBench, sampleBench } from "../testing/sample-bench.js";
+import { priceRows } from "./rows.js";
 import { costsOf, squareAt, summariseBench } from "./summary.js";
 import { benchCsv, benchLatex } from "./tables.js";
 
@@ -129,7 +131,8 @@ test("a remover that costs far more than is acceptable stands at the end of the 
       removers.map((_, i) => (i === 0 ? ([0.5, costly] as const) : ([0.1, 0.01] as const))),
     );
     const drawn = sampleBench({ cells });
-    const [panel] = paretoPanels(drawn, summariseBench(drawn), "page");
+    const rows = priceRows(drawn, summariseBench(drawn));
+    const [panel] = scatterPanels(rows, looksOf(rows), { acceptableDrop: drawn.acceptableDrop });
     return [...(panel?.svg ?? "").matchAll(/>([^<>]+)<\/text>/g)].map(([, text]) => text ?? "");
   };
   expect(ticksOf(0.05).join()).not.toContain("→");

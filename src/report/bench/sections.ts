@@ -1,11 +1,13 @@
 /** @file The report of a bench, section by section: what was found, the pictures, the rankings, then how to redo it. */
 
 import type { BenchResult } from "../../experiments/bench-result.js";
+import { figureBlock } from "../figures/block.js";
 import { budgetPanels } from "../figures/budgets.js";
-import { heatMap } from "../figures/heat-map.js";
-import { paretoPanels } from "../figures/pareto.js";
-import type { Figure } from "../figures/plot.js";
+import type { Figure } from "../figures/frame.js";
+import { heatMaps } from "../figures/heat-map.js";
+import { type Looks, looksOf, standOutNote } from "../figures/palette.js";
 import { reactivationPanels } from "../figures/reactivation.js";
+import { scatterPanels } from "../figures/scatter.js";
 import {
   count,
   duration,
@@ -18,7 +20,8 @@ import {
   pValue,
   shortPercent,
 } from "../format.js";
-import { type Content, html, type Markup, raw } from "../html.js";
+import { type Content, html, type Markup } from "../html.js";
+import { conditionRows, priceRows, reach, reactivationRows } from "./rows.js";
 import { type BenchSummary, costsOf, type Estimate, type Ranking, type Standing, summariseBench } from "./summary.js";
 import { benchCsv, benchLatex } from "./tables.js";
 
@@ -43,12 +46,15 @@ ${warnings.length > 0 && html`<ul class="remarks">${warnings.map((text) => html`
 }
 
 function glance(bench: BenchResult, summary: BenchSummary): Markup {
-  const budgets = bench.budgets.length > 1 ? "; a column for each share of the training data" : "";
+  const budgets = bench.budgets.length > 1 ? ", a map for each share of the training data" : "";
   return html`<section><h2>What is left of each mark</h2>
-<figure><div class="wide">${raw(heatMap(bench, summary, "page").svg)}</div>
-<figcaption><b>Mean retention in percent</b> after the last epoch${budgets}. Dark: the mark stands. Framed: in every seed the key's verdict is
+${figureBlock(
+  heatMaps(conditionRows(bench, summary), bestFirst(bench, summary)),
+  html`<b>Mean retention in percent</b> after the last epoch${budgets}. Dark: the mark stands. Framed: in every seed the key's verdict is
 “not shown” at α = ${bench.alpha} and at most ${pointsWithUnit(bench.acceptableDrop, 0)} of accuracy are lost. △: not shown in any seed, but for more
-accuracy than that in some. –: nothing to show; the reasons stand below.</figcaption></figure>
+accuracy than that in some. –: nothing to show; the reasons stand below.`,
+  "own size",
+)}
 ${notRun(bench, summary)}</section>
 `;
 }
@@ -68,27 +74,30 @@ ${rows}</tbody></table></div></details>`;
 function data(bench: BenchResult, summary: BenchSummary): Markup {
   return panels(
     "How much data it takes",
-    budgetPanels(bench, summary, "page"),
+    budgetPanels(conditionRows(bench, summary), looks(bench, summary)),
     reachTable(bench, summary),
     html`<b>Retention against the attacker's share of the training data.</b> Lines are means over seeds, bands 95 % bootstrap intervals of the mean; dashed
-lines are controls.`,
+lines are controls.${standOutNote(bench.removers.length, "that stand first in the table")}`,
   );
 }
 
-/** Removers that remove most first, over all budgets; the cheaper of equals. */
-function reachTable({ removers, budgets, acceptableDrop }: BenchResult, summary: BenchSummary): Markup {
-  const rows = removers
-    .map(({ name }, remover) => ({ name, cells: budgets.map((fraction) => costsOf(summary, remover, fraction)) }))
-    .map((row) => ({
-      ...row,
-      removed: row.cells.reduce((sum, cell) => sum + (cell?.removed ?? 0), 0),
-      drop: row.cells.reduce((sum, cell) => sum + (cell?.drop ?? 0), 0),
-    }))
-    .toSorted((a, b) => b.removed - a.removed || a.drop - b.drop);
+function bestFirst(bench: BenchResult, summary: BenchSummary): readonly string[] {
+  return reach(bench, summary).map(({ name }) => name);
+}
+
+function looks(bench: BenchResult, summary: BenchSummary): Looks {
+  return looksOf(
+    bench.removers.map(({ name, control }) => ({ remover: name, control })),
+    bestFirst(bench, summary),
+  );
+}
+
+function reachTable(bench: BenchResult, summary: BenchSummary): Markup {
+  const { budgets, acceptableDrop } = bench;
   return html`<div class="scroll"><table class="data reach">
 <caption>From how many marked models each remover took the mark for at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy, of how many it was tried on; beside that, its mean drop in points.</caption>
 <thead><tr><th>Remover</th>${budgets.map((fraction) => html`<th class="number" colspan="2">${shortPercent(fraction)}</th>`)}</tr></thead><tbody>
-${rows.map(({ name, cells }) => html`<tr><th scope="row">${name}</th>${cells.map(reachCell)}</tr>\n`)}</tbody></table></div>
+${reach(bench, summary).map(({ name, cells }) => html`<tr><th scope="row">${name}</th>${cells.map(reachCell)}</tr>\n`)}</tbody></table></div>
 `;
 }
 
@@ -100,11 +109,11 @@ function reachCell(costs: ReturnType<typeof costsOf>): Markup {
 function price(bench: BenchResult, summary: BenchSummary): Markup {
   return panels(
     "What it costs",
-    paretoPanels(bench, summary, "page"),
+    scatterPanels(priceRows(bench, summary), looks(bench, summary), { acceptableDrop: bench.acceptableDrop }),
     undefined,
     html`<b>Accuracy drop against retention</b> with ${shortPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
 steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture. Hollow shapes are
-controls.`,
+controls.${standOutNote(bench.removers.length, "that remove most with all budgets together")}`,
   );
 }
 
@@ -113,24 +122,18 @@ function comeback(bench: BenchResult, summary: BenchSummary): Markup {
   if (reactivation === null) return html``;
   return panels(
     "Whether marks come back",
-    reactivationPanels(bench, summary, "page"),
+    reactivationPanels(reactivationRows(bench, summary)),
     undefined,
     html`<b>Re-activation</b> with ${shortPercent(summary.focus)} of the data: from the dot (after removal) to the arrow's head (after ${count(reactivation.steps)} steps of tuning on
 clean training images, batches of ${reactivation.batch}, rate ${reactivation.learningRate}; after Ngo et al., arXiv:2501.02704), means over seeds.`,
   );
 }
 
-/** Wider figures stand two in a row. */
-const WIDEST_OF_THREE = 480;
-
 /** @param before stands above the figures. */
 function panels(title: string, figures: readonly Figure[], before: Content, caption: Content): Markup {
-  const [first] = figures;
-  if (first === undefined) return html``;
+  if (figures.length === 0) return html``;
   return html`<section><h2>${title}</h2>
-${before}<figure><div class="panels${first.width > WIDEST_OF_THREE ? " wide" : figures.length < 3 && " few"}">
-${figures.map(({ svg }) => html`${raw(svg)}\n`)}</div>
-<figcaption>${caption}</figcaption></figure></section>
+${before}${figureBlock(figures, caption)}</section>
 `;
 }
 

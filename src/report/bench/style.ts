@@ -1,11 +1,9 @@
-/** @file What a bench's report adds to the style sheet: rankings and the reading of the heat map. */
+/** @file What a bench's report adds to the style sheet: headline, rankings, tables of budgets. */
 
 /** CSS text. Nothing in it comes from a document. */
 export const BENCH_STYLE = `
 .headline { font: 600 1.3rem/1.4 var(--serif); margin: 0 0 .8rem; max-width: 88ch; text-wrap: pretty; }
 .headline p { max-width: none; margin: .35rem 0; }
-.wide svg { display: block; max-width: 100%; height: auto; overflow: visible; }
-.wide { overflow-x: auto; }
 .ranks td.tied::before { content: "= "; color: var(--faint); }
 .ranks tr.tied th, .ranks tr.best th { font-weight: 650; }
 table.reach { min-width: 0; margin-bottom: 1.6rem; }

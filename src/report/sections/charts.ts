@@ -3,50 +3,59 @@
  */
 
 import type { Result } from "../../experiments/result.js";
+import { figureBlock } from "../figures/block.js";
 import { curvePanels } from "../figures/curves.js";
-import type { Figure } from "../figures/plot.js";
-import { tradeoffPanels } from "../figures/tradeoff.js";
+import { leavingLeast, looksOf, standOutNote } from "../figures/palette.js";
+import type { EpochRow, Rule } from "../figures/records.js";
+import { scatterPanels } from "../figures/scatter.js";
 import { pValue } from "../format.js";
-import { distinct, markGroups } from "../groups.js";
-import { type Content, html, type Markup, raw } from "../html.js";
-import { matchesNeeded } from "../threshold.js";
+import { distinct, epochRows, markGroups, priceRows } from "../groups.js";
+import { html, type Markup, raw } from "../html.js";
+import { spread } from "../spread.js";
+import { matchesNeeded, ruleOf } from "../threshold.js";
 
 /** The curves of what was tested, of the controls, and the trade-off; each is left out where it would be empty. */
 export function charts(result: Result): Markup {
-  const tested = curvePanels(result, "tested", "page");
-  const controls = curvePanels(result, "controls", "page");
-  const tradeoff = tradeoffPanels(result, "page");
-  if (tradeoff.length === 0) {
+  const prices = priceRows(result);
+  if (prices.length === 0) {
     return html`<section><h2>What removal does</h2><p>No removal was run, so there is nothing to draw.</p></section>`;
   }
-  const numbers = { next: 1 };
+  const marks = markGroups(result);
+  const rules = new Map(
+    marks.flatMap(({ title, marked: [first] }): readonly (readonly [string, Rule])[] => {
+      const rule = first && ruleOf(first.verdict, 1 / result.data.classes);
+      return rule === undefined ? [] : [[title, rule]];
+    }),
+  );
+  const starts = new Map(
+    marks.map(({ title, marked }) => [title, spread(marked.map((m) => m.measured.retention))?.mean ?? 1]),
+  );
+  const looks = looksOf(prices, leavingLeast(prices));
+  const rows = epochRows(result);
+  const curves = (shown: (row: EpochRow) => boolean) => curvePanels(rows, looks, { shown, rules });
+  const blocks = [
+    { panels: curves(({ control }) => !control), caption: html`<b>Methods under test.</b> ${curveCaption(result)}` },
+    {
+      panels: curves(({ control }) => control),
+      caption: html`<b>Controls,</b> on the same axes: what happens to each mark without the method under test.`,
+    },
+    {
+      panels: scatterPanels(prices, looks, { rules, starts }),
+      caption: html`<b>Accuracy drop against retention,</b> after the last epoch: a shape for every run, filled for methods under test,
+hollow for controls; the cross is the marked model. The attacker wants the lower left corner, the mark gone and the
+accuracy kept.${result.seeds.length > 1 && " Names stand beside the mean of a method's runs."}${standOutNote(looks.size, "that leave least")}`,
+    },
+  ].filter(({ panels }) => panels.length > 0);
+  const figures = blocks.map(({ panels, caption }, i) => figureBlock(panels, html`<b>Figure ${i + 1}.</b> ${caption}`));
   return html`<section><h2>What removal does, epoch by epoch</h2>
 <p>The attacker holds the marked model's weights and a share of the training data, and knows nothing of the key. Epoch 0 is
 the marked model. Accuracy is measured on the untouched test set, retention on the owner's key: neither is known to the
 attacker.</p>
-${lineKey()}${tested.length > 0 && chart(numbers, tested, html`<b>Methods under test.</b> ${curveCaption(result)}`)}
-${controls.length > 0 && chart(numbers, controls, html`<b>Controls,</b> on the same axes: what happens to each mark without the method under test.`)}
+${lineKey()}${figures.slice(0, -1)}
 </section>
 <section><h2>What removal costs</h2>
-${chart(
-  numbers,
-  tradeoff,
-  html`<b>Accuracy drop against retention,</b> after the last epoch: a shape for every run, filled for methods under test,
-hollow for controls; the cross is the marked model. The attacker wants the lower left corner, the mark gone and the
-accuracy kept.${result.seeds.length > 1 && " Names stand beside the mean of a method's runs."}`,
-)}
+${figures.at(-1)}
 </section>
-`;
-}
-
-function chart(numbers: { next: number }, panels: readonly Figure[], caption: Content): Markup {
-  const number = numbers.next;
-  numbers.next += 1;
-  return html`<figure>
-<div class="panels${panels.length < 3 && " few"}">
-${panels.map((panel) => html`${raw(panel.svg)}\n`)}</div>
-<figcaption><b>Figure ${number}.</b> ${caption}</figcaption>
-</figure>
 `;
 }
 

@@ -7,16 +7,7 @@
 
 import type { Measurement, Result, Verdict } from "../../experiments/result.js";
 import { percentNumber, points, pValue } from "../format.js";
-import {
-  accuracyDrop,
-  allVerdicts,
-  distinct,
-  type Marked,
-  type MarkGroup,
-  type MethodGroup,
-  markGroups,
-  pick,
-} from "../groups.js";
+import { accuracyDrop, allVerdicts, distinct, type MarkGroup, type MethodGroup, markGroups, pick } from "../groups.js";
 import { type Content, html, join, type Markup } from "../html.js";
 import { spread } from "../spread.js";
 
@@ -48,7 +39,7 @@ function alphas(result: Result): string {
   return values.length === 0 ? "" : ` = ${values.map(pValue).join(" or ")}`;
 }
 
-function markRows(mark: MarkGroup<Marked>): Markup {
+function markRows(mark: MarkGroup): Markup {
   const methods = [...mark.methods.filter((m) => !m.control), ...mark.methods.filter((m) => m.control)];
   return html`<tbody>
 <tr class="group"><th colspan="10" scope="rowgroup">${mark.title}</th></tr>
