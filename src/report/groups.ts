@@ -6,7 +6,8 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
-import type { Measurement, Result, Verdict } from "../experiments/result.js";
+import type { Result, Verdict } from "../experiments/result.js";
+import type { Measurement } from "../tasks/records.js";
 import type { EpochRow, PriceRow, Subject } from "./figures/records.js";
 
 export type Marked = Result["marked"][number];
