@@ -8,7 +8,6 @@
 import { WildmarkError } from "../core/errors.js";
 import type { Result, Verdict } from "../experiments/result.js";
 import type { Measurement } from "../tasks/records.js";
-import type { EpochRow, PriceRow, Subject } from "./figures/records.js";
 
 export type Marked = Result["marked"][number];
 export type Removal = Result["removals"][number];
@@ -88,32 +87,6 @@ export function allMethods(result: Result): readonly Pick<MethodGroup, "id" | "t
     return first === undefined ? [] : [{ id: first.method, title: first.title, control: first.control }];
   });
   return [...methods.filter((m) => !m.control), ...methods.filter((m) => m.control)];
-}
-
-/** What figures draw: every run after every epoch that was measured. Marks are told by their titles. */
-export function epochRows(result: Result): readonly EpochRow[] {
-  return drawnRuns(result).flatMap(({ subject, removal }) =>
-    removal.epochs.flatMap(({ epoch, measured }) =>
-      measured === undefined ? [] : [{ ...subject, epoch, ...measured }],
-    ),
-  );
-}
-
-/** What figures draw: what every run cost and left in the end. */
-export function priceRows(result: Result): readonly PriceRow[] {
-  return drawnRuns(result).map(({ subject, ...run }) => ({
-    ...subject,
-    drop: accuracyDrop(run),
-    retention: run.removal.measured.retention,
-  }));
-}
-
-function drawnRuns(result: Result): readonly (Run & { readonly subject: Subject })[] {
-  return markGroups(result).flatMap((mark) =>
-    mark.methods.flatMap(({ title, control, runs }) =>
-      runs.map((run) => ({ ...run, subject: { mark: mark.title, remover: title, control } })),
-    ),
-  );
 }
 
 /** Share of test-set accuracy that a removal cost: marked minus cleaned. Negative where it gained. */

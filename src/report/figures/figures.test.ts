@@ -1,11 +1,10 @@
 import { parseHTML } from "linkedom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { conditionRows, priceRows as benchPrices, reactivationRows } from "../bench/rows.js";
-import { summariseBench } from "../bench/summary.js";
-import { epochRows, priceRows } from "../groups.js";
+import { conditionRows, epochRows, meanPrices, reactivationRows, runPrices } from "../figure-data.js";
+import { findingsOf } from "../findings/findings.js";
 import { goldenSvg } from "../testing/golden.js";
-import { sampleResult } from "../testing/sample.js";
 import { sampleBench } from "../testing/sample-bench.js";
+import { sampleReproduce } from "../testing/sample-reproduce.js";
 import { MANY_REMOVERS, manyConditions, manyPrices } from "../testing/sample-rows.js";
 import { sampleVerdict } from "../testing/sample-verdict.js";
 import { budgetPanels } from "./budgets.js";
@@ -24,20 +23,19 @@ beforeEach(() => void warn.mockClear());
 afterEach(() => expect(warn).not.toHaveBeenCalled());
 
 const UNRELATED = "Unrelated: KMNIST images";
-const result = sampleResult();
+const result = findingsOf(sampleReproduce());
 const rules = new Map([[UNRELATED, { share: 0.21, label: "21 of 100 needed" }]]);
 const starts = new Map([[UNRELATED, 1]]);
 const isControl = ({ control }: EpochRow): boolean => control;
 const ofUnrelated = <R extends { readonly mark: string }>(rows: readonly R[]): readonly R[] =>
   rows.filter(({ mark }) => mark === UNRELATED);
-const bench = sampleBench();
-const summary = summariseBench(bench);
-const small = sampleResult({ seeds: [1], marks: ["content"], epochs: 1 });
+const bench = findingsOf(sampleBench());
+const small = findingsOf(sampleReproduce({ seeds: [1], marks: ["content"], epochs: 1 }));
 
 const epochs = epochRows(result);
 const looks = looksOf(epochs);
 const isTested = (row: EpochRow): boolean => !isControl(row);
-const conditions = conditionRows(bench, summary);
+const conditions = conditionRows(bench);
 const many = manyConditions();
 const manyLooks = looksOf(many, MANY_REMOVERS);
 
@@ -46,11 +44,11 @@ const drawn: readonly (readonly [string, Figure | undefined])[] = [
   ["removal-unrelated", curvePanels(ofUnrelated(epochs), looks, { shown: isTested, rules })[0]],
   ["controls-unrelated", curvePanels(ofUnrelated(epochs), looks, { shown: isControl, rules })[0]],
   ["removal-one-seed-one-epoch", curvePanels(epochRows(small), looks, { shown: isTested })[0]],
-  ["tradeoff-unrelated", scatterPanels(ofUnrelated(priceRows(result)), looks, { rules, starts })[0]],
+  ["tradeoff-unrelated", scatterPanels(ofUnrelated(runPrices(result)), looks, { rules, starts })[0]],
   ["heat-map", heatMaps(conditions)[0]],
   ["budgets", budgetPanels(conditions, looksOf(conditions))[0]],
-  ["pareto", scatterPanels(benchPrices(bench, summary), looksOf(conditions), { acceptableDrop: 0.02 })[0]],
-  ["reactivation", reactivationPanels(reactivationRows(bench, summary))[0]],
+  ["pareto", scatterPanels(meanPrices(bench), looksOf(conditions), { acceptableDrop: 0.02 })[0]],
+  ["reactivation", reactivationPanels(reactivationRows(bench))[0]],
   ["matches", matchesFigure(sampleVerdict({ nullModels: [9, 12, 10, 9], strangers: [8, 11] }))],
   ["heat-map-many", heatMaps(many, MANY_REMOVERS)[1]],
   ["budgets-many", budgetPanels(many, manyLooks)[1]],
@@ -82,7 +80,7 @@ describe("figures", () => {
 
   it("draw a band only where seeds differ", () => {
     const curves = (seeds: readonly number[]): string =>
-      curvePanels(epochRows(sampleResult({ seeds, marks: ["noise"] })), looks)[0]?.svg ?? "";
+      curvePanels(epochRows(findingsOf(sampleReproduce({ seeds, marks: ["noise"] }))), looks)[0]?.svg ?? "";
     expect(curves([1, 2])).toContain('aria-label="area"');
     expect(curves([1])).not.toContain('aria-label="area"');
   });
@@ -91,7 +89,7 @@ describe("figures", () => {
     const titles = curvePanels(epochs, looks).map((panel) =>
       textsOf(panel).find((text) => /^(Content|Noise|Unrelated):/.test(text)),
     );
-    expect(titles).toEqual(result.marked.filter(({ seed }) => seed === result.seeds[0]).map(({ title }) => title));
+    expect(titles).toEqual(result.document.subjects.map(({ name }) => name));
     expect(heatMaps(many).map((map) => textsOf(map).find((text) => text.includes("of the training")))).toEqual(
       ["1", "2", "5", "10"].map((percent) => `${percent}\u202f% of the training data`),
     );
@@ -129,12 +127,12 @@ describe("figures", () => {
   });
 
   it("give a remover one look in all figures, also where it is missing from some", () => {
-    const without = benchPrices(bench, summary).filter(({ remover }) => remover !== "WILD-JS");
+    const without = meanPrices(bench).filter(({ remover }) => remover !== "WILD-JS");
     const inks = (rows: readonly PriceRow[]): readonly (string | null)[] =>
       [...parseHTML(scatterPanels(rows, looksOf(conditions))[0]?.svg ?? "").document.querySelectorAll("text")]
         .filter((text) => text.textContent === "Distillation")
         .map((text) => text.parentElement?.getAttribute("fill") ?? null);
-    expect(inks(without)).toEqual(inks(benchPrices(bench, summary)));
+    expect(inks(without)).toEqual(inks(meanPrices(bench)));
     expect(inks(without)[0]).toMatch(/series/);
   });
 
@@ -144,10 +142,10 @@ describe("figures", () => {
       rows.map((row) => ({ ...row, mark: hostile, remover: hostile + row.remover }));
     const figures = [
       ...curvePanels(poison(epochs), looksOf(poison(epochs))),
-      ...scatterPanels(poison(priceRows(result)), looksOf(poison(epochs))),
+      ...scatterPanels(poison(runPrices(result)), looksOf(poison(epochs))),
       ...heatMaps(poison(many)),
       ...budgetPanels(poison(many), looksOf(poison(many))),
-      ...reactivationPanels(poison(reactivationRows(bench, summary))),
+      ...reactivationPanels(poison(reactivationRows(bench))),
     ];
     expect(figures.length).toBeGreaterThan(5);
     for (const { svg } of figures) {
@@ -160,7 +158,7 @@ describe("figures", () => {
   });
 
   it("are left out where nothing was run, and curves against budgets where there is one", () => {
-    const controls = epochRows(sampleResult({ methods: ["from scratch"] }));
+    const controls = epochRows(findingsOf(sampleReproduce({ methods: ["from scratch"] })));
     expect(curvePanels(controls, looks, { shown: (row) => !isControl(row) })).toEqual([]);
     expect(curvePanels(controls, looks)).toHaveLength(3);
     expect(scatterPanels([], looks)).toEqual([]);
