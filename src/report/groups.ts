@@ -111,7 +111,7 @@ export function priceRows(result: Result): readonly PriceRow[] {
 function drawnRuns(result: Result): readonly (Run & { readonly subject: Subject })[] {
   return markGroups(result).flatMap((mark) =>
     mark.methods.flatMap(({ title, control, runs }) =>
-      runs.map((run) => ({ ...run, subject: { mark: mark.title, remover: title, control } })),
+      runs.map((run) => ({ ...run, subject: { mark: mark.title, remover: title, baseline: control } })),
     ),
   );
 }

@@ -63,7 +63,7 @@ function drawnRuns({
     const mark = `${exactPercent(budget)} of the data, ${plural(here[0]?.images ?? 0, "image")}`;
     return here.flatMap((cell) => {
       const attack = attacks[cell.attack];
-      return attack === undefined ? [] : [{ subject: { mark, remover: attack.title, control: attack.control }, cell }];
+      return attack === undefined ? [] : [{ subject: { mark, remover: attack.title, baseline: attack.control }, cell }];
     });
   });
 }

@@ -43,8 +43,8 @@ export function reactivationRows(bench: BenchResult, { squares, focus }: BenchSu
 }
 
 function subjectOf({ marks, removers }: BenchResult, { mark, remover }: Square): Subject {
-  const { name = "", control = false } = removers[remover] ?? {};
-  return { mark: marks[mark]?.name ?? "", remover: name, control };
+  const { name = "", control: baseline = false } = removers[remover] ?? {};
+  return { mark: marks[mark]?.name ?? "", remover: name, baseline };
 }
 
 /** Removers that remove most first, over all budgets; the cheaper of equals. With what they do with each budget. */

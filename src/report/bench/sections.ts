@@ -19,6 +19,7 @@ import {
   pointsWithUnit,
   pValue,
   shortPercent,
+  wholeNumber,
 } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
 import { conditionRows, priceRows, reach, reactivationRows } from "./rows.js";
@@ -87,7 +88,7 @@ function bestFirst(bench: BenchResult, summary: BenchSummary): readonly string[]
 
 function looks(bench: BenchResult, summary: BenchSummary): Looks {
   return looksOf(
-    bench.removers.map(({ name, control }) => ({ remover: name, control })),
+    bench.removers.map(({ name, control }) => ({ remover: name, baseline: control })),
     bestFirst(bench, summary),
   );
 }
@@ -113,7 +114,7 @@ function price(bench: BenchResult, summary: BenchSummary): Markup {
     undefined,
     html`<b>Accuracy drop against retention</b> with ${shortPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
 steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture. Hollow shapes are
-controls.${standOutNote(bench.removers.length, "that remove most with all budgets together")}`,
+controls.${standOutNote(bench.removers.length, "that remove most marks")}`,
   );
 }
 
@@ -177,7 +178,7 @@ function standingRow(
   const back = costs && (costs.of === 0 ? "–" : `${costs.returned} of ${costs.of}`);
   const control = bench.removers[remover]?.control === true;
   return html`<tr class="${best ? "best" : tied ? "tied" : "behind"}"><th scope="row">${bench.removers[remover]?.name}${control && " (control)"}</th>
-<td class="number${!best && tied && " tied"}">${rank.mean.toFixed(2)}</td><td class="number">${interval(rank)}</td><td class="number">${percentNumber(score, 1)}</td>
+<td class="number${!best && tied && " tied"}">${rank.mean.toFixed(2)}</td><td class="number">${interval(rank)}</td><td class="number">${percentNumber(score)}</td>
 <td class="number">${versusBest === undefined ? "–" : pValue(versusBest.adjusted)}</td><td class="number">${costs && points(costs.drop)}</td>
 <td class="number">${images}</td><td class="number">${costs && duration(costs.seconds)}</td>${bench.reactivation !== null && html`<td class="number">${back}</td>`}</tr>
 `;
@@ -194,11 +195,11 @@ function models({ marks, owners }: BenchResult): Markup {
       return html`<tr>${name}<td colspan="6">${owner.status === "failed" ? owner.reason : "not computed yet"}</td></tr>\n`;
     }
     const { measured, verdict, triggers, innocents } = owner;
-    const innocent = innocents.map(({ retention }) => 100 * retention);
+    const innocent = innocents.map(({ retention }) => retention);
     const range =
-      innocent.length === 0 ? "–" : `${Math.min(...innocent).toFixed(0)}–${Math.max(...innocent).toFixed(0)}`;
+      innocent.length === 0 ? "–" : `${wholeNumber(Math.min(...innocent))}–${wholeNumber(Math.max(...innocent))}`;
     return html`<tr>${name}<td class="number">${percentNumber(measured.accuracy, 2)}</td><td class="number">${verdict.matches} of ${triggers}</td>
-<td class="number">${measured.heldOutRetention === undefined ? "–" : percentNumber(measured.heldOutRetention, 1)}</td><td class="number">${range}</td>
+<td class="number">${measured.heldOutRetention === undefined ? "–" : percentNumber(measured.heldOutRetention)}</td><td class="number">${range}</td>
 <td class="number">${pValue(verdict.pValue)}</td><td>${verdict.owned ? "shown" : "not shown"}</td></tr>\n`;
   });
   return html`<section><h2>The marked models</h2>

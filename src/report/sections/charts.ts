@@ -34,9 +34,9 @@ export function charts(result: Result): Markup {
   const rows = epochRows(result);
   const curves = (shown: (row: EpochRow) => boolean) => curvePanels(rows, looks, { shown, rules });
   const blocks = [
-    { panels: curves(({ control }) => !control), caption: html`<b>Methods under test.</b> ${curveCaption(result)}` },
+    { panels: curves(({ baseline }) => !baseline), caption: html`<b>Methods under test.</b> ${curveCaption(result)}` },
     {
-      panels: curves(({ control }) => control),
+      panels: curves(({ baseline }) => baseline),
       caption: html`<b>Controls,</b> on the same axes: what happens to each mark without the method under test.`,
     },
     {
