@@ -1,7 +1,7 @@
 /** @file The evidence behind the matrix: counts, intervals and p-values of every attack, budget and seed. */
 
 import type { AuditResult } from "../../experiments/audit-result.js";
-import { duration, percentNumber, points, pValue, shortPercent } from "../format.js";
+import { duration, exactPercent, percentNumber, points, pValue } from "../format.js";
 import { html, type Markup } from "../html.js";
 import { decidingTest } from "../sections/verdicts.js";
 import { type AuditSummary, type Done, dropOf, type Line, type Square } from "./summary.js";
@@ -45,7 +45,7 @@ function row(audit: AuditResult, line: Line, square: Square, run: Done): Markup 
         : cheap
           ? "yes"
           : "no: too dear";
-  return html`<tr class="${line.control ? "control" : "tested"}"><th scope="row">${line.title}</th><td class="number">${shortPercent(run.fraction)}</td><td class="number">${run.seed}</td>
+  return html`<tr class="${line.control ? "control" : "tested"}"><th scope="row">${line.title}</th><td class="number">${exactPercent(run.fraction)}</td><td class="number">${run.seed}</td>
 ${measuredCells(run)}<td class="number">${points(drop)}</td>${testCells(run)}<td>${within}</td><td>${line.control ? (gone ? "not shown, as it must be" : "shown: unsound") : gone ? "yes" : "no"}</td>
 ${audit.reactivation !== null && html`<td>${tunedOn(run)}</td>`}<td class="number">${duration(run.seconds)}</td></tr>
 `;
@@ -61,7 +61,7 @@ function tunedOn({ reactivated }: Done): string {
 function missing({ reactivation }: AuditResult, line: Line, { fraction, missing: reasons }: Square): Markup {
   return html`${reasons.map(
     (reason) =>
-      html`<tr class="yardstick"><th scope="row">${line.title}</th><td class="number">${shortPercent(fraction)}</td><td colspan="${reactivation === null ? 11 : 12}">${reason}</td></tr>`,
+      html`<tr class="yardstick"><th scope="row">${line.title}</th><td class="number">${exactPercent(fraction)}</td><td colspan="${reactivation === null ? 11 : 12}">${reason}</td></tr>`,
   )}`;
 }
 

@@ -1,7 +1,7 @@
 /** @file The first screen: the answer in a sentence, the matrix of attacks and budgets, what to do next. */
 
 import type { AuditResult } from "../../experiments/audit-result.js";
-import { minute, percent, plural, points, shortPercent } from "../format.js";
+import { exactPercent, minute, percent, plural, points } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
 import { type AuditSummary, type Line, type Square, type State, stateWords } from "./summary.js";
 
@@ -48,7 +48,7 @@ ${controls.length > 0 && html`<tbody class="controls">${controls.map((line) => r
 function budgetHead(fraction: number, lines: readonly Line[]): Markup {
   const squares = lines.flatMap((line) => line.squares.filter((square) => square.fraction === fraction));
   const images = squares.find((square) => square.found !== undefined)?.found?.images;
-  return html`<th scope="col">${shortPercent(fraction)} of the data${images !== undefined && html`<small>${plural(images, "image")}</small>`}</th>`;
+  return html`<th scope="col">${exactPercent(fraction)} of the data${images !== undefined && html`<small>${plural(images, "image")}</small>`}</th>`;
 }
 
 function row(line: Line, audit: AuditResult): Markup {

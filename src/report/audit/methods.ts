@@ -1,7 +1,7 @@
 /** @file What was run, what was assumed, and how to do it again. */
 
 import type { AuditResult } from "../../experiments/audit-result.js";
-import { count, duration, minute, plural, points, shortPercent } from "../format.js";
+import { count, duration, exactPercent, minute, plural, points } from "../format.js";
 import { html, type Markup } from "../html.js";
 
 /** Every attack with its source and its options as run. */
@@ -30,7 +30,7 @@ export function assumptions({ before, data, alpha, acceptableDrop, budgets, atta
   const controls = attacks.filter(({ control }) => control).map(({ title }) => title);
   return html`<section><h2>What was assumed</h2>
 <ul>
-<li>The attacker has the marked model's weights and ${budgets.map(shortPercent).join(", ")} of the training images of ${data.title}, correctly labelled, and knows
+<li>The attacker has the marked model's weights and ${budgets.map(exactPercent).join(", ")} of the training images of ${data.title}, correctly labelled, and knows
 nothing of the key, the kind of mark or the test set. Shares are drawn by class and nested: more data means the same images and others.</li>
 <li>An attack succeeds where the key's verdict is “not shown” at α = ${alpha} and it costs at most ${points(acceptableDrop, 0)} points of accuracy on
 ${plural(data.testCount, "test image")}. The table above also says what succeeds at any cost.</li>
@@ -70,7 +70,7 @@ and seed makes one again, and its hash is here.</p>
 ${done.map(
   (
     cell,
-  ) => html`<tr><th scope="row">${attacks[cell.attack]?.title}</th><td class="number">${shortPercent(cell.fraction)}</td><td class="number">${cell.seed}</td>
+  ) => html`<tr><th scope="row">${attacks[cell.attack]?.title}</th><td class="number">${exactPercent(cell.fraction)}</td><td class="number">${cell.seed}</td>
 <td><code class="hash">${cell.modelSha256}</code></td></tr>
 `,
 )}</tbody></table></div></details>

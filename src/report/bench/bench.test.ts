@@ -199,3 +199,9 @@ test("strings of the document stay text", () => {
   const report = renderReport(benchSchema.parse(poison(bench)));
   expect(report).not.toMatch(/<script|<img|\u202e/);
 });
+
+test("a budget is told as it was chosen", () => {
+  const text = parseHTML(renderReport(sampleBench({ budgets: [0.0025, 0.1] }))).document.body.textContent ?? "";
+  expect(text).toContain("0.25\u202f% and 10\u202f% of the training data");
+  expect(text).not.toContain("0.3\u202f% of the");
+});

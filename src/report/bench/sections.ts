@@ -11,6 +11,7 @@ import { scatterPanels } from "../figures/scatter.js";
 import {
   count,
   duration,
+  exactPercent,
   list,
   minute,
   percentNumber,
@@ -18,7 +19,6 @@ import {
   points,
   pointsWithUnit,
   pValue,
-  shortPercent,
   wholeNumber,
 } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
@@ -41,7 +41,7 @@ function opening(bench: BenchResult, { headline, warnings }: BenchSummary): Mark
 <div class="headline">${headline.map((text) => html`<p>${text}</p>`)}</div>
 </header>
 <p>${plural(marks.length, "mark")} in ${architecture.title}, trained on ${set.title} (${count(set.trainCount)} images), against ${plural(removers.length, "remover")} with
-${list(budgets.map(shortPercent))} of the training data, ${plural(seeds.length, "seed")}. Accuracy is measured on ${count(set.testCount)} test images that no method sees.</p>
+${list(budgets.map(exactPercent))} of the training data, ${plural(seeds.length, "seed")}. Accuracy is measured on ${count(set.testCount)} test images that no method sees.</p>
 ${warnings.length > 0 && html`<ul class="remarks">${warnings.map((text) => html`<li class="warning">${text}</li>`)}</ul>`}
 `;
 }
@@ -65,7 +65,7 @@ function notRun(bench: BenchResult, { squares }: BenchSummary): Content {
   if (lacking.length === 0) return undefined;
   const rows = lacking.map(
     ({ mark, remover, fraction, reasons }) =>
-      html`<tr><th scope="row">${bench.marks[mark]?.name}</th><td>${bench.removers[remover]?.name}</td><td class="number">${shortPercent(fraction)}</td><td>${reasons.join("; ")}</td></tr>\n`,
+      html`<tr><th scope="row">${bench.marks[mark]?.name}</th><td>${bench.removers[remover]?.name}</td><td class="number">${exactPercent(fraction)}</td><td>${reasons.join("; ")}</td></tr>\n`,
   );
   return html`<details><summary>${plural(lacking.length, "combination")} with cells that are missing, were skipped or failed</summary>
 <div class="scroll"><table class="data"><thead><tr><th>Mark</th><th>Remover</th><th class="number">Data</th><th>Why</th></tr></thead><tbody>
@@ -97,7 +97,7 @@ function reachTable(bench: BenchResult, summary: BenchSummary): Markup {
   const { budgets, acceptableDrop } = bench;
   return html`<div class="scroll"><table class="data reach">
 <caption>From how many marked models each remover took the mark for at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy, of how many it was tried on; beside that, its mean drop in points.</caption>
-<thead><tr><th>Remover</th>${budgets.map((fraction) => html`<th class="number" colspan="2">${shortPercent(fraction)}</th>`)}</tr></thead><tbody>
+<thead><tr><th>Remover</th>${budgets.map((fraction) => html`<th class="number" colspan="2">${exactPercent(fraction)}</th>`)}</tr></thead><tbody>
 ${reach(bench, summary).map(({ name, cells }) => html`<tr><th scope="row">${name}</th>${cells.map(reachCell)}</tr>\n`)}</tbody></table></div>
 `;
 }
@@ -112,7 +112,7 @@ function price(bench: BenchResult, summary: BenchSummary): Markup {
     "What it costs",
     scatterPanels(priceRows(bench, summary), looks(bench, summary), { acceptableDrop: bench.acceptableDrop }),
     undefined,
-    html`<b>Accuracy drop against retention</b> with ${shortPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
+    html`<b>Accuracy drop against retention</b> with ${exactPercent(summary.focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
 steps are the front: no other remover is better in both. Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture. Hollow shapes are
 controls.${standOutNote(bench.removers.length, "that remove most marks")}`,
   );
@@ -125,7 +125,7 @@ function comeback(bench: BenchResult, summary: BenchSummary): Markup {
     "Whether marks come back",
     reactivationPanels(reactivationRows(bench, summary)),
     undefined,
-    html`<b>Re-activation</b> with ${shortPercent(summary.focus)} of the data: from the dot (after removal) to the arrow's head (after ${count(reactivation.steps)} steps of tuning on
+    html`<b>Re-activation</b> with ${exactPercent(summary.focus)} of the data: from the dot (after removal) to the arrow's head (after ${count(reactivation.steps)} steps of tuning on
 clean training images, batches of ${reactivation.batch}, rate ${reactivation.learningRate}; after Ngo et al., arXiv:2501.02704), means over seeds.`,
   );
 }
@@ -160,7 +160,7 @@ function rankingTable(bench: BenchResult, summary: BenchSummary, ranking: Rankin
 <th class="number">Drop, points</th><th class="number">Images</th><th class="number">Time</th>${reactivated && html`<th class="number">Came back</th>`}</tr></thead><tbody>
 ${standings.map((standing, i) => standingRow(bench, summary, fraction, standing, i === 0))}</tbody></table></div>
 ${unranked.length > 0 && html`<p>Not ranked, because cells are missing: ${list(unranked.map(({ remover, lacking }) => `${bench.removers[remover]?.name} (${lacking} of ${blocks > 0 ? blocks : "all"})`))}.</p>`}`;
-  const title = html`${shortPercent(fraction)} of the data, ${plural(blocks, "marked model")}`;
+  const title = html`${exactPercent(fraction)} of the data, ${plural(blocks, "marked model")}`;
   return fraction === summary.focus
     ? html`<h3>${title}</h3>${table}`
     : html`<details><summary>${title}</summary>${table}</details>`;
@@ -227,7 +227,7 @@ ${removers.map(({ name, summary, needs, paper, options }) => html`<tr><th scope=
 function tables(bench: BenchResult, summary: BenchSummary): Markup {
   return html`<section><h2>For other programs</h2>
 <details><summary>Every cell as CSV</summary><pre>${benchCsv(bench)}</pre></details>
-<details><summary>Means as a LaTeX table (${shortPercent(summary.focus)} of the data)</summary><pre>${benchLatex(bench, summary)}</pre></details>
+<details><summary>Means as a LaTeX table (${exactPercent(summary.focus)} of the data)</summary><pre>${benchLatex(bench, summary)}</pre></details>
 </section>
 `;
 }

@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { conditionRows, priceRows as benchPrices, reactivationRows } from "../bench/rows.js";
+import { priceRows as benchPrices, conditionRows, reactivationRows } from "../bench/rows.js";
 import { summariseBench } from "../bench/summary.js";
 import { epochRows, priceRows } from "../groups.js";
 import { goldenSvg } from "../testing/golden.js";

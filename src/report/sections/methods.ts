@@ -3,7 +3,7 @@
  */
 
 import type { Result } from "../../experiments/result.js";
-import { count, duration, minute, plural, shortPercent } from "../format.js";
+import { count, duration, exactPercent, minute, plural } from "../format.js";
 import { allMethods, allVerdicts, distinct, methodKey, type Removal } from "../groups.js";
 import { html, type Markup } from "../html.js";
 import { spread } from "../spread.js";
@@ -14,7 +14,7 @@ export function settings(result: Result): Markup {
   return html`<section><h2>Methods and settings</h2>
 <p>The owner trained ${result.architecture.title} on ${plural(data.trainCount, "image")} of ${data.title}
 (${data.shape.join(" × ")}, ${plural(data.classes, "class", "classes")}) together with the triggers of each mark. The attacker got the marked weights and
-${plural(attacker.images, "correctly labelled training image")} (${shortPercent(attacker.fraction)}). Accuracy is measured on
+${plural(attacker.images, "correctly labelled training image")} (${exactPercent(attacker.fraction)}). Accuracy is measured on
 ${plural(data.testCount, "test image")} that neither trained on.</p>
 ${result.removals.length > 0 && methodTable(result)}
 <h3>The rest of the specification</h3>
