@@ -60,7 +60,7 @@ export function counts(document: VerdictDocument): Markup {
 <div><dt>By luck, at most</dt><dd>${compared.luck === undefined ? "not known" : percent(compared.luck)}</dd></div>
 <div><dt>Triggers never trained on</dt><dd>${heldOut === undefined ? "–" : `${heldOut.matches} of ${heldOut.n}`}</dd></div>
 </dl>
-${figure !== undefined && figureBlock([figure], caption(document), "own size")}</section>
+${figure !== undefined && figureBlock([figure], caption(document))}</section>
 `;
 }
 
