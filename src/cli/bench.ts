@@ -14,7 +14,7 @@ import { summariseBench } from "../report/bench/summary.js";
 import { benchCsv, benchLatex } from "../report/bench/tables.js";
 import { renderReport } from "../report/render.js";
 import { abstractFor, type DataCall, dataFlags, loadChosen, unrelatedFor } from "./data.js";
-import { count, indented, percent, points, table } from "./output.js";
+import { count, exactPercent, indented, percent, points, table } from "./output.js";
 
 /** More than any list of marks and removers takes. */
 const LARGEST_FILE = 2 ** 20;
@@ -206,7 +206,7 @@ export function outcomeTable({ marks, removers, budgets, cells }: BenchResult): 
       return [mark, ignoresModel ? `${remover} (yardstick)` : remover, ...squares];
     }),
   );
-  const header = ["mark", "remover", ...budgets.map((fraction) => `${Number((100 * fraction).toFixed(6))} %`)];
+  const header = ["mark", "remover", ...budgets.map(exactPercent)];
   return table(rows, header);
 }
 

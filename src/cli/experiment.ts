@@ -14,7 +14,7 @@ import type { Call, Outcome } from "./command.js";
 import { doubtLines } from "./data.js";
 import { chosenJobs } from "./jobs.js";
 import { newNetwork } from "./network.js";
-import { percent, points, table } from "./output.js";
+import { exactPercent, percent, points, table } from "./output.js";
 import { exists, requireFolder, requireWritable } from "./outputs.js";
 
 /**
@@ -93,5 +93,5 @@ function findings(marks: readonly MarkSummary[], { attacker }: Result): string {
       : `${strongest.title} leaves ${percent(strongest.retention)} of ${percent(retentionBefore)} retention, ` +
         `accuracy ${points(-strongest.drop)} points`,
   ]);
-  return `With ${percent(attacker.fraction)} of the training data (${attacker.images} images):\n${table(rows)}`;
+  return `With ${exactPercent(attacker.fraction)} of the training data (${attacker.images} images):\n${table(rows)}`;
 }

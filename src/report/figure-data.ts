@@ -24,7 +24,7 @@ export interface CurveChoice {
 
 /** A panel for each subject and budget; none if attacks were not measured after each epoch. */
 export function curveFigures(findings: Findings, { which, ...measures }: CurveChoice): readonly Figure[] {
-  const shown = ({ control }: EpochRow): boolean => which === "all" || control === (which === "baselines");
+  const shown = ({ baseline }: EpochRow): boolean => which === "all" || baseline === (which === "baselines");
   return curvePanels(epochRows(findings), runLooks(findings), { ...measures, shown, rules: rulesOf(findings) });
 }
 
@@ -71,7 +71,7 @@ export function meanPrices(findings: Findings): readonly PriceRow[] {
 
 /** Looks by what removes most with all budgets together. */
 function meanLooks(findings: Findings): Looks {
-  const removers = findings.document.removers.map((each) => ({ remover: each.name, control: isBaseline(each) }));
+  const removers = findings.document.removers.map((each) => ({ remover: each.name, baseline: isBaseline(each) }));
   return looksOf(removers, bestFirst(findings));
 }
 
@@ -120,7 +120,7 @@ function aboutCondition({ document }: Findings, { subject, remover }: Condition)
   return {
     mark: nameOf(document.subjects, subject),
     remover: nameOf(document.removers, remover),
-    control: found !== undefined && isBaseline(found),
+    baseline: found !== undefined && isBaseline(found),
   };
 }
 

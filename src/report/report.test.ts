@@ -226,3 +226,9 @@ test("what removes most, at the lowest price, stands first in the table of budge
   expect(rows.at(-1)).toMatch(/^Distillation0 of 10/);
   expect(pageOf(sampleBench({ budgets: [0.1] })).querySelector("table.reach")).toBeNull();
 });
+
+test("a budget is told as it was chosen", () => {
+  const text = textOf(sampleBench({ budgets: [0.0025, 0.1] }));
+  expect(text).toContain("0.25\u202f% and 10\u202f% of the training data".replaceAll(/\s/g, " "));
+  expect(text).not.toContain("0.3 % of the");
+});

@@ -139,6 +139,7 @@ footer p { max-width: none; }
   h2 { margin-top: 7mm; } h2, h3, thead, .group { break-after: avoid; } .key { break-after: avoid; }
   .card, tr, pre, .pictures > div, .panels > div, .maps > div, .triggers figure { break-inside: avoid; } figcaption { break-before: avoid; }
   .panels, .panels.few { grid-template-columns: repeat(2, 1fr); gap: 10px 14px; }
+  .panels > div:only-child { grid-column: 1 / -1; max-width: 125mm; }
   .maps > div { overflow: visible; } .maps svg { max-width: 100%; height: auto; } .cards { grid-template-columns: repeat(3, 1fr); }
   .pictures { grid-template-columns: 1fr 1fr; } .strip img { width: 40px; }
   .scroll { overflow: visible; } table.data { font-size: 7.4pt; } table.runs { font-size: 6pt; } .runs .hash { font-size: 4.2pt; } .data th, .data td { padding: 3px 6px 3px 0; }

@@ -7,7 +7,7 @@
 
 import type { Result } from "../experiments/result.js";
 import { doubtful } from "./doubts.js";
-import { duration, list, percent, plural, pointsWithUnit, shortPercent } from "./format.js";
+import { duration, exactPercent, list, percent, plural, pointsWithUnit, shortPercent } from "./format.js";
 import {
   accuracyDrop,
   allMethods,
@@ -256,7 +256,7 @@ export function keyFacts(result: Result): readonly (readonly [string, string])[]
   return [
     ["Data set", `${data.title}, ${plural(data.classes, "class", "classes")}`],
     ["Architecture", `${architecture.title}, ${plural(architecture.parameters, "parameter")}`],
-    ["Attacker's share", `${shortPercent(attacker.fraction)}, ${plural(attacker.images, "image")}`],
+    ["Attacker's share", `${exactPercent(attacker.fraction)}, ${plural(attacker.images, "image")}`],
     ["Seeds", seeds.length <= 6 ? seeds.join(", ") : `${seeds.length}`],
     ["Time", duration(result.seconds)],
     ["Device", `${machine.device}, ${plural(machine.threads, "thread")}`],

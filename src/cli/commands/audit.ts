@@ -22,7 +22,7 @@ import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { chosenJobs, jobsFlag } from "../jobs.js";
 import { asReadFlag, modelFlags, openModel } from "../model.js";
-import { count, percent, points, table } from "../output.js";
+import { count, exactPercent, percent, points, table } from "../output.js";
 import { exists, requireFolder, requireWritable } from "../outputs.js";
 
 const attacks = removalMethods.filter((method) => method.ignoresModel !== true).map(({ id }) => id);
@@ -170,7 +170,7 @@ async function listed(spec: AuditSpec, out: string, runtime: RuntimeOptions): Pr
   });
   const left = plan.filter((cell) => !cell.finished).reduce((sum, { steps }) => sum + steps, 0);
   const rows = plan.map(({ attack, fraction, images, seed, steps, finished: done }) => {
-    return [attack, data(fraction), count(images), String(seed), count(steps), done ? "finished" : ""];
+    return [attack, exactPercent(fraction), count(images), String(seed), count(steps), done ? "finished" : ""];
   });
   const notTried = skipped.map(({ address, reason }) => ({ ...which(address), reason }));
   return {
@@ -183,7 +183,7 @@ async function listed(spec: AuditSpec, out: string, runtime: RuntimeOptions): Pr
             table(
               notTried.map((cell) => [
                 cell.attack,
-                data(cell.fraction),
+                exactPercent(cell.fraction),
                 `seed ${cell.seed}`,
                 `skipped: ${cell.reason}`,
               ]),
@@ -195,21 +195,16 @@ async function listed(spec: AuditSpec, out: string, runtime: RuntimeOptions): Pr
   };
 }
 
-/** A budget as it was asked for: "1 %", "0.25 %". */
-function data(fraction: number): string {
-  return `${Number((100 * fraction).toFixed(6))} %`;
-}
-
 function finalTable({ budgets }: AuditResult, { lines }: AuditSummary): string {
   const rows = lines.flatMap((line) =>
     line.squares.map((square) => [
       line.control ? `${line.title} (control)` : line.title,
-      data(square.fraction),
+      exactPercent(square.fraction),
       ...numbers(square),
       line.control ? "" : stateWords(square),
     ]),
   );
-  const ordered = budgets.flatMap((fraction) => rows.filter((row) => row[1] === data(fraction)));
+  const ordered = budgets.flatMap((fraction) => rows.filter((row) => row[1] === exactPercent(fraction)));
   return table(ordered, ["attack", "data", "images", "retention", "points", "p-value", ""]);
 }
 

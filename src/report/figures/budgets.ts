@@ -1,13 +1,13 @@
 /** @file Retention against the attacker's share of the data, one panel a mark, a line for each remover. */
 
+import { exactPercent, wholePercent } from "../format.js";
 import { distinct } from "../groups.js";
-import { exactPercent, shortPercent } from "../format.js";
 import type { Figure } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";
 import type { Looks } from "./palette.js";
 import type { ConditionRow } from "./records.js";
 
-/** Lines are means over seeds, bands the rows' intervals; controls are dashed. Empty where there is only one budget. */
+/** Lines are means over seeds, bands the rows' intervals; baselines are dashed. Empty where there is only one budget. */
 export function budgetPanels(rows: readonly ConditionRow[], looks: Looks): readonly Figure[] {
   const budgets = distinct(rows.map(({ budget }) => budget)).toSorted((a, b) => a - b);
   const [least, most] = [budgets[0], budgets.at(-1)];
@@ -20,8 +20,8 @@ export function budgetPanels(rows: readonly ConditionRow[], looks: Looks): reado
         .toSorted((a, b) => a.x - b.x);
       const last = points.at(-1);
       if (last === undefined) return [];
-      const dashed = own.some(({ control }) => control);
-      return [{ name, look, dashed, strong: !dashed, points, end: shortPercent(Math.round(100 * last.mean) / 100) }];
+      const dashed = own.some(({ baseline }) => baseline);
+      return [{ name, look, dashed, strong: !dashed, points, end: wholePercent(last.mean) }];
     });
     const ends = lines.map(({ name, end }) => `${name} ${end}`);
     return {

@@ -1,7 +1,7 @@
 /**
  * @file The paper's figure: accuracy and retention after each epoch of removal, one panel a mark.
  *
- * All panels share their axes, so that marks, and methods and controls, can be compared by eye.
+ * All panels share their axes, so that marks, and methods and baselines, can be compared by eye.
  */
 
 import { percent, shortPercent } from "../format.js";

@@ -26,7 +26,7 @@ const UNRELATED = "Unrelated: KMNIST images";
 const result = findingsOf(sampleReproduce());
 const rules = new Map([[UNRELATED, { share: 0.21, label: "21 of 100 needed" }]]);
 const starts = new Map([[UNRELATED, 1]]);
-const isControl = ({ control }: EpochRow): boolean => control;
+const isBaseline = ({ baseline }: EpochRow): boolean => baseline;
 const ofUnrelated = <R extends { readonly mark: string }>(rows: readonly R[]): readonly R[] =>
   rows.filter(({ mark }) => mark === UNRELATED);
 const bench = findingsOf(sampleBench());
@@ -34,7 +34,7 @@ const small = findingsOf(sampleReproduce({ seeds: [1], marks: ["content"], epoch
 
 const epochs = epochRows(result);
 const looks = looksOf(epochs);
-const isTested = (row: EpochRow): boolean => !isControl(row);
+const isTested = (row: EpochRow): boolean => !isBaseline(row);
 const conditions = conditionRows(bench);
 const many = manyConditions();
 const manyLooks = looksOf(many, MANY_REMOVERS);
@@ -42,7 +42,7 @@ const manyLooks = looksOf(many, MANY_REMOVERS);
 /** Every figure as documents of the usual size have it, and as a large bench does. */
 const drawn: readonly (readonly [string, Figure | undefined])[] = [
   ["removal-unrelated", curvePanels(ofUnrelated(epochs), looks, { shown: isTested, rules })[0]],
-  ["controls-unrelated", curvePanels(ofUnrelated(epochs), looks, { shown: isControl, rules })[0]],
+  ["controls-unrelated", curvePanels(ofUnrelated(epochs), looks, { shown: isBaseline, rules })[0]],
   ["removal-one-seed-one-epoch", curvePanels(epochRows(small), looks, { shown: isTested })[0]],
   ["tradeoff-unrelated", scatterPanels(ofUnrelated(runPrices(result)), looks, { rules, starts })[0]],
   ["heat-map", heatMaps(conditions)[0]],
@@ -159,7 +159,7 @@ describe("figures", () => {
 
   it("are left out where nothing was run, and curves against budgets where there is one", () => {
     const controls = epochRows(findingsOf(sampleReproduce({ methods: ["from scratch"] })));
-    expect(curvePanels(controls, looks, { shown: (row) => !isControl(row) })).toEqual([]);
+    expect(curvePanels(controls, looks, { shown: (row) => !isBaseline(row) })).toEqual([]);
     expect(curvePanels(controls, looks)).toHaveLength(3);
     expect(scatterPanels([], looks)).toEqual([]);
     expect(heatMaps([])).toEqual([]);

@@ -3,7 +3,7 @@
  */
 
 import * as Plot from "@observablehq/plot";
-import { exactPercent, shorten } from "../format.js";
+import { exactPercent, shorten, wholeNumber } from "../format.js";
 import { distinct } from "../groups.js";
 import { drawFrame, type Figure, figureText, textWidth } from "./frame.js";
 import { colour } from "./palette.js";
@@ -24,15 +24,15 @@ const DARK = [0, 60, 104] as const;
 /**
  * Rows are removers, columns are marks. The number is the mean retention in percent. All maps have the same rows.
  *
- * @param best names of removers, best first: their order; absent: that of the rows. Controls stand apart, below.
+ * @param best names of removers, best first: their order; absent: that of the rows. Baselines stand apart, below.
  */
 export function heatMaps(rows: readonly ConditionRow[], best?: readonly string[]): readonly Figure[] {
   const marks = distinct(rows.map(({ mark }) => mark));
   const names = best ?? distinct(rows.map(({ remover }) => remover));
-  const controls = new Set(rows.filter(({ control }) => control).map(({ remover }) => remover));
+  const baselines = new Set(rows.filter(({ baseline }) => baseline).map(({ remover }) => remover));
   const groups = [
-    { name: "attacks", members: names.filter((name) => !controls.has(name)) },
-    { name: "controls", members: names.filter((name) => controls.has(name)) },
+    { name: "attacks", members: names.filter((name) => !baselines.has(name)) },
+    { name: "baselines", members: names.filter((name) => baselines.has(name)) },
   ].filter(({ members }) => members.length > 0);
   return distinct(rows.map(({ budget }) => budget)).map((budget) =>
     heatMap(
@@ -111,7 +111,7 @@ function heatMap(
     Plot.text(filled, {
       ...middle,
       // A triangle where the mark was gone in every seed but the price was not acceptable in each.
-      text: ({ share, row }) => `${(100 * share).toFixed(0)}${row.outcome === "dear" ? "△" : ""}`,
+      text: ({ share, row }) => `${wholeNumber(share)}${row.outcome === "dear" ? "△" : ""}`,
       fill: ({ share }) => (share > 0.45 ? "#ffffff" : "#1c1b19"),
     }),
     Plot.text(empty, { ...middle, text: () => "–", fill: colour("faint") }),

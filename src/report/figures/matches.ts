@@ -41,7 +41,7 @@ export function matchesFigure({ verdict, compared, heldOut }: Counted): Figure |
   ];
   const byLuck = luck === undefined ? "" : `; by luck ${percent(luck)}`;
   return dotRows({
-    width: 520,
+    width: 480,
     rowHeight: 30,
     rows,
     axis: "answered with the key's label, %",

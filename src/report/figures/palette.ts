@@ -48,7 +48,7 @@ export function colourVariables(scheme: "light" | "dark"): string {
     .join(" ");
 }
 
-/** Shapes of dots, filled for what is no control. */
+/** Shapes of dots, filled for what is no baseline. */
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "wye", "cross"] as const;
 
 /** How one remover looks in every figure. */
@@ -67,18 +67,18 @@ const BEST = 5;
 export type Looks = ReadonlyMap<string, Look>;
 
 /**
- * What is no control takes the first colours. Of more removers than there are colours, the best five take them and the rest
+ * What is no baseline takes the first colours. Of more removers than there are colours, the best five take them and the rest
  * is grey.
  *
- * @param removers each once or more often, with whether it is a control.
+ * @param removers each once or more often, with whether it is a baseline.
  * @param best names, best first; absent: the order of `removers`.
  */
 export function looksOf(
-  removers: readonly Pick<Subject, "remover" | "control">[],
+  removers: readonly Pick<Subject, "remover" | "baseline">[],
   best: readonly string[] = removers.map(({ remover }) => remover),
 ): Looks {
   const names = [
-    ...new Set([...removers.filter(({ control }) => !control), ...removers].map(({ remover }) => remover)),
+    ...new Set([...removers.filter(({ baseline }) => !baseline), ...removers].map(({ remover }) => remover)),
   ];
   const named = names.length <= MOST_NAMED ? names : [...new Set(best)].slice(0, BEST);
   const rest: Look = { colour: "rest", symbol: "circle", named: false };

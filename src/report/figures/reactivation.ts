@@ -1,6 +1,6 @@
 /** @file Whether removed marks come back: retention after the removal, and after a little tuning on clean images. */
 
-import { percent, shorten } from "../format.js";
+import { shorten, wholePercent } from "../format.js";
 import { distinct } from "../groups.js";
 import { type Figure, PANEL } from "./frame.js";
 import type { Subject } from "./records.js";
@@ -20,16 +20,16 @@ export function reactivationPanels(rows: readonly ReactivationRow[]): readonly F
       width: PANEL.width,
       rowHeight: 17,
       title: mark,
-      rows: own.map(({ remover, control, removed, reactivated }) => ({
+      rows: own.map(({ remover, baseline, removed, reactivated }) => ({
         name: shorten(remover, 28),
-        ink: control ? "faint" : "series-0",
+        ink: baseline ? "faint" : "series-0",
         dots: [removed],
         arrowTo: reactivated,
       })),
       axis: "retention, %",
       name: `Retention of ${mark} after removal and after clean tuning`,
       description: `${own
-        .map((row) => `${row.remover} ${percent(row.removed, 0)} to ${percent(row.reactivated, 0)}`)
+        .map((row) => `${row.remover} ${wholePercent(row.removed)} to ${wholePercent(row.reactivated)}`)
         .join("; ")}.`,
     });
   });

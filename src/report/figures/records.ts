@@ -10,7 +10,7 @@ export interface Subject {
   readonly mark: string;
   readonly remover: string;
   /** A yardstick that nobody proposes as a removal: dashed or hollow. */
-  readonly control: boolean;
+  readonly baseline: boolean;
 }
 
 /** One model after an epoch of removal. */

@@ -57,7 +57,7 @@ interface Dot {
 /** A remover's dots and where they lie on average. */
 interface Cloud {
   readonly name: string;
-  readonly control: boolean;
+  readonly baseline: boolean;
   readonly look: Look;
   readonly dots: readonly Dot[];
   readonly centre: Dot;
@@ -90,11 +90,11 @@ export function scatterPanels(
     const clouds = [...looks].flatMap(([name, look]): readonly Cloud[] => {
       const dots = own
         .filter(({ remover }) => remover === name)
-        .map(({ drop, retention, control }) => ({ drop: 100 * drop, retention: 100 * retention, control }));
+        .map(({ drop, retention, baseline }) => ({ drop: 100 * drop, retention: 100 * retention, baseline }));
       const [first] = dots;
       if (first === undefined) return [];
       const centre = { drop: mean(dots.map(({ drop }) => drop)), retention: mean(dots.map((dot) => dot.retention)) };
-      return [{ name, control: first.control, look, dots, centre }];
+      return [{ name, baseline: first.baseline, look, dots, centre }];
     });
     return panel(mark, clouds, axis, options);
   });
@@ -167,8 +167,8 @@ function panel(
           symbol: cloud.look.symbol,
           stroke: colour(cloud.look.colour),
           strokeWidth: 1.5,
-          fill: colour(cloud.control ? "page" : cloud.look.colour),
-          fillOpacity: cloud.control ? 1 : 0.8,
+          fill: colour(cloud.baseline ? "page" : cloud.look.colour),
+          fillOpacity: cloud.baseline ? 1 : 0.8,
           ...(cloud.look.named ? {} : { title: () => figureText(cloud.name) }),
         }),
       ),
@@ -210,11 +210,11 @@ function names(
       .filter(
         (cloud) => cloud.look.named || cloud.centre.drop > furthest || front.some((place) => place.cloud === cloud),
       )
-      .map(({ name, control, look, centre, dots }) => ({
+      .map(({ name, baseline, look, centre, dots }) => ({
         text: `${figureText(shorten(name, 30))}${centre.drop > furthest ? `, ${inPoints(centre.drop / 100)} →` : ""}`,
         ...at(centre),
         ink: look.named ? colour(look.colour) : colour("faint"),
-        bold: !control,
+        bold: !baseline,
         dots: dots.map(at),
       })),
     // Last, because the spot below it is nearly always free.

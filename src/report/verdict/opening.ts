@@ -3,7 +3,7 @@
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
 import { figureBlock } from "../figures/block.js";
 import { matchesFigure } from "../figures/matches.js";
-import { minute, percent, plural, typeset } from "../format.js";
+import { exactNumber, minute, percent, plural, typeset } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
 import type { GroundSummary, VerdictSummary } from "./summary.js";
 
@@ -56,11 +56,11 @@ export function counts(document: VerdictDocument): Markup {
 <dl class="facts">
 <div><dt>Matches</dt><dd>${matches} of ${n}</dd></div>
 <div><dt>Retention</dt><dd>${percent(retention)}</dd></div>
-<div><dt>${Number((confidence * 100).toFixed(4))} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
+<div><dt>${exactNumber(confidence)} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
 <div><dt>By luck, at most</dt><dd>${compared.luck === undefined ? "not known" : percent(compared.luck)}</dd></div>
 <div><dt>Triggers never trained on</dt><dd>${heldOut === undefined ? "–" : `${heldOut.matches} of ${heldOut.n}`}</dd></div>
 </dl>
-${figure !== undefined && figureBlock([figure], caption(document), "own size")}</section>
+${figure !== undefined && figureBlock([figure], caption(document))}</section>
 `;
 }
 
