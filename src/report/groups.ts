@@ -1,5 +1,5 @@
 /**
- * @file The result document by mark and method: what figures, tables and sentences all start from.
+ * @file The result document by mark and method: what tables and sentences start from, and the rows of figures.
  *
  * A run is one removal beside the marked model of the same mark and seed. A method is told by its id and title together,
  * because two variants of one method (WILD with CE, WILD with JS) share the id.
@@ -12,38 +12,27 @@ import type { Measurement } from "../tasks/records.js";
 export type Marked = Result["marked"][number];
 export type Removal = Result["removals"][number];
 
-/** What figures need to know of the model that removals start from. */
-export type Start = Pick<Marked, "mark" | "title" | "seed" | "measured" | "verdict">;
-
-/** What figures are drawn from: a result, or another document told in its terms. */
-export interface Charted<M extends Start = Start> {
-  readonly data: Pick<Result["data"], "classes">;
-  readonly marks: readonly string[];
-  readonly marked: readonly M[];
-  readonly removals: readonly Removal[];
-}
-
 /** One removal and what it started from. */
-export interface Run<M extends Start = Start> {
+export interface Run {
   readonly removal: Removal;
-  readonly marked: M;
+  readonly marked: Marked;
 }
 
 /** All runs (one a seed) of one method against one mark. */
-export interface MethodGroup<M extends Start = Start> {
+export interface MethodGroup {
   readonly id: string;
   readonly title: string;
   readonly control: boolean;
-  readonly runs: readonly Run<M>[];
+  readonly runs: readonly Run[];
 }
 
 /** One mark: its marked models (one a seed) and what was done to them. */
-export interface MarkGroup<M extends Start = Start> {
+export interface MarkGroup {
   readonly id: string;
   readonly title: string;
-  readonly marked: readonly M[];
+  readonly marked: readonly Marked[];
   /** In the order of the document. */
-  readonly methods: readonly MethodGroup<M>[];
+  readonly methods: readonly MethodGroup[];
 }
 
 /**
@@ -51,7 +40,7 @@ export interface MarkGroup<M extends Start = Start> {
  *
  * @throws {WildmarkError} `bad-file` where a removal has no marked model of its mark and seed.
  */
-export function markGroups<M extends Start>(result: Charted<M>): readonly MarkGroup<M>[] {
+export function markGroups(result: Result): readonly MarkGroup[] {
   const ids = distinct([...result.marks, ...result.marked.map((m) => m.mark), ...result.removals.map((r) => r.mark)]);
   return ids.flatMap((id) => {
     const marked = result.marked.filter((m) => m.mark === id);
@@ -64,7 +53,7 @@ export function markGroups<M extends Start>(result: Charted<M>): readonly MarkGr
   });
 }
 
-function markedOf<M extends Start>(marked: readonly M[], removal: Removal): M {
+function markedOf(marked: readonly Marked[], removal: Removal): Marked {
   const found = marked.find((m) => m.seed === removal.seed);
   if (found === undefined) {
     throw new WildmarkError(
@@ -77,7 +66,7 @@ function markedOf<M extends Start>(marked: readonly M[], removal: Removal): M {
   return found;
 }
 
-function methodGroups<M extends Start>(runs: readonly Run<M>[]): readonly MethodGroup<M>[] {
+function methodGroups(runs: readonly Run[]): readonly MethodGroup[] {
   return distinct(runs.map((run) => methodKey(run.removal))).flatMap((key) => {
     const same = runs.filter((run) => methodKey(run.removal) === key);
     const first = same[0]?.removal;
@@ -92,9 +81,7 @@ export function methodKey(removal: { readonly method: string; readonly title: st
 }
 
 /** Every method of the document once: what is under test first, then the controls, each in document order. */
-export function allMethods(
-  result: Pick<Charted, "removals">,
-): readonly Pick<MethodGroup, "id" | "title" | "control">[] {
+export function allMethods(result: Result): readonly Pick<MethodGroup, "id" | "title" | "control">[] {
   const methods = distinct(result.removals.map(methodKey)).flatMap((key) => {
     const first = result.removals.find((r) => methodKey(r) === key);
     return first === undefined ? [] : [{ id: first.method, title: first.title, control: first.control }];

@@ -7,11 +7,10 @@
 
 import type { Result } from "../experiments/result.js";
 import { doubtful } from "./doubts.js";
-import { duration, list, percent, plural, pointsWithUnit, shortPercent } from "./format.js";
+import { duration, exactPercent, list, percent, plural, pointsWithUnit, shortPercent } from "./format.js";
 import {
   accuracyDrop,
   allMethods,
-  type Marked,
   type MarkGroup,
   type MethodGroup,
   markGroups,
@@ -85,7 +84,7 @@ function stronger(a: Attack, b: Attack): boolean {
   return left < right || (left === right && a.retention < b.retention);
 }
 
-function fateOf(mark: MarkGroup<Marked>, attacks: readonly Attack[]): Fate {
+function fateOf(mark: MarkGroup, attacks: readonly Attack[]): Fate {
   if (mark.marked.some((m) => m.innocent.verdict.owned)) return "unsound";
   if (!mark.marked.some((m) => m.verdict.owned)) return "never-shown";
   const fair = attacks.filter((attack) => attack.of > 0);
@@ -257,7 +256,7 @@ export function keyFacts(result: Result): readonly (readonly [string, string])[]
   return [
     ["Data set", `${data.title}, ${plural(data.classes, "class", "classes")}`],
     ["Architecture", `${architecture.title}, ${plural(architecture.parameters, "parameter")}`],
-    ["Attacker's share", `${shortPercent(attacker.fraction)}, ${plural(attacker.images, "image")}`],
+    ["Attacker's share", `${exactPercent(attacker.fraction)}, ${plural(attacker.images, "image")}`],
     ["Seeds", seeds.length <= 6 ? seeds.join(", ") : `${seeds.length}`],
     ["Time", duration(result.seconds)],
     ["Device", `${machine.device}, ${plural(machine.threads, "thread")}`],

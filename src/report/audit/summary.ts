@@ -7,7 +7,7 @@
 
 import type { AuditResult } from "../../experiments/audit-result.js";
 import { doubtful } from "../doubts.js";
-import { list, plural, pointsWithUnit, shortPercent } from "../format.js";
+import { exactPercent, list, plural, pointsWithUnit, shortPercent } from "../format.js";
 import { spread } from "../spread.js";
 
 type AuditCell = AuditResult["cells"][number];
@@ -247,7 +247,7 @@ function told(broken: readonly (readonly [Line, Square])[], does: string): strin
       : ` in ${goneCheaply || gone} of ${plural(runs.length, "seed")}`;
   const opening = `${first.line.title} with ${budgetWords(first.square)} ${does}${seeds(first.square)} ${cost(first.square)}`;
   const more = others.slice(0, 2).map(({ line, square }) => {
-    const budget = square.fraction === first.square.fraction ? "the same data" : shortPercent(square.fraction);
+    const budget = square.fraction === first.square.fraction ? "the same data" : exactPercent(square.fraction);
     return `${line.title} with ${budget}${seeds(square)} ${cost(square)}`;
   });
   const rest = others.length > 2 ? [`${others.length - 2} more`] : [];
@@ -257,7 +257,7 @@ function told(broken: readonly (readonly [Line, Square])[], does: string): strin
 function budgetWords(square: Square | undefined): string {
   if (square === undefined) return "no data";
   const images = square.found === undefined ? "" : ` (${plural(square.found.images, "image")})`;
-  return `${shortPercent(square.fraction)} of the training data${images}`;
+  return `${exactPercent(square.fraction)} of the training data${images}`;
 }
 
 function cost({ found }: Square): string {
@@ -366,7 +366,7 @@ function astray({ before }: AuditResult, lines: readonly Line[]): readonly strin
   const lost = lines.flatMap(({ title, squares }) =>
     squares
       .filter(({ runs }) => runs.some((run) => run.atChance))
-      .map(({ fraction }) => `${title} with ${shortPercent(fraction)}`),
+      .map(({ fraction }) => `${title} with ${exactPercent(fraction)}`),
   );
   if (lost.length === 0) return [];
   return [

@@ -8,7 +8,7 @@ import { randomStream } from "../../core/random.js";
 import { bootstrapInterval, mean, median } from "../../core/summary.js";
 import type { BenchCell, BenchOwner, BenchResult } from "../../experiments/bench-result.js";
 import { doubtful } from "../doubts.js";
-import { list, plural, shortPercent } from "../format.js";
+import { exactPercent, list, plural } from "../format.js";
 
 export type DoneCell = Extract<BenchCell, { readonly status: "done" }>;
 export type DoneOwner = Extract<BenchOwner, { readonly status: "done" }>;
@@ -230,7 +230,7 @@ function markSentences(
   if (tested.length === 0) return ["Nothing can be said yet: no attack on a mark that was shown has been computed."];
   const standing = tested.filter(({ falls, sometimes }) => falls + sometimes === 0);
   const falling = tested.filter(({ falls, sometimes }) => falls + sometimes > 0);
-  const data = `With ${shortPercent(fraction)} of the training data`;
+  const data = `With ${exactPercent(fraction)} of the training data`;
   const fate = ({ name, tried, falls, sometimes }: (typeof fates)[number]): string =>
     `${name} to ${falls} of ${tried}${sometimes > 0 ? ` (and sometimes to ${sometimes} more)` : ""}`;
   return [

@@ -1,6 +1,7 @@
 /** @file The bench as tables for other programs: every cell as CSV, the means as LaTeX. */
 
 import type { BenchCell, BenchResult } from "../../experiments/bench-result.js";
+import { exactNumber, wholeNumber } from "../format.js";
 import { type BenchSummary, squareAt } from "./summary.js";
 
 const COLUMNS = [
@@ -88,14 +89,14 @@ export function benchLatex(bench: BenchResult, summary: BenchSummary, fraction =
   const cell = (mark: number, remover: number): string => {
     const square = squareAt(summary, mark, remover, fraction);
     if (square?.retention === undefined || square.drop === undefined) return "--";
-    const text = `${(100 * square.retention.mean).toFixed(0)} (${(100 * square.drop.mean).toFixed(1)})`;
+    const text = `${wholeNumber(square.retention.mean)} (${(100 * square.drop.mean).toFixed(1)})`;
     return square.removed === square.runs.length ? `\\textbf{${text}}` : text;
   };
   const rows = removers.map(({ name }, remover) =>
     [escapeLatex(name), ...marks.map((_, mark) => cell(mark, remover))].join(" & "),
   );
   return [
-    `% ${Number((100 * fraction).toFixed(4))} % of the training data; retention in percent (accuracy drop in points), means over ${bench.seeds.length} seeds`,
+    `% ${exactNumber(fraction)} % of the training data; retention in percent (accuracy drop in points), means over ${bench.seeds.length} seeds`,
     `\\begin{tabular}{l${"r".repeat(marks.length)}}`,
     "\\toprule",
     `${["remover", ...marks.map(({ name }) => escapeLatex(name))].join(" & ")} \\\\`,
