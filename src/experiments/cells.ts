@@ -16,7 +16,8 @@ import {
 } from "./cells/marked-model.js";
 import { computeNullModel, type NullModelResult, nullModelCell, nullModelInWords } from "./cells/null-model.js";
 import type { AttackAddress, CellAddress, MarkedAddress } from "./plan.js";
-import { at, type ExperimentSpec, type KnownSpec } from "./spec.js";
+import type { ExperimentSpec, KnownSpec } from "./spec.js";
+import { at } from "../core/lists.js";
 import { type FinishedCell, findFinished, finishCell } from "./store.js";
 
 /** Which experiment, where it is kept, how it runs. */

@@ -162,13 +162,6 @@ export function nullModelSeeds(seeds: readonly number[], count: number): readonl
   return [...seeds, ...more].slice(0, count);
 }
 
-/** @throws RangeError for a position that the spec does not have. */
-export function at<T>(items: readonly T[], position: number): T {
-  const item = items[position];
-  if (item === undefined) throw new RangeError(`the spec has no entry ${position}`);
-  return item;
-}
-
 /** A budget as people say it: "1 %", "0.25 %". */
 export function budgetInWords(fraction: number): string {
   return `${Number((100 * fraction).toFixed(6))} %`;

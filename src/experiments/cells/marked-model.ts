@@ -16,7 +16,8 @@ import type { RunOptions } from "../../tasks/run-options.js";
 import { triggerPictures } from "../../tasks/trigger-pictures.js";
 import { computedBy } from "../machine.js";
 import type { MarkedAddress } from "../plan.js";
-import { at, type ExperimentSpec, type GivenSubject, type KnownSpec, type MadeSubject } from "../spec.js";
+import type { ExperimentSpec, GivenSubject, KnownSpec, MadeSubject } from "../spec.js";
+import { at } from "../../core/lists.js";
 import { type CellDefinition, type ComputedCell, sha256 } from "../store.js";
 import {
   type Answers,

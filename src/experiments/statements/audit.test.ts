@@ -39,7 +39,7 @@ const done = ({ attacks }: ExperimentDocument): readonly DoneAttack[] =>
     return cell;
   });
 
-const before = ({ marked: [first] }: ExperimentDocument) => {
+const markedIn = ({ marked: [first] }: ExperimentDocument) => {
   if (first?.status !== "done") throw new Error("the marked model was not asked");
   return first;
 };
@@ -90,12 +90,12 @@ describe("the document", () => {
   });
 
   test("holds every attack with every budget, from the marked model on; no picture of the owner's secret", () => {
-    expect(before(whole)).toMatchObject({ verdict: { owned: true }, pictures: [] });
+    expect(markedIn(whole)).toMatchObject({ verdict: { owned: true }, pictures: [] });
     expect(whole.subjects).toMatchObject([{ kind: "given", key: { madeForThisModel: true } }]);
     expect(done(whole).map(({ remover, fraction }) => `${remover} ${fraction}`)).toEqual(
       [0, 1, 2].flatMap((remover) => [0.05, 0.25].map((fraction) => `${remover} ${fraction}`)),
     );
-    for (const { curve } of done(whole)) expect(curve?.[0]?.measured).toEqual(before(whole).measured);
+    for (const { curve } of done(whole)) expect(curve?.[0]?.measured).toEqual(markedIn(whole).measured);
   });
 
   test("a cell is what remove with the same options gives", async () => {
@@ -164,8 +164,8 @@ test("with null models the key is held against them, and they can decide", async
   });
   expect(document.nullModels.length).toBe(19);
   expect(document.empiricalNull).toBe(true);
-  expect(before(document).onNullModels.length).toBe(19);
-  const { verdict, onNullModels, measured } = before(document);
+  expect(markedIn(document).onNullModels.length).toBe(19);
+  const { verdict, onNullModels, measured } = markedIn(document);
   const asGood = onNullModels.filter(({ retention }) => retention >= measured.retention).length;
   const ranked = verdict.tests.find(({ id }) => id === "empirical-null" || id === "null-models");
   expect(ranked?.pValue).toBeCloseTo((1 + asGood) / 20, 12);
@@ -180,7 +180,7 @@ describe("nothing to audit", () => {
     const bare = { model: fresh.model, budgets: [0.05] };
     await expect(run("bare", bare)).rejects.toMatchObject({ code: "bad-key", message: /Nothing to audit/ });
     const forced = await run("bare", { ...bare, force: true });
-    expect(before(forced).verdict.owned).toBe(false);
+    expect(markedIn(forced).verdict.owned).toBe(false);
     expect(forced.subjects).toMatchObject([{ key: { madeForThisModel: false } }]);
   });
 });

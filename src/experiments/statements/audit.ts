@@ -4,6 +4,7 @@
  */
 
 import { WildmarkError } from "../../core/errors.js";
+import { distinct } from "../../core/lists.js";
 import type { Dataset } from "../../data/dataset.js";
 import { recipeFor } from "../../models/recipes.js";
 import { type Architecture, usualArchitecture } from "../../models/registry.js";
@@ -55,7 +56,7 @@ export function auditSpec(choices: AuditChoices): ExperimentSpec {
   const subject = givenSubject(model, key, choices.files);
   requireFitting(subject, dataset);
   const wanted = choices.methods?.map(findMethod) ?? removalMethods;
-  const attacks = unique(wanted).filter((method) => method.ignoresModel !== true);
+  const attacks = distinct(wanted).filter((method) => method.ignoresModel !== true);
   const yardsticks = removalMethods.filter((method) => method.ignoresModel === true && baselines);
   if (attacks.length === 0 || seeds.length === 0) {
     throw new WildmarkError("usage", "An audit needs at least one attack, one budget and one seed.", {
@@ -74,7 +75,7 @@ export function auditSpec(choices: AuditChoices): ExperimentSpec {
       .flatMap((method) => formsOf(method, choices.epochs))
       .map((chosen) => ({ name: chosen.label, chosen })),
     budgets: requireBudgets(budgets),
-    seeds: unique(seeds),
+    seeds: distinct(seeds),
     nullModels: nullModelSeeds(seeds, nullModels),
     decision: { alpha, acceptableDrop },
     observe: {
@@ -90,8 +91,4 @@ export function auditSpec(choices: AuditChoices): ExperimentSpec {
 function formsOf(method: RegisteredMethod, epochs: number | undefined): ChosenMethod[] {
   const shared = epochs !== undefined && "epochs" in method.options.shape ? { epochs } : {};
   return method.variants.map((variant) => method.choose({ ...variant, ...shared }));
-}
-
-function unique<T>(items: readonly T[]): T[] {
-  return [...new Set(items)];
 }

@@ -4,6 +4,7 @@
  * Liu, Li, Wen, Li: "Removing Backdoor-Based Watermarks in Neural Networks with Limited Data", ICPR 2020, section 4.
  */
 
+import { distinct } from "../../core/lists.js";
 import type { Dataset, Images } from "../../data/dataset.js";
 import { recipeFor } from "../../models/recipes.js";
 import type { Architecture } from "../../models/registry.js";
@@ -55,7 +56,7 @@ export function reproduceSpec(choices: ReproduceChoices): ExperimentSpec {
   const { budgets = PAPER_BUDGETS, alpha = 0.05, acceptableDrop = ACCEPTABLE_DROP, reactivation = false } = choices;
   const epochs = choices.epochs === undefined ? {} : { epochs: choices.epochs };
   const training = choices.trainingEpochs === undefined ? {} : { epochs: choices.trainingEpochs };
-  const wild = unique(metrics).map((metric) => findMethod("wild").choose({ metric, ...epochs }));
+  const wild = distinct(metrics).map((metric) => findMethod("wild").choose({ metric, ...epochs }));
   return {
     statement: "reproduce",
     title: `WILD on ${dataset.title}`,
@@ -64,7 +65,7 @@ export function reproduceSpec(choices: ReproduceChoices): ExperimentSpec {
     ...(abstract === undefined ? {} : { abstract }),
     architecture,
     training: embedFromScratchOptionsOf(recipeFor(architecture)).parse(training),
-    subjects: unique(choices.marks).map((id) => {
+    subjects: distinct(choices.marks).map((id) => {
       const scheme = findMark(id);
       const mark = scheme.choose(choices.publishedForms === true ? scheme.published : {});
       return { kind: "made", name: mark.title, mark };
@@ -87,8 +88,4 @@ export function reproduceSpec(choices: ReproduceChoices): ExperimentSpec {
 
 function baselineMethods(options: { readonly epochs?: number }): ChosenMethod[] {
   return ["fine-tune", "random-erasing", "scratch"].map((id) => findMethod(id).choose(options));
-}
-
-function unique<T>(items: readonly T[]): T[] {
-  return [...new Set(items)];
 }
