@@ -115,7 +115,9 @@ export {
   removalMethods,
 } from "./removal/registry.js";
 export { type Tuning as MethodTuning, tune, tuningShape } from "./removal/tuning.js";
-export { type Findings, findingsOf } from "./report/findings.js";
+export { type Findings, findingsOf } from "./report/findings/findings.js";
+export { headline } from "./report/sentences/headline.js";
+export { warnings } from "./report/sentences/remarks.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
 export type { Tuning } from "./runtime/tuning/mode.js";

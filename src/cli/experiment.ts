@@ -16,9 +16,11 @@ import { failureReasons, runExperiment } from "../experiments/run.js";
 import { cellRuntime, cellThreads } from "../experiments/run-cells.js";
 import type { ExperimentSpec, KnownSpec } from "../experiments/spec.js";
 import { requireMarksFit } from "../experiments/statements/marks-fit.js";
-import { findingsOf } from "../report/findings.js";
+import { csv, latex } from "../report/exports.js";
+import { findingsOf } from "../report/findings/findings.js";
 import { renderReport } from "../report/render.js";
-import { experimentCsv, experimentLatex } from "../report/tables.js";
+import { headline } from "../report/sentences/headline.js";
+import { warnings } from "../report/sentences/remarks.js";
 import { terminalReport } from "../report/terminal.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Call, Network, Outcome } from "./command.js";
@@ -126,8 +128,8 @@ export async function written(
   const write = (path: string, text: string) => writeFileAtomic(path, Buffer.from(text), { force: true });
   if (computed) await write(paths.result, `${JSON.stringify(document, undefined, 1)}\n`);
   await write(paths.report, await renderReport(document));
-  await write(paths.cells, experimentCsv(document));
-  await write(paths.table, experimentLatex(findings));
+  await write(paths.cells, csv(document));
+  await write(paths.table, latex(findings));
   const failures = await failureReasons(spec, out, document);
   const doubts = doubtsOf(document.data);
   return {
@@ -135,8 +137,9 @@ export async function written(
     document: {
       ...{ command: name, out, ...paths, computed, complete: document.complete, ...tally(document) },
       ...{ seconds: document.seconds, doubts, failures },
-      headline: findings.headline,
-      subjects: findings.subjects.map(({ name: subject, fate }) => ({ name: subject, fate })),
+      headline: headline(findings),
+      warnings: warnings(findings),
+      subjects: findings.subjects.map(({ subject: { name: called, mark }, fate }) => ({ name: called, mark, fate })),
     },
     text: [
       ...terminalReport(findings),
