@@ -16,11 +16,10 @@ import { failureReasons, runExperiment } from "../experiments/run.js";
 import { cellRuntime, cellThreads } from "../experiments/run-cells.js";
 import type { ExperimentSpec, KnownSpec } from "../experiments/spec.js";
 import { requireMarksFit } from "../experiments/statements/marks-fit.js";
+import { briefly } from "../report/brief.js";
 import { csv, latex } from "../report/exports.js";
 import { findingsOf } from "../report/findings/findings.js";
 import { renderReport } from "../report/render.js";
-import { headline } from "../report/sentences/headline.js";
-import { warnings } from "../report/sentences/remarks.js";
 import { terminalReport } from "../report/terminal.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { Call, Network, Outcome } from "./command.js";
@@ -137,9 +136,7 @@ export async function written(
     document: {
       ...{ command: name, out, ...paths, computed, complete: document.complete, ...tally(document) },
       ...{ seconds: document.seconds, doubts, failures },
-      headline: headline(findings),
-      warnings: warnings(findings),
-      subjects: findings.subjects.map(({ subject: { name: called, mark }, fate }) => ({ name: called, mark, fate })),
+      ...briefly(findings),
     },
     text: [
       ...terminalReport(findings),

@@ -52,13 +52,16 @@ function head<Row>({ heading, align }: Column<Row>, at: number, columns: readonl
   const after = columns.slice(at + 1);
   const next = after.findIndex((column) => column.heading !== undefined);
   const span = 1 + (next < 0 ? after.length : next);
-  return html`<th scope="col"${align === "number" && html` class="number"`}${span > 1 && html` colspan="${span}"`}>${heading}</th>`;
+  const wide = span > 1 && html` colspan="${span}"`;
+  return html`<th scope="col"${className(align)}${wide}>${heading}</th>`;
 }
 
 function body<Row>(declared: Layout<Row>, { heading, kind, rows }: Group<Row>): Markup {
-  const span = declared.columns.length;
-  return html`<tbody${kind !== undefined && html` class="${kind}"`}>
-${heading !== undefined && html`<tr class="group"><th colspan="${span}" scope="rowgroup">${heading}</th></tr>\n`}${rows.map((row) => line(declared, row))}</tbody>
+  const top =
+    heading !== undefined &&
+    html`<tr class="group"><th colspan="${declared.columns.length}" scope="rowgroup">${heading}</th></tr>\n`;
+  return html`<tbody${className(kind)}>
+${top}${rows.map((row) => line(declared, row))}</tbody>
 `;
 }
 
@@ -66,12 +69,17 @@ function line<Row>({ columns, named = 0, rowKind, instead }: Layout<Row>, row: R
   const text = instead?.text(row);
   const shown = text === undefined ? columns : columns.slice(0, instead?.from);
   const cells = shown.map(({ align, cell, kind }, at) => {
-    const classes = [align, kind?.(row)].filter((name) => name !== undefined && name !== "").join(" ");
-    const attribute = classes !== "" && html` class="${classes}"`;
-    return at === named ? html`<th scope="row"${attribute}>${cell(row)}</th>` : html`<td${attribute}>${cell(row)}</td>`;
+    const classes = className(align, kind?.(row));
+    return at === named ? html`<th scope="row"${classes}>${cell(row)}</th>` : html`<td${classes}>${cell(row)}</td>`;
   });
   const rest = columns.length - shown.length;
-  const kind = rowKind?.(row);
-  return html`<tr${kind !== undefined && html` class="${kind}"`}>${cells}${rest > 0 && html`<td colspan="${rest}">${text}</td>`}</tr>
+  const last = rest > 0 && html`<td colspan="${rest}">${text}</td>`;
+  return html`<tr${className(rowKind?.(row))}>${cells}${last}</tr>
 `;
+}
+
+/** The attribute, if there is something to say. */
+function className(...names: readonly (string | undefined)[]): Content {
+  const some = names.filter((name) => name !== undefined && name !== "");
+  return some.length > 0 && html` class="${some.join(" ")}"`;
 }

@@ -46,7 +46,8 @@ export interface Condition {
   readonly reactivated: number;
   readonly returned: number;
   /**
-   * Mean accuracy of the best remover that ignores the model, on the same data, minus this one's: above 0 the attack was
+   * Mean accuracy of the best remover that ignores the model, on the same data, minus this one's: above 0 the attack
+   * was
    * pointless. Absent if none was run, and for those removers themselves.
    */
   readonly behindScratch?: number;

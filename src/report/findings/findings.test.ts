@@ -91,6 +91,18 @@ describe("a condition", () => {
     expect(condition?.reasons).toEqual(["the mark was not shown before any attack"]);
     expect(findings.rankings.map(({ blocks }) => blocks)).toEqual([0, 0]);
   });
+
+  test("leaves runs on models that did not show the mark out of its means, but keeps them", () => {
+    const outcome = "never-shown";
+    const some = findingsOf(changed(sampleBench(), ({ seed }) => (seed === 2 ? { outcome } : {})));
+    const condition = at(some, 0, 0, 0.1);
+    expect(condition?.done).toHaveLength(5);
+    expect([condition?.retention?.n, condition?.drop?.n, condition?.accuracy?.n, condition?.removed]).toEqual([
+      4, 4, 4, 4,
+    ]);
+    expect(condition?.outcome).toBe("removed");
+    expect(some.rankings.at(-1)?.blocks).toBe(8);
+  });
 });
 
 describe("a subject", () => {

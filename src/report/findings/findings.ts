@@ -1,7 +1,8 @@
 /**
  * @file What a document says: the one analysis that sentences, sections, figures and tables are made from.
  *
- * Nothing here judges a cell: outcomes stand in the document, prices are those of `experiments/judgement`. Who asked (the
+ * Nothing here judges a cell: outcomes stand in the document, prices are those of `experiments/judgement`. Who asked
+ * (the
  * document's statement) makes no difference here.
  */
 
@@ -47,7 +48,10 @@ export function findingsOf(document: ExperimentDocument): Findings {
   };
 }
 
-/** Removers with their positions: attacks first, those that ignore the model last, each in the order of the document. */
+/**
+ * Removers with their positions: attacks first, those that ignore the model last, each in the order of the
+ * document.
+ */
 export function attacksFirst({ removers }: ExperimentDocument): readonly (RemoverSummary & { readonly at: number })[] {
   const placed = removers.map((remover, at) => ({ ...remover, at }));
   return [...placed.filter(({ ignoresModel }) => !ignoresModel), ...placed.filter(({ ignoresModel }) => ignoresModel)];

@@ -81,7 +81,8 @@ function innocents(judgements: readonly { readonly owned: boolean }[]): Innocent
 }
 
 /**
- * Whether so many models that never saw the mark show it that α does not explain it: a test at level α is wrong about one
+ * Whether so many models that never saw the mark show it that α does not explain it: a test at level α is wrong about
+ * one
  * of them with probability α at most.
  */
 function isUnsound({ shown, of }: Innocents, { decision }: Pick<ExperimentDocument, "decision">): boolean {

@@ -13,14 +13,16 @@ export function curves(findings: Findings): Markup {
   const baselines = curveFigures(findings, { which: "baselines" });
   if (tested.length + baselines.length === 0) return html``;
   return html`<section><h2>What removal does, epoch by epoch</h2>
-<p>The attacker holds the marked model's weights and a share of the training data, and knows nothing of the key. Epoch 0 is
+<p>The attacker holds the marked model's weights and a share of the training data, and knows nothing of the key.
+Epoch 0 is
 the marked model. Accuracy is measured on the untouched test set, retention on the owner's key: neither is known to the
 attacker.</p>
 ${lineKey()}${
   tested.length > 0 &&
   figureBlock(
     tested,
-    html`<b>Methods under test.</b> ${bands(findings)} Numbers at the right are those of the last epoch. ${thresholdCaption(findings)}`,
+    html`<b>Methods under test.</b> ${bands(findings)} Numbers at the right are those of the last epoch.
+${thresholdCaption(findings)}`,
   )
 }${
   baselines.length > 0 &&
@@ -74,10 +76,14 @@ function thresholdCaption({ document: { data }, subjects }: Findings): string {
     const matches = first && matchesNeeded(first.verdict.n, 1 / data.classes, first.verdict.alpha);
     if (first === undefined || matches === undefined) return [];
     return (
-      `The dotted rule lies at ${matches} matches of ${first.verdict.n}, the fewest that the exact binomial test takes for ` +
+      `The dotted rule lies at ${matches} matches of ${first.verdict.n}, the fewest that the exact binomial test ` +
+      "takes for " +
       `more than chance at α = ${pValue(first.verdict.alpha)} (one in ${data.classes} for a null model).`
     );
   });
   if (sentences.length === 0) return "";
-  return `${[...new Set(sentences)].join(" ")} Other tests may ask for more: the verdicts take the most conservative one.`;
+  return (
+    `${[...new Set(sentences)].join(" ")} Other tests may ask for more: the verdicts take the most ` +
+    "conservative one."
+  );
 }

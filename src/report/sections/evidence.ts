@@ -31,14 +31,17 @@ export function evidence(findings: Findings): Markup {
   const [first] = findings.subjects.flatMap(({ done }) => done);
   const confidence = first === undefined ? "" : `${percentNumber(first.verdict.confidence, 0)} % `;
   return html`<section><h2>How sure that is</h2>
-<p>Each row is one cleaned model, asked all triggers of the key. The mark is shown where the p-value is at most α = ${alpha}. Brackets hold the
+<p>Each row is one cleaned model, asked all triggers of the key. The mark is shown where the p-value is at most
+α = ${alpha}. Brackets hold the
 ${confidence}Clopper-Pearson interval of the retention.${
     limit !== undefined &&
     acceptableDrop !== null &&
-    ` “Within ${limit}”: no longer shown, for at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy; “at any cost”: no longer shown at all.`
+    ` “Within ${limit}”: no longer shown, for at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy; “at any ` +
+      "cost”: no longer shown at all."
   } p-values are not corrected for the number of attacks: with many survivals near α, expect some by chance.${
     observe.reactivation !== null &&
-    ` “Tuned on”: what the key finds after ${observe.reactivation.steps} more steps on clean training images (re-activation).`
+    ` “Tuned on”: what the key finds after ${observe.reactivation.steps} more steps on clean training images ` +
+      "(re-activation)."
   }</p>
 ${table<Row>({
   kind: "data evidence",

@@ -12,11 +12,12 @@ export function heat(findings: Findings): Markup {
   const maps = budgets.length > 1 ? ", a map for each share of the training data" : "";
   const { acceptableDrop } = decision;
   const price = acceptableDrop !== null && ` and at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy are lost`;
+  const dear = acceptableDrop !== null && " △: not shown in any seed, but for more accuracy than that in some.";
   return html`<section><h2>What is left of each mark</h2>
 ${figureBlock(
   heatFigures(findings),
-  html`<b>Mean retention in percent</b> after the last epoch${maps}. Dark: the mark stands. Framed: in every seed the key's verdict is
-“not shown” at α = ${decision.alpha}${price}.${acceptableDrop !== null && " △: not shown in any seed, but for more accuracy than that in some."} –: nothing to show; the reasons stand below.`,
+  html`<b>Mean retention in percent</b> after the last epoch${maps}. Dark: the mark stands. Framed: in every seed
+the key's verdict is “not shown” at α = ${decision.alpha}${price}.${dear} –: nothing to show; the reasons stand below.`,
   "own size",
 )}</section>
 `;
@@ -31,7 +32,8 @@ export function heatByBudget(findings: Findings): Markup {
 export function lacking({ document: { subjects, removers }, conditions }: Findings): Markup {
   const rows = conditions.filter(({ reasons }) => reasons.length > 0);
   if (rows.length === 0) return html``;
-  return html`<details><summary>${plural(rows.length, "combination")} with cells that are missing, were skipped, failed or do not count</summary>
+  return html`<details><summary>${plural(rows.length, "combination")} with cells that are missing, were skipped,
+failed or do not count</summary>
 ${table<(typeof rows)[number]>({
   columns: [
     { heading: "Mark", cell: ({ subject }) => nameOf(subjects, subject) },

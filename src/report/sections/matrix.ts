@@ -19,7 +19,10 @@ export function matrix(findings: Findings): Markup {
       return { ...remover, conditions: conditions.filter(({ remover: at }) => at === remover.at) };
     });
     return html`${subjects.length > 1 && html`<h3>${subject.name}</h3>\n`}${oneMatrix(findings, lines, conditions)}`;
-  })}<ul class="legend">${shown.map((outcome) => html`<li>${outcomeSigns[outcome]} ${outcomeMeaning(outcome, findings)}</li>`)}</ul>
+  })}<ul class="legend">${shown.map(
+    (outcome) => html`<li>${outcomeSigns[outcome]}
+${outcomeMeaning(outcome, findings)}</li>`,
+  )}</ul>
 `;
 }
 
@@ -52,7 +55,8 @@ function attackName(line: Line): Content {
 function budgetHeading(fraction: number, conditions: readonly Condition[]): Content {
   const [first] = conditions.flatMap((condition) => (condition.fraction === fraction ? condition.done : []));
   const images = first && first.images.labelled + first.images.unlabelled;
-  return html`${exactPercent(fraction)} of the data${images !== undefined && html`<small>${plural(images, "image")}</small>`}`;
+  return html`${exactPercent(fraction)} of the
+data${images !== undefined && html`<small>${plural(images, "image")}</small>`}`;
 }
 
 function attackCell(condition: Condition | undefined, digits: number): Content {

@@ -83,18 +83,26 @@ export function assumptions({ document, subjects }: Findings): Markup {
 ${plural(data.testCount, "test image")}`;
   return html`<section><h2>What was assumed</h2>
 <ul>
-<li>The attacker has the marked model's weights and ${budgets.map(exactPercent).join(", ")} of the training images of ${data.title}, correctly labelled, and knows
-nothing of the key, the kind of mark or the test set. Shares are drawn by class and nested: more data means the same images and others.</li>
-<li>An attack succeeds where the key's verdict is “not shown” at α = ${decision.alpha}${price}. The table above also says what succeeds at any cost.</li>
+<li>The attacker has the marked model's weights and ${budgets.map(exactPercent).join(", ")} of the training
+images of ${data.title}, correctly labelled, and knows
+nothing of the key, the kind of mark or the test set. Shares are drawn by class and nested: more data means the
+same images and others.</li>
+<li>An attack succeeds where the key's verdict is “not shown” at α = ${decision.alpha}${price}. The table above
+also says what succeeds at any cost.</li>
 <li>${
     yardsticks.length === 0
       ? "Nothing was trained from scratch."
-      : `${yardsticks.join(", ")} shows what the attacker's data are worth without the marked weights: whoever ends with less accuracy on average has stolen nothing.`
+      : `${yardsticks.join(", ")} shows what the attacker's data are worth without the marked weights: whoever ends ` +
+        "with less accuracy on average has stolen nothing."
   }</li>
-<li>Every attack runs its own schedule to the end; its last model counts, because an attacker cannot see the retention. Options are those listed; other
+<li>Every attack runs its own schedule to the end; its last model counts, because an attacker cannot see the
+retention. Options are those listed; other
 options may do better or worse.</li>
 <li>“Not shown” means that the tests no longer reach significance on this key, not that no trace is left.</li>
-${testsOf(subjects).map(({ title, nullHypothesis }) => html`<li>${title}, null hypothesis: ${nullHypothesis}</li>\n`)}</ul>
+${testsOf(subjects).map(
+  ({ title, nullHypothesis }) => html`<li>${title}, null hypothesis:
+${nullHypothesis}</li>\n`,
+)}</ul>
 </section>
 `;
 }
@@ -104,7 +112,8 @@ export function tests(findings: Findings): Markup {
   return html`<section><h2>How ownership is tested</h2>
 <p>Each test asks how likely at least as many matches would be if the suspect had nothing to do with the mark. All are
 exact and one-sided. The verdict takes the largest p-value of the tests that apply, so a mark is shown only if every one
-of them says so. Retention, n, matches and interval are stated beside each verdict; the interval is Clopper and Pearson's.</p>
+of them says so. Retention, n, matches and interval are stated beside each verdict; the interval is Clopper and
+Pearson's.</p>
 ${table<ReturnType<typeof testsOf>[number]>({
   columns: [
     { heading: "Test", cell: ({ title }) => title },
@@ -131,8 +140,11 @@ function limits({ document: { architecture, data, seeds } }: Findings): readonly
     `It speaks of ${models} on ${data.title} with these settings; other models, data and budgets may answer otherwise.`,
     seeds.length === 1
       ? "It rests on one seed. Repeat it with several before relying on a small difference."
-      : `It rests on ${plural(seeds.length, "seed")}: enough to see scatter, too few for fine comparisons. p-values are not corrected for the number of tests.`,
-    "“No longer shown” means that these tests no longer reach significance on this key. It does not mean that no trace is left: a few steps of training may bring a mark back.",
-    "The binomial test assumes that a null model hits each label by chance alone. With one fixed target label that can be false, which is why a placebo test is asked as well.",
+      : `It rests on ${plural(seeds.length, "seed")}: enough to see scatter, too few for fine comparisons. p-values ` +
+        "are not corrected for the number of tests.",
+    "“No longer shown” means that these tests no longer reach significance on this key. It does not mean that no " +
+      "trace is left: a few steps of training may bring a mark back.",
+    "The binomial test assumes that a null model hits each label by chance alone. With one fixed target label that " +
+      "can be false, which is why a placebo test is asked as well.",
   ];
 }

@@ -47,7 +47,11 @@ ${
     : html`<p>strongest attack <strong>${nameOf(removers, strongest.remover)}</strong></p>
 <p>retention <strong>${shortPercent(before?.mean ?? 0)} → ${shortPercent(strongest.retention?.mean ?? 0)}</strong></p>
 <p>accuracy drop <strong>${pointsWithUnit(strongest.drop?.mean ?? 0)}</strong></p>
-${strongest.runs.length > 1 && html`<p>still shown in ${strongest.runs.length - strongest.gone} of ${strongest.runs.length} runs</p>`}`
+${
+  strongest.runs.length > 1 &&
+  html`<p>still shown in ${strongest.runs.length - strongest.gone} of
+${strongest.runs.length} runs</p>`
+}`
 }</div>
 `;
 }
@@ -96,8 +100,10 @@ export function beforeAttacks({ document: { data }, subjects }: Findings): Marku
   const said = subjects.flatMap(({ subject, done: [first] }) => {
     if (first === undefined) return [];
     const { measured, verdict, triggers } = first;
-    return html`<p>${subjects.length > 1 && `${subject.name}, before`}${subjects.length === 1 && "Before"} any attack: accuracy ${percent(measured.accuracy, 2)} on ${test}, retention
-${percent(measured.retention)} (${verdict.matches} of ${triggers} triggers), mark ${verdict.owned ? "shown" : "not shown"}.</p>`;
+    const when = subjects.length > 1 ? `${subject.name}, before` : "Before";
+    const shown = verdict.owned ? "shown" : "not shown";
+    return html`<p>${when} any attack: accuracy ${percent(measured.accuracy, 2)} on ${test}, retention
+${percent(measured.retention)} (${verdict.matches} of ${triggers} triggers), mark ${shown}.</p>`;
   });
   return html`${join(said, "\n")}
 `;
@@ -106,8 +112,12 @@ ${percent(measured.retention)} (${verdict.matches} of ${triggers} triggers), mar
 /** How large the bench is. */
 export function extent({ document }: Findings): Markup {
   const { architecture, data, subjects, removers, budgets, seeds } = document;
-  return html`<p>${plural(subjects.length, "mark")}${architecture !== null && ` in ${architecture.title}, trained on ${data.title} (${count(data.trainCount)} images)`}, against ${plural(removers.length, "remover")} with
-${list(budgets.map(exactPercent))} of the training data, ${plural(seeds.length, "seed")}. Accuracy is measured on ${count(data.testCount)} test images that no method sees.</p>
+  const trained =
+    architecture !== null && ` in ${architecture.title}, trained on ${data.title} (${count(data.trainCount)} images)`;
+  const shares = list(budgets.map(exactPercent));
+  return html`<p>${plural(subjects.length, "mark")}${trained}, against ${plural(removers.length, "remover")} with
+${shares} of the training data, ${plural(seeds.length, "seed")}. Accuracy is measured on ${count(data.testCount)}
+test images that no method sees.</p>
 `;
 }
 

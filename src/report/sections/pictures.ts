@@ -17,8 +17,10 @@ export function pictures({ subjects }: Findings): Markup {
   });
   if (strips.length === 0) return html``;
   return html`<section><h2>What the triggers look like</h2>
-<p>Above each trigger, the label that the owner wants answered, after the class of the image it was made from. The erased
-copies show how Random Erasing may cover a trigger: the attacker does it to clean images only, never having seen one.</p>
+<p>Above each trigger, the label that the owner wants answered, after the class of the image it was made from.
+The erased
+copies show how Random Erasing may cover a trigger: the attacker does it to clean images only, never having seen
+one.</p>
 <div class="pictures">
 ${strips}</div></section>
 `;

@@ -20,9 +20,12 @@ export function tradeoff(findings: Findings): Markup {
   return html`<section><h2>What removal costs</h2>
 ${figureBlock(
   panels,
-  html`<b>Accuracy drop against retention,</b> after the last epoch: a shape for every run, filled for methods under test, hollow for
-baselines; the cross is the marked model. Below the dotted rule the exact binomial test no longer shows the mark. The attacker
-wants the lower left corner, the mark gone and the accuracy kept.${names}${standOutNote(removers.length, "that leave least")}`,
+  html`<b>Accuracy drop against retention,</b> after the last epoch: a shape for every run, filled for methods under
+test, hollow for
+baselines; the cross is the marked model. Below the dotted rule the exact binomial test no longer shows the
+mark. The attacker
+wants the lower left corner, the mark gone and the accuracy
+kept.${names}${standOutNote(removers.length, "that leave least")}`,
 )}</section>
 `;
 }
@@ -32,12 +35,15 @@ export function front(findings: Findings): Markup {
   const { focus, document } = findings;
   const limit =
     document.decision.acceptableDrop !== null &&
-    ` Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far beyond the picture.`;
+    " Right of the dotted line a removal costs more than is acceptable; an arrow says how much, where that is far " +
+      "beyond the picture.";
   return section(
     "What it costs",
     meanPriceFigures(findings),
-    html`<b>Accuracy drop against retention</b> with ${exactPercent(focus)} of the data, means over seeds. The attacker wants the lower left corner. The grey
-steps are the front: no other remover is better in both.${limit} Hollow shapes are baselines.${standOutNote(document.removers.length, "that remove most with all budgets together")}`,
+    html`<b>Accuracy drop against retention</b> with ${exactPercent(focus)} of the data, means over seeds. The
+attacker wants the lower left corner. The grey
+steps are the front: no other remover is better in both.${limit} Hollow shapes are
+baselines.${standOutNote(document.removers.length, "that remove most with all budgets together")}`,
   );
 }
 
@@ -48,7 +54,8 @@ export function budgets(findings: Findings): Markup {
   return section(
     "How much data it takes",
     budgetFigures(findings),
-    html`<b>Retention against the attacker's share of the training data.</b> Lines are means over seeds, bands 95 % bootstrap intervals of the mean; dashed
+    html`<b>Retention against the attacker's share of the training data.</b> Lines are means over seeds, bands 95 %
+bootstrap intervals of the mean; dashed
 lines are baselines.${standOutNote(removers.length, "that stand first in the table")}`,
     reachTable(findings),
   );
@@ -62,7 +69,9 @@ function reachTable(findings: Findings): Markup {
     decision.acceptableDrop === null ? "" : ` for at most ${pointsWithUnit(decision.acceptableDrop, 0)} of accuracy`;
   return table<Row>({
     kind: "data reach",
-    caption: `From how many marked models each remover took the mark${price}, of how many it was tried on; beside that, its mean drop in points.`,
+    caption:
+      `From how many marked models each remover took the mark${price}, of how many it was tried on; beside ` +
+      "that, its mean drop in points.",
     columns: [
       { heading: "Remover", cell: ({ name }) => name },
       ...shares.flatMap((fraction, b): readonly Column<Row>[] => [
@@ -89,8 +98,10 @@ export function comeback(findings: Findings): Markup {
   return section(
     "Whether marks come back",
     reactivationFigures(findings),
-    html`<b>Re-activation</b> with ${exactPercent(findings.focus)} of the data: from the dot (after removal) to the arrow's head (after ${count(reactivation.steps)} steps of tuning on
-clean training images, batches of ${reactivation.batch}, rate ${reactivation.learningRate}; after Ngo et al., arXiv:2501.02704), means over seeds.`,
+    html`<b>Re-activation</b> with ${exactPercent(findings.focus)} of the data: from the dot (after removal) to the
+arrow's head (after ${count(reactivation.steps)} steps of tuning on
+clean training images, batches of ${reactivation.batch}, rate ${reactivation.learningRate}; after Ngo et al.,
+arXiv:2501.02704), means over seeds.`,
   );
 }
 

@@ -22,11 +22,15 @@ export function rankings(findings: Findings): Markup {
   const { acceptableDrop, alpha } = findings.document.decision;
   const price =
     acceptableDrop !== null &&
-    `; one that costs more than ${pointsWithUnit(acceptableDrop, 0)} of accuracy has won nothing and counts as if the mark stood as before (our own choice)`;
+    `; one that costs more than ${pointsWithUnit(acceptableDrop, 0)} of accuracy has won nothing and counts as if ` +
+      "the mark stood as before (our own choice)";
   return html`<section><h2>What beats what</h2>
-<p>On each marked model removers are ranked by what they leave of the mark${price}. Mean ranks carry 95 % intervals over resampled marked models. Each remover is then compared with
-the best-ranked one over the same models by Wilcoxon's exact signed-rank test, p-values adjusted for all comparisons of the table (Holm): “=” marks those that
-cannot be told from the best at α = ${alpha}. Models of one seed share their data, and the best one was found on the same cells, so take p-values near α with
+<p>On each marked model removers are ranked by what they leave of the mark${price}. Mean ranks carry 95 %
+intervals over resampled marked models. Each remover is then compared with
+the best-ranked one over the same models by Wilcoxon's exact signed-rank test, p-values adjusted for all
+comparisons of the table (Holm): “=” marks those that
+cannot be told from the best at α = ${alpha}. Models of one seed share their data, and the best one was found on
+the same cells, so take p-values near α with
 care.</p>
 ${some.toReversed().map((ranking) => rankingTable(findings, ranking))}</section>
 `;

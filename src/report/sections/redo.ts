@@ -25,12 +25,14 @@ export function redo({ document }: Findings): Markup {
     ],
     [
       "Data",
-      html`${data.title} (${data.id}), ${count(data.trainCount)} + ${plural(data.testCount, "image")}<br>${hash(data.sha256)}`,
+      html`${data.title} (${data.id}), ${count(data.trainCount)} +
+${plural(data.testCount, "image")}<br>${hash(data.sha256)}`,
     ],
     ...(training === null ? [] : [["Training", optionWords(training)] as const]),
     [
       "Verdicts",
-      `${plural(made, "null model")}; verdicts ${document.empiricalNull ? "rank the suspect among them" : "compare with placebos"}`,
+      `${plural(made, "null model")}; verdicts ` +
+        `${document.empiricalNull ? "rank the suspect among them" : "compare with placebos"}`,
     ],
     ["Document", `${document.format}, ${document.statement}`],
   ];
@@ -38,8 +40,10 @@ export function redo({ document }: Findings): Markup {
 ${command !== "" && html`<pre><code>${command}</code></pre>`}
 <dl class="plain">
 ${entries.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
-<p>Same seed, machine, threads and device give the same bytes, times apart. Cells that a run found finished took none of its time.
-Cleaned models are not kept: <code>wildmark remove</code> with an attack's options, fraction and seed makes one again, and its hash stands in the result document.</p>
+<p>Same seed, machine, threads and device give the same bytes, times apart. Cells that a run found finished took
+none of its time.
+Cleaned models are not kept: <code>wildmark remove</code> with an attack's options, fraction and seed makes one
+again, and its hash stands in the result document.</p>
 </section>
 `;
 }
@@ -51,10 +55,9 @@ function givenEntries(
   if (subject.kind === "made") return [];
   const { model, key, mark } = subject;
   const cell = marked.find((each) => subjects[each.subject] === subject && each.status === "done");
-  const triggers =
-    cell?.status !== "done"
-      ? ""
-      : `, ${plural(cell.triggers, "trigger")}${cell.heldOutTriggers > 0 ? ` and ${count(cell.heldOutTriggers)} held out` : ""}`;
+  const { triggers: asked = 0, heldOutTriggers = 0 } = cell?.status === "done" ? cell : {};
+  const heldOut = heldOutTriggers > 0 ? ` and ${count(heldOutTriggers)} held out` : "";
+  const triggers = asked > 0 ? `, ${plural(asked, "trigger")}${heldOut}` : "";
   return [
     ["Model", html`${model.name}, ${plural(model.parameters, "parameter")}<br>${hash(model.sha256)}`],
     ["Key", html`${key.name}, ${mark}${triggers}<br>${hash(key.sha256)}`],
@@ -93,7 +96,8 @@ export function hashes({ document: { attacks, subjects, removers } }: Findings):
 export function forPrograms(findings: Findings): Markup {
   return html`<section><h2>For other programs</h2>
 <details><summary>Every cell as CSV</summary><pre>${csv(findings.document).replaceAll("\r\n", "\n")}</pre></details>
-<details><summary>Means as a LaTeX table (${exactPercent(findings.focus)} of the data)</summary><pre>${latex(findings)}</pre></details>
+<details><summary>Means as a LaTeX table (${exactPercent(findings.focus)} of the
+data)</summary><pre>${latex(findings)}</pre></details>
 </section>
 `;
 }

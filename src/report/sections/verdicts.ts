@@ -1,7 +1,8 @@
 /**
  * @file The table of verdicts: what each method did to each mark, with the evidence.
  *
- * Several seeds share a row: mean ± standard deviation, the hull of the seeds' intervals, the range of the p-values, and
+ * Several seeds share a row: mean ± standard deviation, the hull of the seeds' intervals, the range of the p-values,
+ * and
  * how many of the verdicts say what.
  */
 
@@ -35,8 +36,8 @@ export function verdicts({ document, subjects }: Findings): Markup {
   const confidence = first === undefined ? "" : `${percentNumber(first.verdict.confidence, 0)} %`;
   const repeated =
     seeds.length > 1 &&
-    ` Over ${seeds.length} seeds: mean ± standard deviation; brackets run from the lowest to the highest end of the seeds' intervals;
-p-values from the smallest to the largest.`;
+    ` Over ${seeds.length} seeds: mean ± standard deviation; brackets run from the lowest to the highest end of
+the seeds' intervals; p-values from the smallest to the largest.`;
   const groups = subjects.flatMap((found) =>
     budgets.map((fraction): Group<Row> => {
       const budget = budgets.length > 1 ? `, ${exactPercent(fraction)} of the data` : "";
@@ -44,8 +45,10 @@ p-values from the smallest to the largest.`;
     }),
   );
   return html`<section><h2>Verdicts</h2>
-<p>A mark counts as shown when the most conservative of the tests that apply has p ≤ α = ${pValue(decision.alpha)}. Accuracies and retentions
-are in percent, drops in percentage points; brackets hold the ${confidence} Clopper-Pearson interval of the retention.${repeated}</p>
+<p>A mark counts as shown when the most conservative of the tests that apply has p ≤ α =
+${pValue(decision.alpha)}. Accuracies and retentions
+are in percent, drops in percentage points; brackets hold the ${confidence} Clopper-Pearson interval of the
+retention.${repeated}</p>
 ${table<Row>({
   kind: "data verdicts",
   columns: [

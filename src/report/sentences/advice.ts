@@ -16,7 +16,8 @@ export function sureness(findings: Findings): string {
   const repeated =
     seeds.length === 1
       ? "One seed: how much this varies from run to run is not known."
-      : `Each attack was run with ${seeds.length} seeds, which draw other data and other noise; a condition counts as removed only if all of them agree.`;
+      : `Each attack was run with ${seeds.length} seeds, which draw other data and other noise; a condition counts ` +
+        "as removed only if all of them agree.";
   return [level, repeated, ...lasting(findings)].join(" ");
 }
 
@@ -48,7 +49,8 @@ export function nextSteps(findings: Findings): readonly string[] {
 
 /** No audit knows whether it was done: a commitment says nothing to whoever does not hold it. */
 const COMMIT =
-  "If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that nobody " +
+  "If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that " +
+  "nobody " +
   "can say later that the key was made to fit.";
 
 function ownerSteps({ document: { seeds, budgets } }: Findings, { subject, fate }: SubjectFindings): readonly string[] {
@@ -58,8 +60,10 @@ function ownerSteps({ document: { seeds, budgets } }: Findings, { subject, fate 
     case "falls":
     case "sometimes":
       return [
-        "Do not rely on this mark alone: someone with this much data can take it off and keep the model's worth. It still tells copies that nobody has tuned.",
-        `Embed another kind of mark (wildmark embed --scheme …; this one is “${subject.mark}”), or more triggers, and audit that in the same way.`,
+        "Do not rely on this mark alone: someone with this much data can take it off and keep the model's worth. It " +
+          "still tells copies that nobody has tuned.",
+        `Embed another kind of mark (wildmark embed --scheme …; this one is “${subject.mark}”), or more triggers, ` +
+          "and audit that in the same way.",
         COMMIT,
         ...repeat,
       ];

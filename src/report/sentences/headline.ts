@@ -132,14 +132,19 @@ function ownerSentence(findings: Findings, { attacks, fate }: SubjectFindings): 
       const { acceptableDrop } = decision;
       const limit = acceptableDrop === null ? "" : `at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy, `;
       return (
-        `Your mark survived every attack that is worth its price (${limit}better than training from scratch), ${most}. ` +
-        `At a higher price, ${dear.length} of ${number} ${dear.length === 1 ? "removes" : "remove"} it: ${told(findings, dear)}.`
+        `Your mark survived every attack that is worth its price (${limit}better than training from scratch), ` +
+        `${most}. ` +
+        `At a higher price, ${dear.length} of ${number} ${dear.length === 1 ? "removes" : "remove"} it: ` +
+        `${told(findings, dear)}.`
       );
     }
   }
 }
 
-/** Of each attack that reaches one of the outcomes, the condition with the least data; least data and least cost first. */
+/**
+ * Of each attack that reaches one of the outcomes, the condition with the least data; least data and least cost
+ * first.
+ */
 function breaking(
   attacks: readonly (readonly Condition[])[],
   ...outcomes: readonly ConditionOutcome[]

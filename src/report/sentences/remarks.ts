@@ -65,7 +65,8 @@ function unshown({ subjects, document: { statement } }: Findings): readonly Rema
   if (of.length === 0) return [];
   const number = of.reduce((sum, { n }) => sum + n, 0);
   return warning(
-    `${plural(number, "marked model")} (${names(of.map(({ each }) => each))}) did not show the mark before any attack ` +
+    `${plural(number, "marked model")} (${names(of.map(({ each }) => each))}) did not show the mark before any ` +
+      "attack " +
       `and ${number === 1 ? "is" : "are"} left out of all comparisons.`,
   );
 }
@@ -83,13 +84,15 @@ function nullModels({ subjects }: Findings): readonly Remark[] {
   if (guilty.length > 0) {
     return warning(
       `${guilty.length} of ${plural(keys.length, "key")} (${names(guilty.map(({ each }) => each))}) ` +
-        `${guilty.length === 1 ? "was" : "were"} “shown” on a null model as well: verdicts for such a mark prove nothing.`,
+        `${guilty.length === 1 ? "was" : "were"} “shown” on a null model as well: verdicts for such a mark prove ` +
+        "nothing.",
     );
   }
   return note(
     keys.length === 1
       ? "The key was also tried on null models, which were trained without any mark: it was not shown there."
-      : `All ${keys.length} keys were also tried on null models, which were trained without any mark: none was shown there.`,
+      : `All ${keys.length} keys were also tried on null models, which were trained without any mark: none was ` +
+          "shown there.",
   );
 }
 
@@ -104,7 +107,8 @@ function scratch({ subjects }: Findings): readonly Remark[] {
     );
   }
   return warning(
-    `${names(guilty)}: the key is shown on ${plural(shown, "model")} trained from scratch, which never saw it. What such a ` +
+    `${names(guilty)}: the key is shown on ${plural(shown, "model")} trained from scratch, which never saw it. What ` +
+      "such a " +
       "key shows proves nothing.",
   );
 }
@@ -131,7 +135,8 @@ function astray({ document, subjects, conditions }: Findings): readonly Remark[]
   const [guessing] = subjects.flatMap(({ done }) => done.filter(({ atChance }) => atChance));
   if (guessing !== undefined) {
     return warning(
-      `The marked model only guesses before any attack (${shortPercent(guessing.measured.accuracy)} of the test images): ` +
+      `The marked model only guesses before any attack (${shortPercent(guessing.measured.accuracy)} of the test ` +
+        "images): " +
         "accuracies say nothing here. Perhaps it expects other images (wildmark info MODEL --dataset D tries what is " +
         "usual), or other data.",
     );
@@ -141,7 +146,8 @@ function astray({ document, subjects, conditions }: Findings): readonly Remark[]
     .map(({ remover, fraction }) => `${nameOf(document.removers, remover)} with ${exactPercent(fraction)}`);
   if (lost.length === 0) return [];
   return warning(
-    `After ${list([...new Set(lost)])} the model only guesses: the training went astray, so that says little of the mark. ` +
+    `After ${list([...new Set(lost)])} the model only guesses: the training went astray, so that says little of the ` +
+      "mark. " +
       "Try a smaller rate (wildmark remove --learning-rate).",
   );
 }
@@ -177,8 +183,10 @@ function worth({ document, subjects }: Findings): readonly Remark[] {
     if (strongest === undefined || accuracy === undefined || behindScratch === undefined || behindScratch < 0)
       return [];
     return warning(
-      `Against the ${subject.name} mark, ${nameOf(document.removers, strongest.remover)} ends at ${percent(accuracy.mean)} ` +
-        `accuracy, no better than training from scratch on the attacker's own data (${percent(accuracy.mean + behindScratch)}): ` +
+      `Against the ${subject.name} mark, ${nameOf(document.removers, strongest.remover)} ends at ` +
+        `${percent(accuracy.mean)} ` +
+        "accuracy, no better than training from scratch on the attacker's own data " +
+        `(${percent(accuracy.mean + behindScratch)}): ` +
         "the marked weights were worth nothing to the attacker.",
     );
   });
