@@ -7,7 +7,7 @@
  */
 
 import { binomialTail, clopperPearson } from "../core/statistics.js";
-import { decide, withSecrets } from "../ownership/decide.js";
+import { decide, triesOf, withSecrets } from "../ownership/decide.js";
 import type { Ground, OwnershipTest, Verdict } from "../ownership/verdict.js";
 
 interface Counts {
@@ -82,8 +82,8 @@ function pValueOf({ id, against }: OwnershipTest, { verdict, compared }: Checkab
 }
 
 function ofDecision({ verdict }: Checkable): string[] {
-  const { owned, alpha, pValue, tests, decidedBy, missing, triesLog2 = 0, keysTried = 1, readings = 1 } = verdict;
-  const decided = decide(tests, { triesLog2, keysTried, readings });
+  const { owned, alpha, pValue, tests, decidedBy, missing, triesLog2 = 0 } = verdict;
+  const decided = decide(tests, triesOf(verdict));
   const named = tests.find((test) => test.id === decidedBy);
   const found: string[] = [];
   if (owned !== pValue <= alpha) {

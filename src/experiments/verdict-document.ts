@@ -248,8 +248,8 @@ function ofKey({ key }: VerdictDocument): string[] {
   ];
 }
 
-function ofSuspect({ suspect }: VerdictDocument): string[] {
-  const { kind, reading, readingsTried } = suspect;
+function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
+  const { kind, reading, readingsTried, table } = suspect;
   const assumed = Object.entries(reading?.from ?? {}).filter(([, from]) => from === "assumed");
   return [
     ...(kind === "model" && readingsTried === undefined
@@ -262,6 +262,17 @@ function ofSuspect({ suspect }: VerdictDocument): string[] {
     ...(kind === "answers"
       ? ["That these answers are the suspect's: whoever filled in the table has to vouch for it."]
       : []),
+    ...(table?.seen !== undefined && table.seen < table.exported
+      ? [
+          `That the images which were answered are those which were exported: ${table.seen} of ${table.exported} were looked at (--images).`,
+        ]
+      : []),
+    ...(verdict.unheard === undefined
+      ? []
+      : [
+          `That the endpoint said what the transcript has: ${verdict.unheard.answers} of ${verdict.unheard.of} answers were read from it, and ` +
+            "not heard by this command (--fresh).",
+        ]),
     ...(kind === "endpoint"
       ? [
           "Which model stands behind the endpoint, and whether it answered the images as it answers others: it may have " +

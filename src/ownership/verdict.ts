@@ -36,8 +36,8 @@ export const verdictSchema = z.object({
   /** The most conservative test that applies; its p-value against alpha is the verdict. */
   decidedBy: testSchema.shape.id,
   /**
-   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings and the
-   * keys tried (Bonferroni), at most 1.
+   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings, the keys
+   * tried and the stops (Bonferroni), at most 1.
    */
   pValue: share,
   /** The smallest p-value that this key could have reached here, whatever the suspect answers. */
@@ -67,6 +67,10 @@ export const verdictSchema = z.object({
   refused: z.int().positive().optional(),
   /** How many readings of the suspect's preprocessing were tried, where more than one. */
   readings: z.int().min(2).optional(),
+  /** After how many triggers asking could have stopped, where not all of the key's were asked. */
+  stops: z.int().min(2).optional(),
+  /** Answers to the key's images that were read from a transcript, and neither heard nor checked by whoever judged. */
+  unheard: z.object({ answers: z.int().positive(), of: z.int().positive() }).optional(),
   /** The class that the suspect answered to every image it was asked, where it answered nothing else. */
   onlyAnswer: z.int().min(0).optional(),
   /** How many null models took part. */
@@ -97,7 +101,7 @@ export function describeVerdict(verdict: Verdict): string[] {
   return [
     missing === undefined
       ? `${answer}: ${formatPValue(pValue)}, ${comparison} the significance level ${alpha}; decided by: ${title}`
-      : `${answer}: with this key nothing can be, whatever the suspect answers, without ${listed(missing)}`,
+      : `${answer}: nothing can be, whatever the suspect answers, without ${listed(missing)}`,
     ...groundsOf(verdict),
     ...limits(verdict),
     `${matches} of ${n} triggers answered with the key's labels: retention ${percent(retention)}, ` +
@@ -175,15 +179,30 @@ function limits({
   unmarked,
   keysTried = 1,
   readings = 1,
+  stops = 1,
+  unheard,
+  n,
   duplicates,
   refused,
   missing,
 }: Verdict): string[] {
   const lines: string[] = [];
+  if (unheard !== undefined) {
+    lines.push(
+      `${unheard.answers} of ${unheard.of} answers were read from a transcript and not heard by this command: a transcript can be ` +
+        "made up",
+    );
+  }
   const many = (count: number, what: string): string =>
     `${count} ${what} tried, so the p-value is multiplied by ${count} (Bonferroni)`;
   if (keysTried > 1) lines.push(many(keysTried, "keys were"));
   if (readings > 1) lines.push(many(readings, "readings of the suspect's images were"));
+  if (stops > 1) {
+    lines.push(
+      `${n} triggers were asked of ${stops} that count: whoever stopped there may have seen the answers, so the p-value is ` +
+        `multiplied by ${stops} (Bonferroni)`,
+    );
+  }
   if (onlyAnswer !== undefined) lines.push(`the suspect answers class ${onlyAnswer} to everything it was asked`);
   if (duplicates !== undefined) lines.push(`${duplicates} triggers repeat a picture, and were not counted`);
   if (refused !== undefined) lines.push(`${refused} triggers were not answered, and count as misses`);

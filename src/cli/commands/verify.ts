@@ -161,16 +161,20 @@ export const command: CommandFile = () =>
         force,
         signal,
       };
+      const nullModels =
+        given.nullModels === undefined ? undefined : await openNullModels("verify", given.nullModels, open);
       if (given.dryRun) {
         const run = await dryRun(choice);
-        const least = smallestPValue(key, { ...run.queries, strangers: strangers.length }, judged);
+        const least = smallestPValue(
+          key,
+          { ...run.queries, strangers: strangers.length, nullModels: nullModels?.length ?? 0 },
+          judged,
+        );
         const lines = describeDryRun(run, formatPValue(least).replace(/^p = /, ""));
         return { document: { command: "verify", dryRun: run, smallestPValue: least }, text: lines.join("\n") };
       }
       const opened = await openSuspect(choice);
       try {
-        const nullModels =
-          given.nullModels === undefined ? undefined : await openNullModels("verify", given.nullModels, open);
         const model = path === undefined ? undefined : await open(path);
         if (nullModels !== undefined) requireNullModels(model, key, nullModels);
         const answers = await gatherAnswers(opened.suspect, key, {
@@ -178,9 +182,12 @@ export const command: CommandFile = () =>
           ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
           ...(strangers.length === 0 ? {} : { strangers }),
         });
+        const unheard = opened.unheard();
         const verdict = verifyAnswers(key, answers, {
           ...judged,
-          ...(opened.renamed ? { orders: key.classes } : {}),
+          chosenAmong: opened.chosenAmong(),
+          lacks: opened.lacks(),
+          ...(unheard === undefined ? {} : { unheard }),
           ...(tried.length === 0 ? {} : { readings: tried.length }),
         });
         const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
