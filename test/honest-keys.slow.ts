@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { loadDataset } from "../src/data/registry.js";
 import { loadUnrelated } from "../src/data/unrelated.js";
-import { markModel } from "../src/experiments/mark-model.js";
+import { markModel } from "../src/tasks/mark-model.js";
 import { findArchitecture } from "../src/models/registry.js";
 import { secretOfSeed } from "../src/ownership/binding.js";
 import { embedFromScratchOptions } from "../src/watermarks/embed.js";
