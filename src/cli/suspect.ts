@@ -172,7 +172,8 @@ async function openModelFile(
       through === undefined
         ? []
         : [
-            `Every image went through ${through} before the model saw it: this is a verdict on the model behind that way.`,
+            `Every image went through ${through} before the model saw it: this is a verdict on the model behind that way; other ways that ` +
+              "were tried count as keys (--keys-tried)",
           ],
     close: async () => {},
   };

@@ -112,7 +112,15 @@ const keySchema = z.object({
   /** Of the model that it was made for. */
   madeFor: sha256,
   /** Of a key that follows from a secret: how, and from what. */
-  drawn: z.object({ labelling: z.string(), exchangeable: z.boolean(), base: baseSchema }).optional(),
+  drawn: z
+    .object({
+      labelling: z.string(),
+      exchangeable: z.boolean(),
+      base: baseSchema,
+      /** The same for keys with the same secret, images and labels, whatever their files say beside. */
+      identity: sha256.optional(),
+    })
+    .optional(),
   /** Whether it was made again from its secret and the base data, byte for byte, by this command. */
   regenerated: z.boolean(),
   /** What was published, where the key was held against it. */

@@ -17,7 +17,7 @@ import { makeKey } from "./make-key.js";
 import { strangersKeys } from "./strangers.js";
 import { NOT_ASKED } from "./suspect.js";
 import { describeVerdict } from "./verdict.js";
-import { smallestPValue, verifyAnswers } from "./verify.js";
+import { smallestPValue, type VerifyOptions, verifyAnswers } from "./verify.js";
 
 const CLASSES = 8;
 const TRIGGERS = 100;
@@ -192,6 +192,32 @@ describe("a commitment that is older than the suspect", () => {
       decidedBy: "null-models",
       triesLog2: 0,
     });
+  });
+
+  test("evidence to combine is held against what null models match, and is none where nothing can be shown", () => {
+    const key = luckiest();
+    const asked = { triggers: natural.labels };
+    const alone = verifyAnswers(key, asked, { triesLog2: 0 });
+    expect(alone.anytime?.logE).toBeGreaterThan(0);
+    const beside = verifyAnswers(key, { ...asked, nullModels: [natural.labels] }, { committed: true });
+    expect(beside.anytime?.logE).toBeLessThan(0);
+    const lacking = verifyAnswers(key, asked, { triesLog2: 0, lacks: ["what was asked"] });
+    expect(lacking).toMatchObject({ owned: false, pValue: 1, missing: ["what was asked"] });
+    expect(lacking.anytime).toBeUndefined();
+  });
+
+  test("that nothing is paid for tries is said, and on whose word", () => {
+    const key = luckiest();
+    const asked = { triggers: natural.labels };
+    const said = (options: VerifyOptions, nullModels?: readonly Uint16Array[]): string =>
+      describeVerdict(verifyAnswers(key, { ...asked, ...(nullModels && { nullModels }) }, options)).join("\n");
+    expect(said({})).not.toContain("word of whoever");
+    expect(said({ triesLog2: 0 })).toContain(
+      "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked",
+    );
+    expect(said({ triesLog2: 0, committed: true })).toContain("that none were is the word of whoever asked");
+    expect(said({ triesLog2: 20 })).toContain("that no more were tried is the word of whoever asked");
+    expect(said({ committed: true }, [natural.labels])).toContain("on the word of whoever gave them");
   });
 
   test("with null models that do not match, a mark that is nearly washed out is shown", async () => {

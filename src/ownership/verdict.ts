@@ -132,7 +132,7 @@ export interface Ground {
 
 /** What the verdict rests on, in words that a judge reads; nothing for documents from before. */
 export function groundsInWords(verdict: Verdict): readonly Ground[] {
-  const { tests, provenance, triesLog2 = 0, committed, missing } = verdict;
+  const { tests, provenance, missing } = verdict;
   if (provenance === undefined) return [];
   const of = (against: Ground["against"]) => tests.filter((test) => test.against === against);
   const told = (against: Ground["against"], untested: string): Ground => {
@@ -140,14 +140,7 @@ export function groundsInWords(verdict: Verdict): readonly Ground[] {
     const text = found.map(({ title, pValue }) => `${title}, ${formatPValue(pValue)}`).join("; ");
     return { against, tested: found.length > 0, text: found.length > 0 ? text : untested };
   };
-  const tried =
-    provenance !== "drawn"
-      ? ""
-      : triesLog2 > 0
-        ? `; whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${committed === true ? ", or before it on models that answer like it," : ""} would have found a key as good as by luck, which is in the p-value`
-        : committed === true
-          ? "; the key is said to be older than the suspect, so that nobody can have tried secrets on it"
-          : "";
+  const tried = provenance === "drawn" ? `; ${triesInWords(verdict)}` : "";
   const forgers = told(
     "forgers",
     provenance === "chosen"
@@ -161,6 +154,27 @@ export function groundsInWords(verdict: Verdict): readonly Ground[] {
     told("look-alikes", "not tested: neither placebos nor null models were asked"),
     { ...forgers, text: forgers.text + tried },
   ];
+}
+
+/** Below this it is somebody's word that no more secrets were tried. */
+const BEYOND_TRYING = 64;
+
+/** What is paid for secrets that were tried, and on whose word no more. */
+function triesInWords({ triesLog2 = 0, committed = false, nullModels }: Verdict): string {
+  const before = committed ? ", or before it on models that answer like it," : "";
+  const paid =
+    `whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${before} would have found a key as good as by ` +
+    "luck, which is in the p-value";
+  if (triesLog2 >= BEYOND_TRYING) return paid;
+  if (committed && nullModels !== undefined) {
+    return (
+      `${triesLog2 > 0 ? `${paid}; ` : ""}the key is said to be older than the suspect; nothing is paid for secrets that were tried before, on ` +
+      `models that answer like it: the null models are such models, on the word of whoever gave them`
+    );
+  }
+  return triesLog2 > 0
+    ? `${paid}; that no more were tried is the word of whoever asked (--tries-log2)`
+    : "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked (--tries-log2)";
 }
 
 function groundsOf(verdict: Verdict): string[] {

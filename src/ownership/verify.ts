@@ -123,6 +123,8 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   const missing = [...missingFor(key, controls, grounds), ...(options.lacks ?? [])];
   const luck = luckTest(counted, chance, missing.length === 0);
   const all = [luck, ...controls];
+  const rate = Math.max(chance.p, ...controls.map((control) => control.rate ?? 0));
+  const logFactor = Math.log(keysTried * readings) + triesLog2 * Math.LN2;
   const tries = triesOf({ triesLog2, keysTried, readings, stops });
   const decided = decide(
     all.map(({ test }) => test),
@@ -152,8 +154,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     provenance: madeHere ? "made-here" : key.drawn !== undefined ? "drawn" : "chosen",
     committed,
     triesLog2,
-    ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(keysTried * readings) + triesLog2 * Math.LN2 }),
-    ...(missing.length === 0 ? {} : { missing }),
+    ...(missing.length === 0 ? anytimeOf(key, { ...chance, p: rate }, hits, { alpha, logFactor }) : { missing }),
     ...onlyAnswerOf(answers),
     ...(duplicates === 0 ? {} : { duplicates }),
     ...(refused === 0 ? {} : { refused }),
@@ -175,7 +176,7 @@ function onlyAnswerOf({ triggers, placebos }: Answers): Pick<Verdict, "onlyAnswe
 
 /**
  * Evidence that holds whenever asking stops: the mixture e-process over the triggers in the key's order, where labels were drawn
- * for each. What was tried is paid for in the e-value.
+ * for each, against the highest rate at which luck, null models or strangers' keys may match. What was tried is paid for in the e-value.
  */
 function anytimeOf(
   { drawn }: Key,

@@ -11,7 +11,7 @@ import { imageHashes } from "../../src/data/image-id.js";
 import { inMemory } from "../../src/data/pixels.js";
 import type { Model } from "../../src/onnx/model.js";
 import { readModelFile } from "../../src/onnx/model-file.js";
-import { decodeKey } from "../../src/ownership/key.js";
+import { decodeKey, encodeKey } from "../../src/ownership/key.js";
 import { readEndpoint } from "../../src/ownership/suspects/endpoint/config.js";
 import { openTranscript } from "../../src/ownership/suspects/endpoint/transcript.js";
 import { startServer, WORDS } from "../../src/ownership/suspects/testing/servers.js";
@@ -203,6 +203,25 @@ test("a dry run counts the null models that stand beside", async () => {
   expect(await least("")).toBeGreaterThan(0.05);
   await writeFile(join(folder, "null.onnx"), modelBytes({ channels: 1, height: 28, width: 28 }, 10));
   expect(await least(" --null-models null.onnx")).toBeLessThan(0.05);
+  // With data beside, it is found to be no model of the task.
+  const stray = await wildmark(
+    folder,
+    "verify marked.onnx --key mark.key --null-models null.onnx --dataset digits --limit 1500 --strangers 0 --quiet",
+  );
+  expect([stray.status, stray.stdout]).toEqual([2, ""]);
+  expect(stray.stderr).toMatch(/null\.onnx cannot be a null model: it answers \d+ of 500 images of the data rightly/);
+});
+
+test("keys that differ in words only are one claim", async () => {
+  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+  await writeFile(join(folder, "words.key"), encodeKey({ ...key, createdBy: "another program" }));
+  for (const name of ["mark", "words"]) {
+    const made = await wildmark(folder, `verify marked.onnx --key ${name}.key --out ${name}.json --quiet`);
+    expect(made.status, made.stderr).toBe(0);
+  }
+  const joint = await wildmark(folder, "combine --verdicts mark.json,words.json");
+  expect([joint.status, joint.stdout]).toEqual([2, ""]);
+  expect(joint.stderr).toContain("are about one key and one suspect");
 });
 
 test("verdicts of several claims are judged together, and one claim twice is refused", async () => {
