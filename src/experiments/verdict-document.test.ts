@@ -223,6 +223,11 @@ describe("a document that was changed", () => {
     ["a test that is not there", verdictWith({ decidedBy: "placebo-fisher" }), /decided by placebo-fisher, but/],
     ["no null model", comparedWith({ nullModels: [] }), /another number of null models/],
     ["no stranger's key", comparedWith({ strangers: { keys: [] } }), /another number of strangers' keys/],
+    [
+      "triggers that were not asked, and nothing paid for where asking stopped",
+      (d) => ({ ...d, key: { ...d.key, triggers: 100 } }),
+      /1 stops paid for, with 70 triggers counted of 100/,
+    ],
     ["what is missing", verdictWith({ missing: ["null models"] }), /the tests give p = 1, not/],
     [
       "a ground",
