@@ -60,13 +60,6 @@ const knownCircles: readonly (readonly string[])[] = [
     "ownership/key.ts",
   ],
   ["runtime/lowering/blocked-forms.ts", "runtime/lowering/blocked-pooling.ts", "runtime/lowering/grey.ts"],
-  [
-    "training/running-statistics.ts",
-    "training/split-step.ts",
-    "training/step.ts",
-    "training/update.ts",
-    "training/weight-groups.ts",
-  ],
 ];
 
 interface Import {

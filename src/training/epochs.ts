@@ -21,7 +21,8 @@ import type { Objective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
 import { freeImageGraph } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
-import { compileStep, type Projection } from "./step.js";
+import { compileStep } from "./step.js";
+import type { Projection } from "./step-plan.js";
 
 /** What a step is fed. A pure function of epoch and step, so that order and timing of the calls change nothing. */
 export interface Feed {

@@ -113,6 +113,14 @@ export async function lowered(graph: Graph, options: RuntimeOptions, watch: Tuni
   });
 }
 
+/** @throws WildmarkError `bad-model` where there is none of this name, or of another type. */
+export function floatInitializer(graph: Graph, name: string): FloatTensor {
+  const tensor = graph.initializers.get(name);
+  if (tensor?.type === "float32") return tensor;
+  const found = tensor === undefined ? "is not an initialiser of the model" : `holds ${tensor.type}`;
+  throw new WildmarkError("bad-model", `"${name}" ${found}; expected an initialiser that holds float32.`);
+}
+
 /** The input's dimensions with the first one fixed to the rows of a step. */
 function inputDims({ classifier, objective, batch }: ObjectivePlan): readonly number[] {
   const { name, dims = [] } = classifier.input;

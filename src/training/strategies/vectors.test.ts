@@ -4,16 +4,19 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { randomStream } from "../core/random.js";
-import type { FloatTensor } from "../core/tensor.js";
-import { findArchitecture, newModel } from "../models/registry.js";
-import { imageGraph } from "../onnx/image-graph.js";
-import type { Model } from "../onnx/model.js";
-import { createMemorySession } from "../runtime/state.js";
-import { crossEntropyObjective } from "./objective.js";
-import { lowered, stepInputs } from "./objective-gradients.js";
-import { compileStep, deriveTrainingGraph, type StepPlan, type TrainingStep, trainingStep } from "./step.js";
-import { tinyModel } from "./testing/tiny.js";
+import { randomStream } from "../../core/random.js";
+import type { FloatTensor } from "../../core/tensor.js";
+import { findArchitecture, newModel } from "../../models/registry.js";
+import { imageGraph } from "../../onnx/image-graph.js";
+import type { Model } from "../../onnx/model.js";
+import { createMemorySession } from "../../runtime/state.js";
+import { crossEntropyObjective } from "../objective.js";
+import { lowered, stepInputs } from "../objective-gradients.js";
+import { compileStep } from "../step.js";
+import type { StepPlan, TrainingStep } from "../step-plan.js";
+import { tinyModel } from "../testing/tiny.js";
+import { deriveTrainingGraph, trainingStep } from "./one-graph.js";
+import { inVectors } from "./vectors.js";
 
 const BATCH = 6;
 const CLASSES = 4;
@@ -43,9 +46,9 @@ function planFor(model: Model, changes: Partial<StepPlan> = {}): StepPlan {
 async function compileForGpu(plan: StepPlan, longest?: number): Promise<TrainingStep> {
   const device = { device: "webgpu" } as const;
   const inputs = stepInputs(plan);
-  const { graph, carried, learningRate } = await deriveTrainingGraph(plan, inputs, device, longest);
-  const session = await createMemorySession(await lowered(graph, device), carried, { threads: 1 });
-  return trainingStep(plan, session, carried, inputs, learningRate);
+  const derived = await deriveTrainingGraph(plan, inputs, device, inVectors(longest));
+  const session = await createMemorySession(await lowered(derived.graph, device), derived.carried, { threads: 1 });
+  return trainingStep(plan, session, derived, inputs);
 }
 
 type Weights = ReadonlyMap<string, FloatTensor>;

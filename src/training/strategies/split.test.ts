@@ -1,17 +1,18 @@
 /** @file A step split over threads does what the whole step does; which steps are split. */
 
 import { describe, expect, test } from "vitest";
-import { type FloatTensor, float32 } from "../core/tensor.js";
-import { copyPixels } from "../data/dataset.js";
-import { canonicalGraph } from "../onnx/canonical.js";
-import { findClassifier } from "../onnx/classifier.js";
-import { distillationObjective } from "../removal/distillation.js";
-import { attentionObjective } from "../removal/nad.js";
-import { wildObjective, wildOptions } from "../removal/wild.js";
-import { crossEntropyObjective, type Objective, viewsCrossEntropy } from "./objective.js";
-import { compileSplitStep, partsOf } from "./split-step.js";
-import { compileStep, type StepPlan, type TrainingStep } from "./step.js";
-import { tinyImages, tinyModel } from "./testing/tiny.js";
+import { type FloatTensor, float32 } from "../../core/tensor.js";
+import { copyPixels } from "../../data/dataset.js";
+import { canonicalGraph } from "../../onnx/canonical.js";
+import { findClassifier } from "../../onnx/classifier.js";
+import { distillationObjective } from "../../removal/distillation.js";
+import { attentionObjective } from "../../removal/nad.js";
+import { wildObjective, wildOptions } from "../../removal/wild.js";
+import { crossEntropyObjective, type Objective, viewsCrossEntropy } from "../objective.js";
+import { compileSplitStep, partsOf } from "./split.js";
+import { compileStep } from "../step.js";
+import type { StepPlan, TrainingStep } from "../step-plan.js";
+import { tinyImages, tinyModel } from "../testing/tiny.js";
 
 const BATCH = 12;
 const CLASSES = 4;

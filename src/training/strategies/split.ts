@@ -7,28 +7,21 @@
  */
 
 import { availableParallelism } from "node:os";
-import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
-import { graphBuilder } from "../onnx/builder.js";
-import type { Graph } from "../onnx/graph.js";
-import { type Crew, type Shapes, startCrew } from "../runtime/crew.js";
-import { type RuntimeOptions, threadsFromEnvironment } from "../runtime/options.js";
-import { createSession, type Session } from "../runtime/session.js";
-import { createMemorySession, type MemorySession } from "../runtime/state.js";
-import type { TuningWatch } from "../runtime/tuning/tune.js";
-import { batchNormForTraining } from "./batch-norm.js";
-import { gradientGraph, gradientName, LOSS } from "./gradient.js";
-import { appendObjective, lowered, objectiveFeeds, stepInputs } from "./objective-gradients.js";
-import type { StepPlan, TrainingStep } from "./step.js";
-import {
-  appendUpdates,
-  type Carried,
-  carrying,
-  floatInitializer,
-  updateFeeds,
-  weightsOf,
-  zeroGradients,
-} from "./update.js";
-import { vectorOf, weightGroups, weightsIn } from "./weight-groups.js";
+import { elementCount, type FloatTensor, float32 } from "../../core/tensor.js";
+import { graphBuilder } from "../../onnx/builder.js";
+import type { Graph } from "../../onnx/graph.js";
+import { type Crew, type Shapes, startCrew } from "../../runtime/crew.js";
+import { type RuntimeOptions, threadsFromEnvironment } from "../../runtime/options.js";
+import { createSession, type Session } from "../../runtime/session.js";
+import { createMemorySession, type MemorySession } from "../../runtime/state.js";
+import type { TuningWatch } from "../../runtime/tuning/tune.js";
+import { batchNormForTraining } from "../batch-norm.js";
+import { gradientGraph, gradientName, LOSS } from "../gradient.js";
+import { type GroupGradient, gradientChain } from "../gradient-chain.js";
+import { appendObjective, floatInitializer, lowered, objectiveFeeds, stepInputs } from "../objective-gradients.js";
+import type { StepPlan, StepStrategy, TrainingStep } from "../step-plan.js";
+import { appendUpdates, type Carried, carrying, optimizerFeeds, weightsOf } from "../update.js";
+import { inVector, vectorOf, weightGroups, weightsIn } from "../weight-groups.js";
 
 /**
  * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128 rows
@@ -58,6 +51,11 @@ export function partsOf(plan: StepPlan, options: RuntimeOptions): number {
 
 const threadsOf = ({ threads }: RuntimeOptions): number =>
   threads ?? threadsFromEnvironment() ?? availableParallelism();
+
+export const split: StepStrategy = {
+  suits: (plan, options) => partsOf(plan, options) > 1,
+  compile: (plan, options, watch) => compileSplitStep(plan, partsOf(plan, options), options, watch),
+};
 
 /** @throws WildmarkError as `compileStep` does. */
 export async function compileSplitStep(
@@ -122,12 +120,10 @@ interface Update {
 
 async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Promise<Update> {
   const b = graphBuilder("update");
-  const groups = weightGroups(plan, weights);
   const gradients = Array.from({ length: parts }, () => new Map<string, FloatTensor>());
   const feeds = new Map<string, FloatTensor>();
-  const means = new Map<string, string>();
-  for (const group of groups) {
-    b.input(group.name, "float32", group.dims);
+  const groups = weightGroups(plan, weights).map((group): GroupGradient => {
+    const input = b.input(group.name, "float32", group.dims);
     const ofParts = gradients.map((found, part) => {
       const vector = zeros(group.dims);
       for (const [weight, piece] of weightsIn(group, vector)) found.set(gradientName(weight), piece);
@@ -135,9 +131,9 @@ async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Pro
       feeds.set(name, vector);
       return name;
     });
-    means.set(group.name, b.op("Mean", ofParts));
-  }
-  const carried = appendUpdates(b, plan, groups, means);
+    return { group, weights: inVector(b, group, input), gradient: inVector(b, group, b.op("Mean", ofParts)) };
+  });
+  const carried = appendUpdates(b, plan, gradientChain(plan), groups);
   // Of one thread: others would go on looking for work while the parts need their cores.
   const session = await createMemorySession(carrying(b.build(), carried, []), carried, { threads: 1 });
   return { session, carried: carried.map((tensor) => ({ weights: tensor.weights })), gradients, feeds };
@@ -156,7 +152,7 @@ function splitStep(
   const losses = [zeros([]), ...gradientsOfOthers.map(() => zeros([]))];
   const outputsOfFirst = new Map([...gradientsOfFirst, [LOSS, losses[0] ?? zeros([])] as const]);
   const weightsNow = (): Map<string, FloatTensor> => weightsOf(plan, update.session.current(), update.carried);
-  const nothing = zeroGradients(plan);
+  const { feeds: addedFeeds } = gradientChain(plan);
   let steps = 0;
 
   const handOut = (): void => {
@@ -177,7 +173,7 @@ function splitStep(
   return {
     images: inputs.images.data,
     targets: inputs.targets.data,
-    async run(learningRate, added) {
+    async run(learningRate, added = new Map()) {
       steps += 1;
       const common = weightsNow();
       if (part.learningRate !== undefined) common.set(part.learningRate, float32([], [learningRate]));
@@ -188,7 +184,7 @@ function splitStep(
       });
       collect();
       await update.session.run(
-        new Map([...update.feeds, ...updateFeeds(plan, learningRate, steps, nothing, added)]),
+        new Map([...update.feeds, ...optimizerFeeds(plan, learningRate, steps), ...addedFeeds(added)]),
         new Map(),
       );
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
