@@ -104,7 +104,7 @@ function clippedTogether(longest: number): GradientTransformation {
   return {
     append(b, groups) {
       const values = groups.map(({ gradient }) => gradient?.vector());
-      const squares = [...new Set(values)].flatMap((value) =>
+      const squares = values.flatMap((value) =>
         value === undefined ? [] : b.op("ReduceSumSquare", [value], { keepdims: 0 }),
       );
       if (squares.length === 0) return groups;
