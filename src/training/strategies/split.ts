@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { elementCount, type FloatTensor, float32 } from "../../core/tensor.js";
 import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
-import { type Crew, type Shapes, startCrew } from "../../runtime/crew.js";
+import { type WorkerPool, type Shapes, startWorkerPool } from "../../runtime/worker-pool.js";
 import { type RuntimeOptions, threadsFromEnvironment } from "../../runtime/options.js";
 import { createSession, type Session } from "../../runtime/session.js";
 import { createMemorySession, type MemorySession } from "../../runtime/state.js";
@@ -68,8 +68,8 @@ export async function compileSplitStep(
   const update = await loadUpdate(plan, part, parts);
   const own = await createSession(part.graph, { threads: part.threads });
   try {
-    const crew = await startCrew({ ...part, members: parts - 1 });
-    return splitStep(plan, part, { update, own, crew });
+    const pool = await startWorkerPool({ ...part, workers: parts - 1 });
+    return splitStep(plan, part, { update, own, pool });
   } catch (error) {
     await Promise.all([own.release(), update.session.release()]);
     throw error;
@@ -142,11 +142,11 @@ async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Pro
 function splitStep(
   plan: StepPlan,
   part: Part,
-  { update, own, crew }: { readonly update: Update; readonly own: Session; readonly crew: Crew },
+  { update, own, pool }: { readonly update: Update; readonly own: Session; readonly pool: WorkerPool },
 ): TrainingStep {
   const inputs = stepInputs(plan);
   const whole = objectiveFeeds(plan, inputs);
-  /** The part that the calling thread computes, the first; the others are the crew's. */
+  /** The part that the calling thread computes, the first; the others are the pool's. */
   const first = new Map([...part.own].map(([name, dims]) => [name, zeros(dims)]));
   const [gradientsOfFirst = new Map<string, FloatTensor>(), ...gradientsOfOthers] = update.gradients;
   const losses = [zeros([]), ...gradientsOfOthers.map(() => zeros([]))];
@@ -156,7 +156,7 @@ function splitStep(
   let steps = 0;
 
   const handOut = (): void => {
-    const others = crew.members.map((member) => member.own);
+    const others = pool.workers.map((worker) => worker.own);
     for (const [name, { data }] of whole) {
       const views = name === plan.classifier.input.name ? plan.objective.views : 1;
       [first.get(name)?.data, ...others.map((feeds) => feeds.get(name))].forEach((into, i) => {
@@ -165,7 +165,7 @@ function splitStep(
     }
   };
   const collect = (): void => {
-    crew.members.forEach(({ outputs }, i) => {
+    pool.workers.forEach(({ outputs }, i) => {
       for (const [name, { data }] of gradientsOfOthers[i] ?? []) data.set(memory(outputs, name));
       losses[i + 1]?.data.set(memory(outputs, LOSS));
     });
@@ -177,9 +177,9 @@ function splitStep(
       steps += 1;
       const common = weightsNow();
       if (part.learningRate !== undefined) common.set(part.learningRate, float32([], [learningRate]));
-      for (const [name, { data }] of common) crew.common.get(name)?.set(data);
+      for (const [name, { data }] of common) pool.common.get(name)?.set(data);
       handOut();
-      await crew.run(async () => {
+      await pool.run(async () => {
         await own.run(new Map([...common, ...first]), outputsOfFirst);
       });
       collect();
@@ -196,7 +196,7 @@ function splitStep(
       update.session.replace(new Map(groups.map((group) => [group.name, vectorOf(group, changed)])));
     },
     async release() {
-      await Promise.all([crew.release(), own.release(), update.session.release()]);
+      await Promise.all([pool.release(), own.release(), update.session.release()]);
     },
   };
 }
@@ -218,6 +218,6 @@ function copyPart(whole: Float32Array, views: number, part: number, into: Float3
 
 function memory(tensors: ReadonlyMap<string, Float32Array>, name: string): Float32Array {
   const data = tensors.get(name);
-  if (data === undefined) throw new Error(`the crew has no tensor "${name}"`);
+  if (data === undefined) throw new Error(`the pool has no tensor "${name}"`);
   return data;
 }

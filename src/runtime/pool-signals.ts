@@ -1,4 +1,4 @@
-/** @file What a crew and its members have in common: the memory that all threads see. */
+/** @file What a pool and its workers have in common: the memory that all threads see. */
 
 /** A float32 tensor that all threads see. */
 export interface SharedTensor {
@@ -7,7 +7,7 @@ export interface SharedTensor {
   readonly memory: SharedArrayBuffer;
 }
 
-export interface MemberSetup {
+export interface WorkerSetup {
   /** Bytes of an ONNX model. */
   readonly model: Uint8Array;
   readonly threads: number;
@@ -19,14 +19,14 @@ export interface MemberSetup {
 
 export const SIGNALS = 2;
 
-/** How many runs the crew has been told to do; negative: to end. */
+/** How many runs the pool has been told to do; negative: to end. */
 export const ORDERED = 0;
 
-/** How many of its runs the member has finished, whether well or not; the first is that it has loaded its model. */
+/** How many of its runs the worker has finished, whether well or not; the first is that it has loaded its model. */
 export const FINISHED = 1;
 
-/** A member that failed says so, before it counts the run as finished. */
-export interface MemberFailure {
+/** A worker that failed says so, before it counts the run as finished. */
+export interface WorkerFailure {
   readonly failed: string;
 }
 

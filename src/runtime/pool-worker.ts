@@ -1,21 +1,21 @@
-/** @file The thread of one member of a crew (`crew.ts`). */
+/** @file The thread of one worker of a pool (`worker-pool.ts`). */
 
 import { parentPort, workerData } from "node:worker_threads";
 import { float32 } from "../core/tensor.js";
 import {
   FINISHED,
-  type MemberFailure,
-  type MemberSetup,
+  type WorkerFailure,
+  type WorkerSetup,
   ORDERED,
   type SharedTensor,
   waitWhile,
-} from "./crew-signals.js";
+} from "./pool-signals.js";
 import { createSession } from "./session.js";
 
 /** Longer than what lies between two steps of training. */
 const SPIN_MS = 2;
 
-const setup: MemberSetup = workerData;
+const setup: WorkerSetup = workerData;
 const signals = new Int32Array(setup.signals);
 
 const mirrored = (tensors: readonly SharedTensor[]) =>
@@ -46,5 +46,5 @@ try {
   await serve();
 } catch (error) {
   const failed = error instanceof Error ? error.message : String(error);
-  parentPort?.postMessage({ failed } satisfies MemberFailure);
+  parentPort?.postMessage({ failed } satisfies WorkerFailure);
 }

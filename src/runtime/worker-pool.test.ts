@@ -1,9 +1,9 @@
-/** @file Members of a crew compute what they are handed, all of them, again and again; what fails is told. */
+/** @file Workers of a pool compute what they are handed, all of them, again and again; what fails is told. */
 
 import { expect, test } from "vitest";
 import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
-import { type CrewPlan, startCrew } from "./crew.js";
+import { type PoolPlan, startWorkerPool } from "./worker-pool.js";
 
 /** scale · x, and the largest of it. */
 function scaled(): Graph {
@@ -14,7 +14,7 @@ function scaled(): Graph {
   return b.build();
 }
 
-const plan = (changes: Partial<CrewPlan> = {}): CrewPlan => ({
+const plan = (changes: Partial<PoolPlan> = {}): PoolPlan => ({
   graph: scaled(),
   common: new Map([["scale", []]]),
   own: new Map([["x", [2]]]),
@@ -22,23 +22,23 @@ const plan = (changes: Partial<CrewPlan> = {}): CrewPlan => ({
     ["product", [2]],
     ["largest", []],
   ]),
-  members: 2,
+  workers: 2,
   threads: 1,
   ...changes,
 });
 
-test("each member has its own values, all have the common ones, and the caller works meanwhile", async () => {
-  const crew = await startCrew(plan());
+test("each worker has its own values, all have the common ones, and the caller works meanwhile", async () => {
+  const pool = await startWorkerPool(plan());
   try {
     for (const scale of [2, -1, 0.5]) {
-      crew.common.get("scale")?.fill(scale);
-      for (const [i, { own }] of crew.members.entries()) own.get("x")?.set([i + 1, 10 * (i + 1)]);
+      pool.common.get("scale")?.fill(scale);
+      for (const [i, { own }] of pool.workers.entries()) own.get("x")?.set([i + 1, 10 * (i + 1)]);
       let meanwhile = 0;
-      await crew.run(async () => {
+      await pool.run(async () => {
         meanwhile += 1;
       });
       expect(meanwhile).toBe(1);
-      const found = crew.members.map(({ outputs }) => [...outputs].map(([name, data]) => [name, ...data]));
+      const found = pool.workers.map(({ outputs }) => [...outputs].map(([name, data]) => [name, ...data]));
       expect(found).toEqual(
         [1, 2].map((x) => [
           ["product", x * scale, 10 * x * scale],
@@ -47,7 +47,7 @@ test("each member has its own values, all have the common ones, and the caller w
       );
     }
   } finally {
-    await crew.release();
+    await pool.release();
   }
 });
 
@@ -58,28 +58,28 @@ test("a model that ONNX Runtime refuses is refused in its words", async () => {
     "float32",
     [2],
   );
-  await expect(startCrew(plan({ graph: b.build() }))).rejects.toMatchObject({
+  await expect(startWorkerPool(plan({ graph: b.build() }))).rejects.toMatchObject({
     code: "runtime",
     message: expect.stringContaining("ONNX Runtime"),
   });
 });
 
-test("a run that fails is told, and the crew can be released", async () => {
+test("a run that fails is told, and the pool can be released", async () => {
   // Tensors of another size than the graph wants.
-  const crew = await startCrew(plan({ own: new Map([["x", [3]]]) }));
-  await expect(crew.run(async () => {})).rejects.toMatchObject({
+  const pool = await startWorkerPool(plan({ own: new Map([["x", [3]]]) }));
+  await expect(pool.run(async () => {})).rejects.toMatchObject({
     code: "runtime",
     message: expect.stringContaining("ONNX Runtime (cpu) failed"),
   });
-  await crew.release();
+  await pool.release();
 });
 
-test("what the caller throws meanwhile is thrown, once the members are done", async () => {
-  const crew = await startCrew(plan());
-  crew.common.get("scale")?.fill(3);
-  for (const { own } of crew.members) own.get("x")?.set([1, 2]);
-  const failing = crew.run(() => Promise.reject(new Error("mine")));
+test("what the caller throws meanwhile is thrown, once the workers are done", async () => {
+  const pool = await startWorkerPool(plan());
+  pool.common.get("scale")?.fill(3);
+  for (const { own } of pool.workers) own.get("x")?.set([1, 2]);
+  const failing = pool.run(() => Promise.reject(new Error("mine")));
   await expect(failing).rejects.toThrow("mine");
-  expect(crew.members.map(({ outputs }) => outputs.get("largest")?.[0])).toEqual([6, 6]);
-  await crew.release();
+  expect(pool.workers.map(({ outputs }) => outputs.get("largest")?.[0])).toEqual([6, 6]);
+  await pool.release();
 });
