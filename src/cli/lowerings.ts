@@ -1,4 +1,4 @@
-/** @file The lowerings of a model's layers for people and for programs: what `wildmark info --tuning` shows. */
+/** @file The lowerings of a model's layers for people and for programs: what `wildmark info --autotuning` shows. */
 
 import { convGeometry, poolGeometry } from "../autodiff/windows.js";
 import { WildmarkError } from "../core/errors.js";
@@ -9,8 +9,8 @@ import type { Model } from "../onnx/model.js";
 import { resolvePreprocessing } from "../onnx/preprocessing.js";
 import { loweringFamilies } from "../runtime/lowering/index.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { chooseLowerings, type LayerChoice, type TuningWatch } from "../runtime/tuning/tune.js";
+import { targetOf } from "../runtime/autotuning/identity.js";
+import { chooseLowerings, type LayerChoice, type AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { gradientGraph, layerOf } from "../training/primitives.js";
 import { indented, table } from "./output.js";
@@ -32,11 +32,11 @@ export interface LoweringsOptions {
   /** Whether what was not measured is measured now. */
   readonly measure: boolean;
   readonly runtime: RuntimeOptions;
-  readonly watch: TuningWatch;
+  readonly watch: AutotuningWatch;
 }
 
 /**
- * What training takes with `--tuning cached`, or `full` where `measure` is set.
+ * What training takes with `--autotuning cached`, or `full` where `measure` is set.
  *
  * @throws WildmarkError `bad-model` where the model cannot be trained or does not say how large its images are.
  */
@@ -44,7 +44,7 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
   const { rows, measure, runtime, watch } = options;
   const graph = await gradientGraph(model, imageShapeOf(model), rows, runtime);
   const target = await targetOf(runtime);
-  const choices = await chooseLowerings(graph, { ...watch, tuning: measure ? "full" : "cached", target });
+  const choices = await chooseLowerings(graph, { ...watch, autotuning: measure ? "full" : "cached", target });
   const windowed = choices.filter(({ node }) => node.opType in TITLES);
   return windowed.map(({ node, ...choice }) => ({
     layer: layerOf(graph, node),
@@ -58,7 +58,7 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
 export function loweringsInWords(layers: readonly LayerLowering[], { rows, runtime }: LoweringsOptions): string {
   const head =
     `How gradients are computed with ${rows} images a step on ${runtime.device ?? "cpu"}, in milliseconds where measured; ` +
-    "• is what --tuning cached and full take (off, the default, goes by rule):";
+    "• is what --autotuning cached and full take (off, the default, goes by rule):";
   const tables = Object.entries(TITLES).flatMap(([operator, title]) => {
     const own = layers.filter((layer) => layer.operator === operator);
     return own.length === 0 ? [] : [`${title}\n${indented(tableOf(operator, own))}`];
@@ -148,13 +148,13 @@ export function imageShapeOf(model: Model): ImageShape {
     if (layout === "NHWC" && sizes.length === 3) return { channels: c, height: a, width: b };
     if (layout === "NHW" && sizes.length === 2) return { channels: 1, height: a, width: b };
   }
-  throw new WildmarkError("bad-model", "--tuning needs a model that says how large its images are.", {
+  throw new WildmarkError("bad-model", "--autotuning needs a model that says how large its images are.", {
     hint: "Its input has open or flattened dimensions. --layout helps where only the order of the axes is in doubt.",
   });
 }
 
 /** Measuring as the progress shows it. */
-export function watchOf(progress: Progress, signal: AbortSignal): TuningWatch {
+export function watchOf(progress: Progress, signal: AbortSignal): AutotuningWatch {
   return {
     onMeasured(done, total) {
       throwIfAborted(signal);

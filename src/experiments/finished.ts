@@ -7,7 +7,7 @@ import { readFileBounded } from "../core/files.js";
 import { WILDMARK_VERSION } from "../core/version.js";
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import { tuningOf } from "../runtime/tuning/mode.js";
+import { autotuningOf } from "../runtime/autotuning/mode.js";
 import { type AuditResult, auditSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { type BenchResult, benchSchema } from "./bench-result.js";
@@ -120,7 +120,7 @@ function expectedOf(runtime: RuntimeOptions = {}) {
   return {
     software: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
     device: runtime.device ?? "cpu",
-    tuning: tuningOf(runtime),
+    tuning: autotuningOf(runtime),
   };
 }
 

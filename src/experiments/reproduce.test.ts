@@ -44,7 +44,7 @@ describe("the document", () => {
     expect(resultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
     expect(isResultOf(result, twoSeeds)).toBe(true);
     expect(isResultOf(result, twoSeeds, { device: "webgpu" })).toBe(false);
-    expect(isResultOf(result, twoSeeds, { tuning: "cached" })).toBe(false);
+    expect(isResultOf(result, twoSeeds, { autotuning: "cached" })).toBe(false);
     const { tuning: _, ...machine } = result.machine;
     expect(isResultOf(resultSchema.parse({ ...result, machine }), twoSeeds)).toBe(true);
   });

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { WILDMARK_DOMAIN } from "../autodiff/primitives.js";
 import { findArchitecture, newModel } from "../models/registry.js";
 import { candidateLowerings } from "../runtime/lowering/index.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { standsAlone } from "../runtime/tuning/lone-node.js";
+import { targetOf } from "../runtime/autotuning/identity.js";
+import { standsAlone } from "../runtime/autotuning/lone-node.js";
 import { gradientGraph, layerOf } from "./primitives.js";
 
 test("every convolution of a ResNet has one gradient to its kernel and, but for the first, one to its input", async () => {

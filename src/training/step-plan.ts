@@ -6,7 +6,7 @@
 import type { FloatTensor } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { RuntimeOptions } from "../runtime/options.js";
-import type { TuningWatch } from "../runtime/tuning/tune.js";
+import type { AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import type { ObjectivePlan } from "./objective-gradients.js";
 import type { Optimizer } from "./optimizer.js";
 
@@ -64,5 +64,5 @@ export interface StepStrategy {
   /** Whether a step of this plan can be computed so there, and gains by it. */
   suits(plan: StepPlan, options: RuntimeOptions): boolean;
   /** @throws WildmarkError as `compileStep` does. */
-  compile(plan: StepPlan, options: RuntimeOptions, watch: TuningWatch): Promise<TrainingStep>;
+  compile(plan: StepPlan, options: RuntimeOptions, watch: AutotuningWatch): Promise<TrainingStep>;
 }

@@ -1,7 +1,7 @@
 /** @file A compiled training step: forward, objective, backward and update, by the strategy that suits network and device. */
 
 import type { RuntimeOptions } from "../runtime/options.js";
-import type { TuningWatch } from "../runtime/tuning/tune.js";
+import type { AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import type { StepPlan, StepStrategy, TrainingStep } from "./step-plan.js";
 import { split } from "./strategies/split.js";
 import { vectors } from "./strategies/vectors.js";
@@ -19,7 +19,7 @@ const strategies: readonly StepStrategy[] = [split, vectors];
 export function compileStep(
   plan: StepPlan,
   options: RuntimeOptions = {},
-  watch: TuningWatch = {},
+  watch: AutotuningWatch = {},
 ): Promise<TrainingStep> {
   const strategy = strategies.find((candidate) => candidate.suits(plan, options)) ?? whole;
   return strategy.compile(plan, options, watch);

@@ -37,7 +37,7 @@ export interface InBlocks extends Place {
 }
 
 export interface Lowering {
-  /** Stable: tuning caches and messages use it. */
+  /** Stable: autotuning caches and messages use it. */
   readonly name: string;
   /** Whether this form can compute the node, on this device and with blocks of so many channels, if any. */
   supports(node: Node, device: Device, block?: number): boolean;

@@ -14,7 +14,7 @@ import { type WorkerPool, type Shapes, startWorkerPool } from "../../runtime/wor
 import { type RuntimeOptions, threadsFromEnvironment } from "../../runtime/options.js";
 import { createSession, type Session } from "../../runtime/session.js";
 import { createMemorySession, type MemorySession } from "../../runtime/state.js";
-import type { TuningWatch } from "../../runtime/tuning/tune.js";
+import type { AutotuningWatch } from "../../runtime/autotuning/autotune.js";
 import { batchNormForTraining } from "../batch-norm.js";
 import { gradientGraph, gradientName, LOSS } from "../gradient.js";
 import { type GroupGradient, gradientChain } from "../gradient-chain.js";
@@ -62,7 +62,7 @@ export async function compileSplitStep(
   plan: StepPlan,
   parts: number,
   options: RuntimeOptions,
-  watch: TuningWatch,
+  watch: AutotuningWatch,
 ): Promise<TrainingStep> {
   const part = await derivePart(plan, parts, options, watch);
   const update = await loadUpdate(plan, part, parts);
@@ -90,7 +90,12 @@ interface Part {
   readonly outputs: Shapes;
 }
 
-async function derivePart(plan: StepPlan, parts: number, options: RuntimeOptions, watch: TuningWatch): Promise<Part> {
+async function derivePart(
+  plan: StepPlan,
+  parts: number,
+  options: RuntimeOptions,
+  watch: AutotuningWatch,
+): Promise<Part> {
   const threads = Math.floor(threadsOf(options) / parts);
   const smaller = { ...plan, batch: plan.batch / parts };
   const inputs = stepInputs(smaller);

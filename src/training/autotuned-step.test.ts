@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { copyPixels } from "../data/dataset.js";
 import { imageGraph } from "../onnx/image-graph.js";
-import { identityOf, targetOf } from "../runtime/tuning/identity.js";
-import type { Tuning } from "../runtime/tuning/mode.js";
-import { choicesFolder, keepChoice } from "../runtime/tuning/store.js";
-import { chooseLowerings } from "../runtime/tuning/tune.js";
+import { identityOf, targetOf } from "../runtime/autotuning/identity.js";
+import type { Autotuning } from "../runtime/autotuning/mode.js";
+import { choicesFolder, keepChoice } from "../runtime/autotuning/store.js";
+import { chooseLowerings } from "../runtime/autotuning/autotune.js";
 import { crossEntropyObjective } from "./objective.js";
 import { gradientGraph, layerOf } from "./primitives.js";
 import { compileStep } from "./step.js";
@@ -22,7 +22,7 @@ const images = tinyImages(BATCH, { channels: 3, side: 16 });
 
 let cache: string;
 beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), "wildmark-tuned-"));
+  cache = await mkdtemp(join(tmpdir(), "wildmark-autotuned-"));
   vi.stubEnv("XDG_CACHE_HOME", cache);
 });
 afterAll(async () => {
@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 /** Weights after three steps, and what was said. */
-async function trained(tuning: Tuning) {
+async function trained(autotuning: Autotuning) {
   const { graph, classifier } = imageGraph(model, images.shape);
   const notes: string[] = [];
   const step = await compileStep(
@@ -45,7 +45,7 @@ async function trained(tuning: Tuning) {
       trainable: classifier.trainable,
       batchNorm: "train",
     },
-    { tuning },
+    { autotuning },
     { onNote: (line) => notes.push(line) },
   );
   step.images.set(Float32Array.from(copyPixels(images), (pixel) => pixel / 255));
@@ -59,10 +59,10 @@ async function trained(tuning: Tuning) {
   return { weights, notes };
 }
 
-async function choices(tuning: Tuning) {
+async function choices(autotuning: Autotuning) {
   const graph = await gradientGraph(model, images.shape, BATCH);
   const target = await targetOf({});
-  const found = await chooseLowerings(graph, { tuning, target });
+  const found = await chooseLowerings(graph, { autotuning, target });
   return found.map((choice) => ({
     ...choice,
     layer: layerOf(graph, choice.node),

@@ -20,7 +20,7 @@ beforeEach(() => rm(`${folder}-cache`, { recursive: true, force: true }));
 afterAll(work.remove);
 
 const documentSchema = z.object({
-  tuning: z.object({
+  autotuning: z.object({
     rows: z.number(),
     lowerings: z.array(
       z.object({
@@ -37,11 +37,11 @@ const documentSchema = z.object({
 
 function lowerings({ status, stdout, stderr }: Ended) {
   expect(status, stderr).toBe(0);
-  return documentSchema.parse(JSON.parse(stdout)).tuning.lowerings;
+  return documentSchema.parse(JSON.parse(stdout)).autotuning.lowerings;
 }
 
 test("two processes measure at once, keep whole files, and the next takes what they kept", async () => {
-  const line = "info tiny.onnx --tuning --measure --rows 8 --json";
+  const line = "info tiny.onnx --autotuning --measure --rows 8 --json";
   const both = (await Promise.all([wildmark(folder, line), wildmark(folder, line)])).map(lowerings);
   expect(both[0]?.map(({ layer, operator }) => [layer, operator])).toEqual([
     ["MaxPool", "MaxPoolGrad"],
@@ -51,7 +51,7 @@ test("two processes measure at once, keep whole files, and the next takes what t
   expect(files).toHaveLength(2);
   for (const name of files) JSON.parse(await readFile(join(choices, name), "utf8"));
 
-  const next = lowerings(await wildmark(folder, "info tiny.onnx --tuning --rows 8 --json"));
+  const next = lowerings(await wildmark(folder, "info tiny.onnx --autotuning --rows 8 --json"));
   for (const [i, each] of next.entries()) {
     expect(each.why).toBe("cached");
     expect(each.measured?.map(({ lowering }) => lowering)).toEqual(each.candidates);
@@ -63,7 +63,7 @@ test("two processes measure at once, keep whole files, and the next takes what t
       });
     }
   }
-  const text = await wildmark(folder, "info tiny.onnx --tuning --rows 8");
+  const text = await wildmark(folder, "info tiny.onnx --autotuning --rows 8");
   expect(text.stdout).toMatch(
     /To the kernel of a convolution:\n +layer +image +kernel .* why\n +conv +3×16×16 +4×3×3×3 \/2 .*\d •.*(by rule|of rule)\n/,
   );
@@ -71,50 +71,50 @@ test("two processes measure at once, keep whole files, and the next takes what t
 });
 
 test("info says what was not measured, measures nothing unasked, and other threads are another matter", async () => {
-  const { stdout, status } = await wildmark(folder, "info tiny.onnx --tuning");
+  const { stdout, status } = await wildmark(folder, "info tiny.onnx --autotuning");
   expect(status).toBe(0);
   expect(stdout).toContain("2 of 2 gradients were not measured on this machine; --measure does that, and keeps it.");
   await expect(readdir(choices)).rejects.toThrow("ENOENT");
 
-  expect((await wildmark(folder, "info tiny.onnx --tuning --measure --threads 1")).stdout).not.toContain(
+  expect((await wildmark(folder, "info tiny.onnx --autotuning --measure --threads 1")).stdout).not.toContain(
     "not measured",
   );
-  expect((await wildmark(folder, "info tiny.onnx --tuning --threads 2")).stdout).toContain("2 of 2 gradients");
+  expect((await wildmark(folder, "info tiny.onnx --autotuning --threads 2")).stdout).toContain("2 of 2 gradients");
 });
 
-test("info --measure without --tuning is refused, as is a mode that is none", async () => {
+test("info --measure without --autotuning is refused, as is a mode that is none", async () => {
   const [alone, mode, variable] = await Promise.all([
     wildmark(folder, "info tiny.onnx --measure"),
-    wildmark(folder, `train ${DATA} --out o.onnx --tuning fast`),
-    wildmark(folder, `train ${DATA} --out o.onnx`, { WILDMARK_TUNING: "fast" }),
+    wildmark(folder, `train ${DATA} --out o.onnx --autotuning fast`),
+    wildmark(folder, `train ${DATA} --out o.onnx`, { WILDMARK_AUTOTUNING: "fast" }),
   ]);
-  expect(alone).toMatchObject({ status: 2, stderr: expect.stringContaining("--measure goes with --tuning") });
+  expect(alone).toMatchObject({ status: 2, stderr: expect.stringContaining("--measure goes with --autotuning") });
   expect(mode).toMatchObject({ status: 2, stderr: expect.stringContaining("expected one of off, cached, full") });
-  expect(variable).toMatchObject({ status: 2, stderr: expect.stringContaining('WILDMARK_TUNING is "fast"') });
+  expect(variable).toMatchObject({ status: 2, stderr: expect.stringContaining('WILDMARK_AUTOTUNING is "fast"') });
 });
 
 test("training under full tells of measuring once, and cached gives the same bytes", async () => {
   await mkdir(`${folder}-cache`, { recursive: true });
   const train = (out: string, words: string) => wildmark(folder, `train ${DATA} --epochs 1 --out ${out} ${words}`);
-  const full = await train("full.onnx", "--tuning full");
+  const full = await train("full.onnx", "--autotuning full");
   expect(full.status, full.stderr).toBe(0);
   expect(full.stderr).toMatch(/measure lowerings for this machine: 0 %/);
   expect(full.stderr).toMatch(/measured the lowerings of \d+ shapes in/);
-  const cached = await train("cached.onnx", "--tuning cached");
+  const cached = await train("cached.onnx", "--autotuning cached");
   expect(cached.stderr).not.toContain("measure");
-  const again = await train("again.onnx", "--tuning full --quiet");
+  const again = await train("again.onnx", "--autotuning full --quiet");
   expect(again.stderr).toBe("");
   const bytes = (name: string): Promise<Buffer> => readFile(join(folder, name));
   expect((await bytes("cached.onnx")).equals(await bytes("full.onnx"))).toBe(true);
   expect((await bytes("again.onnx")).equals(await bytes("full.onnx"))).toBe(true);
 });
 
-test("--tuning stands in the help of what trains, and is accepted elsewhere", async () => {
+test("--autotuning stands in the help of what trains, and is accepted elsewhere", async () => {
   const [train, evaluate, info] = await Promise.all(
     ["train", "evaluate", "info"].map((name) => wildmark(folder, `${name} --help`)),
   );
-  expect(train?.stdout).toContain("--tuning <off|cached|full>");
-  expect(evaluate?.stdout).not.toContain("--tuning");
-  expect(info?.stdout).toMatch(/--tuning {2,}how the gradient/);
-  expect(info?.stdout).not.toContain("--tuning <");
+  expect(train?.stdout).toContain("--autotuning <off|cached|full>");
+  expect(evaluate?.stdout).not.toContain("--autotuning");
+  expect(info?.stdout).toMatch(/--autotuning {2,}how the gradient/);
+  expect(info?.stdout).not.toContain("--autotuning <");
 });

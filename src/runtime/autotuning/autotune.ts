@@ -13,7 +13,7 @@ import { candidateLowerings, type LowerOptions } from "../lowering/index.js";
 import { type ChoiceIdentity, identityKey, identityOf, type Target } from "./identity.js";
 import { standsAlone } from "./lone-node.js";
 import { measureLowerings } from "./measure.js";
-import type { Tuning } from "./mode.js";
+import type { Autotuning } from "./mode.js";
 import { type Measured, quickest } from "./rule.js";
 import { choicesFolder, findChoice, type KeptChoice, keepChoice } from "./store.js";
 
@@ -33,15 +33,15 @@ export interface LayerChoice {
 }
 
 /** Who is told while lowerings are chosen. */
-export interface TuningWatch {
+export interface AutotuningWatch {
   /** After each measurement: `done` of `total`. May throw, to stop. */
   readonly onMeasured?: (done: number, total: number) => void;
   /** A damaged cache file, a cache that cannot be written; what came of measuring. */
   readonly onNote?: (line: string) => void;
 }
 
-export interface TuningOptions extends TuningWatch {
-  readonly tuning: Tuning;
+export interface AutotuningOptions extends AutotuningWatch {
+  readonly autotuning: Autotuning;
   readonly target: Target;
   /** Where choices are kept; default `choicesFolder()`. */
   readonly folder?: string;
@@ -58,13 +58,13 @@ interface Layer {
 const notKept = new Map<string, KeptChoice>();
 
 /** The choice for every primitive's node of `graph`, in their order. */
-export async function chooseLowerings(graph: Graph, options: TuningOptions): Promise<readonly LayerChoice[]> {
-  const { tuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} } = options;
+export async function chooseLowerings(graph: Graph, options: AutotuningOptions): Promise<readonly LayerChoice[]> {
+  const { autotuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} } = options;
   const layers = graph.nodes
     .filter((node) => node.domain === WILDMARK_DOMAIN)
     .map((node): Layer => {
       const candidates = candidateLowerings(node, target.device, target.block);
-      if (tuning === "off" || candidates.length === 1 || !standsAlone(node)) return { node, candidates };
+      if (autotuning === "off" || candidates.length === 1 || !standsAlone(node)) return { node, candidates };
       const identity = identityOf(node, candidates, target);
       return { node, candidates, wanted: { identity, key: identityKey(identity) } };
     });
@@ -77,7 +77,7 @@ export async function chooseLowerings(graph: Graph, options: TuningOptions): Pro
     const choice = notKept.get(`${folder} ${key}`) ?? (await fromCache(folder, identity, onNote));
     if (choice !== undefined) known.set(key, { choice, why: "cached" });
   }
-  const missing = tuning === "full" ? [...shapes].filter(([key]) => !known.has(key)) : [];
+  const missing = autotuning === "full" ? [...shapes].filter(([key]) => !known.has(key)) : [];
   const start = performance.now();
   const load = loadavg()[0] ?? 0;
   for (const [i, [key, { node, candidates, identity }]] of missing.entries()) {

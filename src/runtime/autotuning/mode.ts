@@ -12,22 +12,22 @@ import { WildmarkError } from "../../core/errors.js";
  * - `cached`: as measured before on this machine, by rule where nothing was; measures nothing.
  * - `full`: the same, but what was not measured is measured now, and kept.
  */
-export type Tuning = (typeof tunings)[number];
+export type Autotuning = (typeof autotunings)[number];
 
-export const tunings = ["off", "cached", "full"] as const;
+export const autotunings = ["off", "cached", "full"] as const;
 
 /**
- * What is in force: what the options say, else `WILDMARK_TUNING`, else `off`.
+ * What is in force: what the options say, else `WILDMARK_AUTOTUNING`, else `off`.
  *
  * @throws WildmarkError `usage` where the variable holds something else.
  */
-export function tuningOf(options: { readonly tuning?: Tuning }): Tuning {
-  if (options.tuning !== undefined) return options.tuning;
-  const text = process.env.WILDMARK_TUNING;
+export function autotuningOf(options: { readonly autotuning?: Autotuning }): Autotuning {
+  if (options.autotuning !== undefined) return options.autotuning;
+  const text = process.env.WILDMARK_AUTOTUNING;
   if (text === undefined || text === "") return "off";
-  const found = tunings.find((tuning) => tuning === text);
+  const found = autotunings.find((autotuning) => autotuning === text);
   if (found === undefined) {
-    throw new WildmarkError("usage", `WILDMARK_TUNING is "${text}"; expected one of ${tunings.join(", ")}.`);
+    throw new WildmarkError("usage", `WILDMARK_AUTOTUNING is "${text}"; expected one of ${autotunings.join(", ")}.`);
   }
   return found;
 }

@@ -7,26 +7,26 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Graph } from "../../onnx/graph.js";
 import { lowerPrimitives } from "../lowering/index.js";
 import { identityOf, targetOf } from "./identity.js";
-import { type Tuning, tuningOf } from "./mode.js";
+import { type Autotuning, autotuningOf } from "./mode.js";
 import { findChoice, keepChoice } from "./store.js";
 import { graphOf } from "./testing/nodes.js";
-import { asChosen, chooseLowerings, type TuningOptions } from "./tune.js";
+import { asChosen, chooseLowerings, type AutotuningOptions } from "./autotune.js";
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "wildmark-tuning-"));
+  folder = await mkdtemp(join(tmpdir(), "wildmark-autotuning-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const target = await targetOf({ threads: 1 });
 const graph = graphOf("ConvGradWeight");
 
-async function choices(tuning: Tuning, more: Partial<TuningOptions> = {}, of: Graph = graph) {
-  return chooseLowerings(of, { tuning, target, folder, ...more });
+async function choices(autotuning: Autotuning, more: Partial<AutotuningOptions> = {}, of: Graph = graph) {
+  return chooseLowerings(of, { autotuning, target, folder, ...more });
 }
 
-async function lowered(tuning: Tuning): Promise<Graph> {
-  return lowerPrimitives(graph, { ...target, choose: asChosen(await choices(tuning)) });
+async function lowered(autotuning: Autotuning): Promise<Graph> {
+  return lowerPrimitives(graph, { ...target, choose: asChosen(await choices(autotuning)) });
 }
 
 /** Puts another lowering than the static one into the cache, as if it had been measured. */
@@ -82,8 +82,8 @@ describe("full", () => {
       [1, 1],
     ]);
     expect(lines[0]).toMatch(/^measured the lowerings of 1 shapes in/);
-    for (const tuning of ["full", "cached"] as const) {
-      const [again] = await choices(tuning, { onMeasured });
+    for (const autotuning of ["full", "cached"] as const) {
+      const [again] = await choices(autotuning, { onMeasured });
       expect(again).toEqual({ ...first, why: "cached" });
     }
     expect(onMeasured).toHaveBeenCalledTimes(2);
@@ -136,18 +136,18 @@ describe("full", () => {
 describe("what is in force", () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  test("is what is asked for, else WILDMARK_TUNING, else off", () => {
-    vi.stubEnv("WILDMARK_TUNING", undefined);
-    expect(tuningOf({})).toBe("off");
-    vi.stubEnv("WILDMARK_TUNING", "");
-    expect(tuningOf({})).toBe("off");
-    vi.stubEnv("WILDMARK_TUNING", "cached");
-    expect(tuningOf({})).toBe("cached");
-    expect(tuningOf({ tuning: "full" })).toBe("full");
+  test("is what is asked for, else WILDMARK_AUTOTUNING, else off", () => {
+    vi.stubEnv("WILDMARK_AUTOTUNING", undefined);
+    expect(autotuningOf({})).toBe("off");
+    vi.stubEnv("WILDMARK_AUTOTUNING", "");
+    expect(autotuningOf({})).toBe("off");
+    vi.stubEnv("WILDMARK_AUTOTUNING", "cached");
+    expect(autotuningOf({})).toBe("cached");
+    expect(autotuningOf({ autotuning: "full" })).toBe("full");
   });
 
   test("a variable that says something else is refused", () => {
-    vi.stubEnv("WILDMARK_TUNING", "fast");
-    expect(() => tuningOf({})).toThrow(/WILDMARK_TUNING is "fast"; expected one of off, cached, full/);
+    vi.stubEnv("WILDMARK_AUTOTUNING", "fast");
+    expect(() => autotuningOf({})).toThrow(/WILDMARK_AUTOTUNING is "fast"; expected one of off, cached, full/);
   });
 });
