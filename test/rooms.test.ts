@@ -59,7 +59,6 @@ const knownCircles: readonly (readonly string[])[] = [
     "ownership/key-spec.ts",
     "ownership/key.ts",
   ],
-  ["runtime/lowering/blocked-forms.ts", "runtime/lowering/blocked-pooling.ts", "runtime/lowering/grey.ts"],
 ];
 
 interface Import {

@@ -102,7 +102,7 @@ export async function appendObjective(
   return { b, loss, watch, gradients, statistics, learningRate };
 }
 
-/** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */
+/** With standard operators only; on the CPU, convolutions in ONNX Runtime's nchwc layout where this machine has it. */
 export async function lowered(graph: Graph, options: RuntimeOptions, watch: AutotuningWatch = {}): Promise<Graph> {
   const target = await targetOf(options);
   const autotuning = autotuningOf(options);

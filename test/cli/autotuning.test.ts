@@ -73,13 +73,13 @@ test("two processes measure at once, keep whole files, and the next takes what t
 test("info says what was not measured, measures nothing unasked, and other threads are another matter", async () => {
   const { stdout, status } = await wildmark(folder, "info tiny.onnx --autotuning");
   expect(status).toBe(0);
-  expect(stdout).toContain("2 of 2 gradients were not measured on this machine; --measure does that, and keeps it.");
+  expect(stdout).toContain("2 of 2 choices were not measured on this machine; --measure does that, and keeps it.");
   await expect(readdir(choices)).rejects.toThrow("ENOENT");
 
   expect((await wildmark(folder, "info tiny.onnx --autotuning --measure --threads 1")).stdout).not.toContain(
     "not measured",
   );
-  expect((await wildmark(folder, "info tiny.onnx --autotuning --threads 2")).stdout).toContain("2 of 2 gradients");
+  expect((await wildmark(folder, "info tiny.onnx --autotuning --threads 2")).stdout).toContain("2 of 2 choices");
 });
 
 test("info --measure without --autotuning is refused, as is a mode that is none", async () => {
@@ -115,6 +115,6 @@ test("--autotuning stands in the help of what trains, and is accepted elsewhere"
   );
   expect(train?.stdout).toContain("--autotuning <off|cached|full>");
   expect(evaluate?.stdout).not.toContain("--autotuning");
-  expect(info?.stdout).toMatch(/--autotuning {2,}how the gradient/);
+  expect(info?.stdout).toMatch(/--autotuning {2,}how convolutions/);
   expect(info?.stdout).not.toContain("--autotuning <");
 });

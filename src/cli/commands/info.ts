@@ -35,7 +35,9 @@ export const command: CommandFile = () =>
       autotuning: z
         .boolean()
         .default(false)
-        .describe("how the gradient of each convolution and pooling is computed, and what was measured"),
+        .describe(
+          "how convolutions and the gradients of convolutions and poolings are computed, and what was measured",
+        ),
       rows: z.int().min(1).max(65_536).default(128).meta({
         description: "with --autotuning: images in a step, all views together (WILD sees each twice: 2 × --batch)",
         placeholder: "N",

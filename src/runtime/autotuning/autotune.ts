@@ -1,15 +1,14 @@
 /**
- * @file Chooses a lowering for each primitive of a graph: by rule, from what was measured before, or by measuring now.
+ * @file Chooses a lowering for each node of a graph that has several: by rule, from what was measured before, or by measuring now.
  *
  * Layers of the same shape share one choice. Whatever is wrong with the cache is said and costs at most the measuring: it
  * never stops the work.
  */
 
 import { availableParallelism, loadavg } from "node:os";
-import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
 import { WildmarkError } from "../../core/errors.js";
 import type { Graph, Node } from "../../onnx/graph.js";
-import { candidateLowerings, type LowerOptions } from "../lowering/index.js";
+import { type KernelChoice, kernelChoices, type LowerOptions } from "../lowering/index.js";
 import { type ChoiceIdentity, identityKey, identityOf, type Target } from "./identity.js";
 import { standsAlone } from "./lone-node.js";
 import { measureLowerings } from "./measure.js";
@@ -17,9 +16,12 @@ import type { Autotuning } from "./mode.js";
 import { type Measured, quickest } from "./rule.js";
 import { choicesFolder, findChoice, type KeptChoice, keepChoice } from "./store.js";
 
-/** The lowering of one primitive's node. */
+/** The lowering of one node. */
 export interface LayerChoice {
+  /** With its shapes: a primitive's, or for a Conv the primitive of the same name. */
   readonly node: Node;
+  /** The value that it gives. */
+  readonly value: string;
   readonly lowering: string;
   /** All that there are, the static choice first. */
   readonly candidates: readonly string[];
@@ -47,37 +49,66 @@ export interface AutotuningOptions extends AutotuningWatch {
   readonly folder?: string;
 }
 
-interface Layer {
-  readonly node: Node;
-  readonly candidates: readonly string[];
-  /** Whose measurement is wanted; absent where none is. */
-  readonly wanted?: { readonly identity: ChoiceIdentity; readonly key: string };
+interface Known {
+  readonly choice: KeptChoice;
+  readonly why: "cached" | "measured";
 }
 
 /** What this process measured and could not keep, by folder and key: its choices do not flip either. */
 const notKept = new Map<string, KeptChoice>();
 
-/** The choice for every primitive's node of `graph`, in their order. */
+/** The choice for every node of `graph` that kernels compute, in their order. */
 export async function chooseLowerings(graph: Graph, options: AutotuningOptions): Promise<readonly LayerChoice[]> {
-  const { autotuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} } = options;
-  const layers = graph.nodes
-    .filter((node) => node.domain === WILDMARK_DOMAIN)
-    .map((node): Layer => {
-      const candidates = candidateLowerings(node, target.device, target.block);
-      if (autotuning === "off" || candidates.length === 1 || !standsAlone(node)) return { node, candidates };
-      const identity = identityOf(node, candidates, target);
-      return { node, candidates, wanted: { identity, key: identityKey(identity) } };
+  const { autotuning, target } = options;
+  const known = new Map<string, Known | undefined>();
+  let layers: readonly LayerChoice[] = [];
+  for (;;) {
+    // A choice may change how values lie behind it, and so what there is to choose there.
+    const sites = kernelChoices(graph, { ...target, choose: asChosen(layers) }).map((site) => ({
+      ...site,
+      wanted: autotuning === "off" || site.candidates.length === 1 ? undefined : wantedFor(site, target),
+    }));
+    layers = sites.map(({ node, value, candidates, wanted }): LayerChoice => {
+      const [lowering = ""] = candidates;
+      const found = wanted && known.get(wanted.key);
+      if (candidates.length === 1) return { node, value, candidates, lowering, why: "only" };
+      if (found === undefined) return { node, value, candidates, lowering, why: "static" };
+      const { choice, why } = found;
+      return { node, value, candidates, lowering: choice.lowering, why, measured: choice.measured };
     });
-  const shapes = new Map(
-    layers.flatMap(({ wanted, ...layer }) => (wanted ? [[wanted.key, { ...layer, ...wanted }]] : [])),
-  );
-
-  const known = new Map<string, { readonly choice: KeptChoice; readonly why: "cached" | "measured" }>();
-  for (const [key, { identity }] of shapes) {
-    const choice = notKept.get(`${folder} ${key}`) ?? (await fromCache(folder, identity, onNote));
-    if (choice !== undefined) known.set(key, { choice, why: "cached" });
+    const news = new Map(
+      sites.flatMap(({ wanted }) => (wanted && !known.has(wanted.key) ? [[wanted.key, wanted]] : [])),
+    );
+    if (news.size === 0) return layers;
+    for (const [key, found] of await lookUp(news, options)) known.set(key, found);
   }
-  const missing = autotuning === "full" ? [...shapes].filter(([key]) => !known.has(key)) : [];
+}
+
+/** A choice that is wanted: what it holds for, and what is measured for it. */
+interface Wanted {
+  readonly node: Node;
+  readonly candidates: readonly string[];
+  readonly identity: ChoiceIdentity;
+  readonly key: string;
+}
+
+function wantedFor({ node, candidates }: KernelChoice, target: Target): Wanted | undefined {
+  if (!standsAlone(node)) return undefined;
+  const identity = identityOf(node, candidates, target);
+  return { node, candidates, identity, key: identityKey(identity) };
+}
+
+/** What is known of each choice: from the cache, or measured now where that is asked for. */
+async function lookUp(
+  wanted: ReadonlyMap<string, Wanted>,
+  { autotuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} }: AutotuningOptions,
+): Promise<ReadonlyMap<string, Known | undefined>> {
+  const known = new Map<string, Known | undefined>();
+  for (const [key, { identity }] of wanted) {
+    const choice = notKept.get(`${folder} ${key}`) ?? (await fromCache(folder, identity, onNote));
+    known.set(key, choice && { choice, why: "cached" });
+  }
+  const missing = autotuning === "full" ? [...wanted].filter(([key]) => known.get(key) === undefined) : [];
   const start = performance.now();
   const load = loadavg()[0] ?? 0;
   for (const [i, [key, { node, candidates, identity }]] of missing.entries()) {
@@ -105,20 +136,15 @@ export async function chooseLowerings(graph: Graph, options: AutotuningOptions):
       );
     }
   }
-
-  return layers.map(({ node, candidates, wanted }): LayerChoice => {
-    const [first = ""] = candidates;
-    const found = wanted && known.get(wanted.key);
-    if (candidates.length === 1) return { node, candidates, lowering: first, why: "only" };
-    if (found === undefined) return { node, candidates, lowering: first, why: "static" };
-    return { node, candidates, lowering: found.choice.lowering, why: found.why, measured: found.choice.measured };
-  });
+  return known;
 }
 
 /** The choices as `lowerPrimitives` asks for them. */
-export function asChosen(choices: readonly LayerChoice[]): NonNullable<LowerOptions["choose"]> {
-  const lowerings = new Map(choices.map(({ node, lowering }) => [node, lowering]));
-  return (node) => lowerings.get(node);
+export function asChosen(
+  choices: readonly Pick<LayerChoice, "value" | "lowering">[],
+): NonNullable<LowerOptions["choose"]> {
+  const lowerings = new Map(choices.map(({ value, lowering }) => [value, lowering]));
+  return ({ outputs: [value = ""] }, names) => names.find((name) => name === lowerings.get(value));
 }
 
 async function fromCache(

@@ -24,7 +24,7 @@ test("operator, shapes, candidates and their order, device, block and threads do
     identityOf({ ...node, attributes: wider }, names, target),
     identityOf({ ...node, attributes: fewer }, names, target),
     identityOf(node, ["columns", "conv"], target),
-    identityOf(node, ["conv", "columns", "blocked"], target),
+    identityOf(node, ["conv", "columns", "nchwc"], target),
     identityOf(node, names, { ...target, device: "webgpu" }),
     identityOf(node, names, { ...target, block: 8 }),
     identityOf(node, names, { device: "cpu", threads: 2 }),

@@ -10,7 +10,7 @@ import { arch, availableParallelism, cpus, platform } from "node:os";
 import { z } from "zod";
 import { WILDMARK_VERSION } from "../../core/version.js";
 import { describeNode, type Node } from "../../onnx/graph.js";
-import { convolutionBlock } from "../lowering/blocked-conv.js";
+import { nchwcBlock } from "../lowering/nchwc-probe.js";
 import { runtimeVersion } from "../onnxruntime.js";
 import { type Device, type RuntimeOptions, threadsFromEnvironment } from "../options.js";
 
@@ -22,7 +22,7 @@ export const identitySchema = z.strictObject({
   /** What there was to choose from, the static choice first. */
   lowerings: z.array(z.string()).min(1),
   device: z.string(),
-  /** Channels of a block of the machine's blocked convolutions; null where there are none. */
+  /** Channels of a block of the machine's nchwc convolutions; null where there are none. */
   block: z.int().nullable(),
   /** Threads of one operator; null where ONNX Runtime decides. */
   threads: z.int().nullable(),
@@ -39,14 +39,14 @@ export type ChoiceIdentity = z.infer<typeof identitySchema>;
 /** Where a graph is to run, as far as lowerings care. */
 export interface Target extends RuntimeOptions {
   readonly device: Device;
-  /** Channels of a block of this machine's blocked convolutions; absent: none are used. */
+  /** Channels of a block of this machine's nchwc convolutions; absent: none are used. */
   readonly block?: number;
 }
 
-/** On the CPU with ONNX Runtime's blocked layout, where this machine has it. */
+/** On the CPU with ONNX Runtime's nchwc layout, where this machine has it. */
 export async function targetOf(options: RuntimeOptions): Promise<Target> {
   const { device = "cpu" } = options;
-  const block = device === "cpu" ? await convolutionBlock() : undefined;
+  const block = device === "cpu" ? await nchwcBlock() : undefined;
   return { ...options, device, ...(block === undefined ? {} : { block }) };
 }
 

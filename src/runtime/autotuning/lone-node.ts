@@ -5,6 +5,7 @@
  * maxima, which costs time too.
  */
 
+import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
 import { convGeometry, leftover, poolAttributes, poolGeometry } from "../../autodiff/windows.js";
 import { randomStream } from "../../core/random.js";
 import { elementCount, type FloatTensor, float32 } from "../../core/tensor.js";
@@ -21,6 +22,11 @@ export interface LoneNode {
 
 /** The values that a primitive reads, appended to an empty graph. */
 const inputsOf: Readonly<Record<string, (b: GraphBuilder, node: Node) => readonly string[]>> = {
+  /** Without its bias, which costs every kernel the same. */
+  Conv(b, node) {
+    const { xDims, wDims } = convGeometry(node);
+    return [b.input("x", "float32", xDims), b.input("w", "float32", wDims)];
+  },
   ConvGradInput(b, node) {
     const { yDims, wDims } = convGeometry(node);
     return [b.input("dy", "float32", yDims), b.input("w", "float32", wDims)];
@@ -42,8 +48,8 @@ const inputsOf: Readonly<Record<string, (b: GraphBuilder, node: Node) => readonl
 };
 
 /** Whether the node can be measured by itself. */
-export function standsAlone({ opType }: Node): boolean {
-  return opType in inputsOf;
+export function standsAlone({ opType, domain }: Node): boolean {
+  return domain === WILDMARK_DOMAIN && opType in inputsOf;
 }
 
 /** @throws Error for a node that does not stand alone (`standsAlone`). */

@@ -1,4 +1,4 @@
-/** @file Blocked convolutions: they answer what plain ones answer, and only stand where channels fill blocks. */
+/** @file Convolutions in the nchwc layout: they answer what plain ones answer, and only stand where channels fill blocks. */
 
 import { expect, test } from "vitest";
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
@@ -7,10 +7,10 @@ import { elementCount, float32 } from "../../core/tensor.js";
 import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
-import { convolutionBlock } from "./blocked-conv.js";
-import { candidateLowerings, lowerPrimitives } from "./index.js";
+import { nchwcBlock } from "./nchwc-probe.js";
+import { kernelChoices, lowerPrimitives } from "./index.js";
 
-const block = await convolutionBlock();
+const block = await nchwcBlock();
 const domains = (graph: Graph): string[] =>
   graph.nodes.filter(({ opType }) => opType === "Conv").map(({ domain }) => domain);
 const waves = (dims: readonly number[]) =>
@@ -51,10 +51,10 @@ test.skipIf(block === undefined).each([
   [[128, 128, 2, 3], { pads: [1, 0, 0, 2] }],
 ] as const)("kernel %j with %j", async (wDims, attributes) => {
   const plain = convolution(wDims, attributes);
-  const blocked = lowerPrimitives(plain, { block: block ?? 1 });
-  expect(domains(blocked)).toEqual(["com.microsoft.nchwc"]);
+  const inBlocks = lowerPrimitives(plain, { block: block ?? 1 });
+  expect(domains(inBlocks)).toEqual(["com.microsoft.nchwc"]);
   const feeds = { x: [3, wDims[1], 9, 7], w: wDims, bias: [wDims[0]] };
-  const [expected, found] = [await answers(plain, feeds), await answers(blocked, feeds)];
+  const [expected, found] = [await answers(plain, feeds), await answers(inBlocks, feeds)];
   expect(found.length).toBe(expected.length);
   // Sums of up to 1,152 products of numbers below 1, in another order.
   for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 3);
@@ -83,10 +83,10 @@ test.skipIf(block === undefined).each([
   b.input("w", "float32", geometry.wDims);
   b.output(b.op("ConvGradInput", ["dy", "w"], convAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dx" }));
   const feeds = { dy: geometry.yDims, w: geometry.wDims };
-  const blocked = lowerPrimitives(b.build(), { block: block ?? 1 });
-  expect(new Set(domains(blocked))).toEqual(new Set(["com.microsoft.nchwc"]));
+  const inBlocks = lowerPrimitives(b.build(), { block: block ?? 1 });
+  expect(new Set(domains(inBlocks))).toEqual(new Set(["com.microsoft.nchwc"]));
   const expected = await answers(lowerPrimitives(b.build(), { choose: () => "transposed" }), feeds);
-  const found = await answers(blocked, feeds);
+  const found = await answers(inBlocks, feeds);
   for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
 });
 
@@ -113,8 +113,9 @@ test.skipIf(block === undefined).each(Object.entries(gradientAxes))("gradient to
   b.input("dy", "float32", geometry.yDims);
   b.output(b.op("ConvGradWeight", ["x", "dy"], convAttributes(geometry), { domain: WILDMARK_DOMAIN, name: "dw" }));
   const graph = b.build();
-  expect(graph.nodes.map((node) => candidateLowerings(node, "cpu", block)[0])).toEqual(["blocked"]);
-  expect(graph.nodes.flatMap((node) => candidateLowerings(node, "webgpu", block))).not.toContain("blocked");
+  expect(kernelChoices(graph, { block: block ?? 1 }).map(({ kernel }) => kernel)).toEqual(["nchwc"]);
+  const onGpu = kernelChoices(graph, { device: "webgpu", block: block ?? 1 });
+  expect(onGpu.flatMap(({ candidates }) => candidates)).not.toContain("nchwc");
   const feeds = { x: geometry.xDims, dy: geometry.yDims };
   const expected = await answers(lowerPrimitives(graph, { choose: () => "conv" }), feeds);
   const found = await answers(lowerPrimitives(graph, { block: block ?? 1 }), feeds);
@@ -140,6 +141,6 @@ test("the gradient to the kernel stays plain where images or channels do not fil
     };
     const b = graphBuilder("test");
     b.output(b.op("ConvGradWeight", ["x", "dy"], convAttributes(geometry), { domain: WILDMARK_DOMAIN }));
-    expect(b.build().nodes.map((node) => candidateLowerings(node, "cpu", 16)[0])).not.toContain("blocked");
+    expect(kernelChoices(b.build(), { block: 16 }).map(({ kernel }) => kernel)).not.toContain("nchwc");
   }
 });

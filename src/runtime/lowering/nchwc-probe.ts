@@ -1,8 +1,8 @@
 /**
- * @file Whether this machine's ONNX Runtime has the blocked layout, and how many channels its blocks hold.
+ * @file Whether this machine's ONNX Runtime has the nchwc layout, and how many channels its blocks hold.
  *
  * ONNX Runtime lays channels out in blocks of a vector's width where a convolution's kernel is constant; while training it
- * is not, so the same operators are put into the graph by hand (`blocked.ts`). They are internal and their block is the
+ * is not, so the same operators are put into the graph by hand (`nchwc.ts`). They are internal and their block is the
  * machine's, so both are tried out once; where they do not answer what `Conv` answers, everything stays as it is.
  */
 
@@ -17,8 +17,8 @@ const BLOCKS = [16, 8] as const;
 
 let found: Promise<number | undefined> | undefined;
 
-/** Channels that this machine's blocked convolutions take together; undefined where it has none. Tried once a process. */
-export function convolutionBlock(): Promise<number | undefined> {
+/** Channels that this machine's nchwc convolutions take together; undefined where it has none. Tried once a process. */
+export function nchwcBlock(): Promise<number | undefined> {
   found ??= tryBlocks();
   return found;
 }
@@ -34,7 +34,7 @@ function refused(cause: unknown): false {
   throw cause;
 }
 
-/** Whether a small blocked convolution gives what the plain one gives. */
+/** Whether a small nchwc convolution gives what the plain one gives. */
 async function agrees(block: number): Promise<boolean> {
   const [xDims, wDims] = [
     [2, 32, 5, 5],

@@ -1,5 +1,5 @@
 /**
- * @file The blocked layout: ONNX Runtime's own operators for CPUs (domain com.microsoft.nchwc), as small functions.
+ * @file The nchwc layout: ONNX Runtime's own operators for CPUs (domain com.microsoft.nchwc), as small functions.
  *
  * An image [N, C, H, W] in blocks lies in memory as [N, C/b, H, W, b], with b channels of a vector's width side by side, but
  * keeps its dimensions [N, C, H, W]. Besides convolutions, three things are quick in this layout and slow without:
@@ -13,10 +13,10 @@
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { AttributeShorthand, GraphBuilder } from "../../onnx/builder.js";
 
-/** The domain of the blocked operators. */
-export const BLOCKED = "com.microsoft.nchwc";
+/** The domain of its operators. */
+export const NCHWC = "com.microsoft.nchwc";
 
-export interface BlockedConvolution {
+export interface NchwcConvolution {
   /** Height and width. */
   readonly kernel: readonly number[];
   readonly strides?: readonly number[];
@@ -30,10 +30,10 @@ export interface BlockedConvolution {
 }
 
 /** @param inputs image, kernel, and perhaps a bias and a tensor to add ("" where left out). */
-export function blockedConv(b: GraphBuilder, inputs: readonly string[], convolution: BlockedConvolution): string {
+export function nchwcConv(b: GraphBuilder, inputs: readonly string[], convolution: NchwcConvolution): string {
   const { kernel, strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1, ...then } = convolution;
   const { activation, parameters } = then;
-  return blockedOp(b, "Conv", inputs, {
+  return nchwcOp(b, "Conv", inputs, {
     kernel_shape: kernel,
     strides,
     pads,
@@ -60,14 +60,14 @@ export function convolved(
   const [top = 0, left = 0, bottom = 0, right = 0] = pads;
   const [down = 1, across = 1] = size;
   const long = n > 1 && width <= SHORT && outputs * c * down * across >= LARGE;
-  if (!long || Math.max(left, right) >= across) return blockedConv(b, [x, kernel], { kernel: size, pads });
+  if (!long || Math.max(left, right) >= across) return nchwcConv(b, [x, kernel], { kernel: size, pads });
 
   const gap = Math.max(left, right);
   const step = width + gap;
   const spaced = gap === 0 ? x : perChannel(b, x, c, { scale: ones(b, c), pads: [0, 0, 0, gap] });
   const lines = b.op("Reshape", [spaced, b.ints([n, (c / block) * height, step * block])]);
   const row = b.op("Reshape", [b.op("Transpose", [lines], { perm: [1, 0, 2] }), b.ints([1, c, height, n * step])]);
-  const y = blockedConv(b, [row, kernel], { kernel: size, pads: [top, left, bottom, across - 1 - left] });
+  const y = nchwcConv(b, [row, kernel], { kernel: size, pads: [top, left, bottom, across - 1 - left] });
   const [rows, columns] = [height + top + bottom - down + 1, width + left + right - across + 1];
   const spread = b.op("Reshape", [y, b.ints([(outputs / block) * rows * n, step * block])]);
   const cells =
@@ -108,7 +108,7 @@ export function perChannel(b: GraphBuilder, x: string, channels: number, form: P
   const { scale, shift = "", addend = "", ...rest } = form;
   const kernel = b.op("Reshape", [scale, b.ints([channels, 1, 1, 1])]);
   const inputs = addend !== "" ? [x, kernel, shift, addend] : shift !== "" ? [x, kernel, shift] : [x, kernel];
-  return blockedConv(b, inputs, { kernel: [1, 1], group: channels, ...rest });
+  return nchwcConv(b, inputs, { kernel: [1, 1], group: channels, ...rest });
 }
 
 /** C ones. */
@@ -118,7 +118,7 @@ export function ones(b: GraphBuilder, channels: number): string {
 
 /** Mean over all images and positions, [C]. */
 export function channelMean(b: GraphBuilder, x: string, [n = 1]: readonly number[]): string {
-  const perImage = blockedOp(b, "GlobalAveragePool", [x], {});
+  const perImage = nchwcOp(b, "GlobalAveragePool", [x], {});
   return b.op("Mul", [b.op("ReduceSum", [perImage, b.ints([0, 2, 3])], { keepdims: 0 }), b.scalar(1 / n)]);
 }
 
@@ -128,20 +128,20 @@ export function channelMeanOfProducts(b: GraphBuilder, x: string, y: string, dim
   const cells = elementCount(spatial);
   const image = b.op("Reshape", [x, b.ints([1, n * c, 1, cells])]);
   const kernel = b.op("Reshape", [y, b.ints([n * c, 1, 1, cells])]);
-  const sums = blockedConv(b, [image, kernel], { kernel: [1, cells], group: n * c });
+  const sums = nchwcConv(b, [image, kernel], { kernel: [1, cells], group: n * c });
   const perImage = b.op("Reshape", [sums, b.ints([n, c])]);
   return b.op("Mul", [b.op("ReduceSum", [perImage, b.ints([0])], { keepdims: 0 }), b.scalar(1 / (n * cells))]);
 }
 
 /** [rows, block, columns] → [rows, columns, block] */
 export function blockInwards(b: GraphBuilder, value: string, rows: number, block: number, columns: number): string {
-  return blockedOp(b, "ReorderInput", [b.op("Reshape", [value, b.ints([rows, block, 1, columns])])], {});
+  return nchwcOp(b, "ReorderInput", [b.op("Reshape", [value, b.ints([rows, block, 1, columns])])], {});
 }
 
 /** [rows, columns, block] → [rows, block, columns] */
 export function blockOutwards(b: GraphBuilder, value: string, rows: number, block: number, columns: number): string {
   const image = b.op("Reshape", [value, b.ints([rows, block, 1, columns])]);
-  return blockedOp(b, "ReorderOutput", [image], { channels: block });
+  return nchwcOp(b, "ReorderOutput", [image], { channels: block });
 }
 
 /** [rows, left, right, block] → [rows, right, left, block]: whole blocks change places. */
@@ -152,20 +152,20 @@ export function exchangeBlocks(
 ): string {
   if (left === 1 || right === 1) return value;
   const image = b.op("Reshape", [value, b.ints([rows, left * block, right, 1])]);
-  return blockedOp(b, "ReorderOutput", [image], { channels: left * block, channels_last: 1 });
+  return nchwcOp(b, "ReorderOutput", [image], { channels: left * block, channels_last: 1 });
 }
 
 /**
- * A kernel as a blocked convolution takes it: [O, I, h, w] → [O/b, I/b, h, w, b inputs, b outputs]; without blocks of inputs
+ * A kernel as an nchwc convolution takes it: [O, I, h, w] → [O/b, I/b, h, w, b inputs, b outputs]; without blocks of inputs
  * where there are fewer of them than a block holds.
  */
-export function blockedKernel(b: GraphBuilder, w: string, dims: readonly number[], block: number): string {
+export function nchwcKernel(b: GraphBuilder, w: string, dims: readonly number[], block: number): string {
   const [outputs = 1, inputs = 1, ...kernel] = dims;
   const taps = elementCount(kernel);
   const inward = blockInwards(b, w, outputs / block, block, inputs * taps);
   const rows = (outputs / block) * (inputs / block);
-  const blocked = inputs < block ? inward : exchangeBlocks(b, inward, { rows, left: block, right: taps, block });
-  return b.op("Reshape", [blocked, b.ints(dims)]);
+  const sorted = inputs < block ? inward : exchangeBlocks(b, inward, { rows, left: block, right: taps, block });
+  return b.op("Reshape", [sorted, b.ints(dims)]);
 }
 
 /**
@@ -195,7 +195,7 @@ export function exchangedKernel(
 }
 
 /** [C/b, M/b, taps, b of C, b of M] → [M, C, taps] */
-export function unblockedKernel(
+export function plainKernel(
   b: GraphBuilder,
   value: string,
   { block, dims }: { block: number; dims: readonly number[] },
@@ -227,11 +227,11 @@ function grid(first: number, second: number): number[][] {
   return Array.from({ length: first * second }, (_, k) => [Math.floor(k / second), k % second]);
 }
 
-export function blockedOp(
+export function nchwcOp(
   b: GraphBuilder,
   operator: string,
   inputs: readonly string[],
   attributes: Readonly<Record<string, AttributeShorthand>>,
 ): string {
-  return b.op(operator, inputs, attributes, { domain: BLOCKED });
+  return b.op(operator, inputs, attributes, { domain: NCHWC });
 }

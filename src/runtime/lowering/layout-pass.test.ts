@@ -1,4 +1,4 @@
-/** @file A training graph in blocks of channels computes what it computes in plain order, and stays in blocks. */
+/** @file Layouts are propagated: a training graph in blocks of channels computes what it computes in plain order, and stays in blocks. */
 
 import { expect, test } from "vitest";
 import { appendGradients } from "../../autodiff/differentiate.js";
@@ -8,10 +8,13 @@ import { type GraphBuilder, graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
 import { traceGraph } from "../trace.js";
-import { convolutionBlock } from "./blocked-conv.js";
-import { lowerPrimitives } from "./index.js";
+import { nchwcBlock } from "./nchwc-probe.js";
+import { lowerPrimitives, rewrites } from "./index.js";
+import { placeKernels } from "./layout-pass.js";
+import { channelsOf, type Kernel } from "./rewrite.js";
+import { writeGraph } from "./write-graph.js";
 
-const block = await convolutionBlock();
+const block = await nchwcBlock();
 const stream = randomStream(3);
 const normal = (dims: readonly number[], mean: number = 0, deviation: number = 1): FloatTensor =>
   float32(
@@ -87,8 +90,8 @@ test.skipIf(block === undefined).each([32, 24])("a residual network of %i images
   for (const output of new Set([loss, ...network.statistics, ...gradients.values()])) b.output(output);
 
   const expected = await answers(lowerPrimitives(b.build()), feeds);
-  const blocked = lowerPrimitives(b.build(), { block: block ?? 1 });
-  const found = await answers(blocked, feeds);
+  const inBlocks = lowerPrimitives(b.build(), { block: block ?? 1 });
+  const found = await answers(inBlocks, feeds);
   expect([...found.keys()]).toEqual([...expected.keys()]);
   for (const [name, values] of expected) {
     const scale = Math.max(...values.map(Math.abs));
@@ -97,7 +100,7 @@ test.skipIf(block === undefined).each([32, 24])("a residual network of %i images
     expect(worst / scale, name).toBeLessThan(2e-4);
   }
 
-  const types = blocked.nodes.map(({ domain, opType }) => (domain === "" ? opType : `${domain}.${opType}`));
+  const types = inBlocks.nodes.map(({ domain, opType }) => (domain === "" ? opType : `${domain}.${opType}`));
   expect(types).not.toContain("Relu");
   expect(types).not.toContain("BatchNormalization");
   expect(types.includes("Conv")).toBe(images % (block ?? 1) !== 0);
@@ -129,5 +132,60 @@ test.skipIf(block === undefined)(
       const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length + 1e-5);
       for (const [k, i] of places.entries()) expect(found[i]).toBeCloseTo(((values[k] ?? 0) - mean) / deviation, 2);
     }
+  },
+);
+
+test.skipIf(block === undefined)(
+  "a kernel that is added to the forward pass is offered where it fits, and taken",
+  async () => {
+    const b = graphBuilder("two convolutions");
+    const dims = [16, 16, 6, 6];
+    b.input("x", "float32", dims);
+    const first = b.op(
+      "Conv",
+      ["x", b.initializer("w", normal([32, 16, 3, 3]))],
+      { pads: [1, 1, 1, 1] },
+      { name: "y" },
+    );
+    b.output(b.op("Conv", [first, b.initializer("w", normal([16, 32, 1, 1]))], {}, { name: "z" }));
+    const graph = b.build();
+
+    const [conv, nchwc] = [rewrites.get("Conv"), rewrites.get("Conv")?.inBlocks?.at(-1)];
+    if (conv === undefined || nchwc === undefined) throw new Error("there is no such kernel");
+    /** Kernels of 3×3 alone; computes twice what it should, to be seen. */
+    const twice: Kernel = {
+      name: "twice",
+      match(site) {
+        const found = nchwc.match(site);
+        if (found === undefined || site.dims(site.node.inputs[1] ?? "")?.[2] !== 3) return undefined;
+        const append: typeof found.append = (emission) =>
+          emission.b.op("Add", [found.append(emission), found.append(emission)].flat());
+        return { ...found, append };
+      },
+    };
+    const extended = new Map([...rewrites, ["Conv", { ...conv, inBlocks: [nchwc, twice] }] as const]);
+    const options = { device: "cpu" as const, block: block ?? 1 };
+    const placed = placeKernels(graph, extended, options);
+    expect(placed.map(({ chosen }) => [chosen?.kernel, chosen?.candidates])).toEqual([
+      ["nchwc", ["nchwc", "twice"]],
+      ["nchwc", ["nchwc"]],
+    ]);
+    // What is measured by itself knows its shapes, also where only the layout says them.
+    expect(placed.map(({ chosen }) => chosen?.alone.attributes.x_shape)).toEqual([
+      { kind: "ints", value: dims },
+      { kind: "ints", value: channelsOf([16, 32, 6, 6]).dims },
+    ]);
+
+    const feeds = new Map([["x", normal(dims)]]);
+    const choose = (_: unknown, names: readonly string[]): string | undefined => names.find((name) => name === "twice");
+    const found = await answers(writeGraph(graph, placeKernels(graph, extended, { ...options, choose })), feeds);
+    const expected = await answers(graph, feeds);
+    // Sums of 4,608 products in another order, and twice as large.
+    found.get("z")?.forEach((value, i) => {
+      expect(value / 2).toBeCloseTo(expected.get("z")?.[i] ?? Number.NaN, 2);
+    });
+    expect(() => placeKernels(graph, extended, { ...options, choose: () => "none" })).toThrow(
+      /no kernel "none".*nchwc, twice/,
+    );
   },
 );
