@@ -49,6 +49,11 @@ export interface AutotuningOptions extends AutotuningWatch {
   readonly folder?: string;
 }
 
+interface Layer extends KernelChoice {
+  /** Whose measurement is wanted; absent where none is. */
+  readonly wanted?: { readonly identity: ChoiceIdentity; readonly key: string };
+}
+
 interface Known {
   readonly choice: KeptChoice;
   readonly why: "cached" | "measured";
@@ -57,58 +62,39 @@ interface Known {
 /** What this process measured and could not keep, by folder and key: its choices do not flip either. */
 const notKept = new Map<string, KeptChoice>();
 
-/** The choice for every node of `graph` that kernels compute, in their order. */
+/** The choice for every node of `graph` that kernels compute, in their order, as values lie under the static ones. */
 export async function chooseLowerings(graph: Graph, options: AutotuningOptions): Promise<readonly LayerChoice[]> {
   const { autotuning, target } = options;
-  const known = new Map<string, Known | undefined>();
-  let layers: readonly LayerChoice[] = [];
-  for (;;) {
-    // A choice may change how values lie behind it, and so what there is to choose there.
-    const sites = kernelChoices(graph, { ...target, choose: asChosen(layers) }).map((site) => ({
-      ...site,
-      wanted: autotuning === "off" || site.candidates.length === 1 ? undefined : wantedFor(site, target),
-    }));
-    layers = sites.map(({ node, value, candidates, wanted }): LayerChoice => {
-      const [lowering = ""] = candidates;
-      const found = wanted && known.get(wanted.key);
-      if (candidates.length === 1) return { node, value, candidates, lowering, why: "only" };
-      if (found === undefined) return { node, value, candidates, lowering, why: "static" };
-      const { choice, why } = found;
-      return { node, value, candidates, lowering: choice.lowering, why, measured: choice.measured };
-    });
-    const news = new Map(
-      sites.flatMap(({ wanted }) => (wanted && !known.has(wanted.key) ? [[wanted.key, wanted]] : [])),
-    );
-    if (news.size === 0) return layers;
-    for (const [key, found] of await lookUp(news, options)) known.set(key, found);
-  }
-}
-
-/** A choice that is wanted: what it holds for, and what is measured for it. */
-interface Wanted {
-  readonly node: Node;
-  readonly candidates: readonly string[];
-  readonly identity: ChoiceIdentity;
-  readonly key: string;
-}
-
-function wantedFor({ node, candidates }: KernelChoice, target: Target): Wanted | undefined {
-  if (!standsAlone(node)) return undefined;
-  const identity = identityOf(node, candidates, target);
-  return { node, candidates, identity, key: identityKey(identity) };
+  const layers = kernelChoices(graph, target).map((choice): Layer => {
+    if (autotuning === "off" || choice.candidates.length === 1 || !standsAlone(choice.node)) return choice;
+    const identity = identityOf(choice.node, choice.candidates, target);
+    return { ...choice, wanted: { identity, key: identityKey(identity) } };
+  });
+  const shapes = new Map(
+    layers.flatMap(({ wanted, ...layer }) => (wanted ? [[wanted.key, { ...layer, ...wanted }]] : [])),
+  );
+  const known = await lookUp(shapes, options);
+  return layers.map(({ node, value, candidates, wanted }): LayerChoice => {
+    const [lowering = ""] = candidates;
+    const found = wanted && known.get(wanted.key);
+    if (candidates.length === 1) return { node, value, candidates, lowering, why: "only" };
+    if (found === undefined) return { node, value, candidates, lowering, why: "static" };
+    const { choice, why } = found;
+    return { node, value, candidates, lowering: choice.lowering, why, measured: choice.measured };
+  });
 }
 
 /** What is known of each choice: from the cache, or measured now where that is asked for. */
 async function lookUp(
-  wanted: ReadonlyMap<string, Wanted>,
+  wanted: ReadonlyMap<string, KernelChoice & { readonly identity: ChoiceIdentity }>,
   { autotuning, target, folder = choicesFolder(), onMeasured = () => {}, onNote = () => {} }: AutotuningOptions,
-): Promise<ReadonlyMap<string, Known | undefined>> {
-  const known = new Map<string, Known | undefined>();
+): Promise<ReadonlyMap<string, Known>> {
+  const known = new Map<string, Known>();
   for (const [key, { identity }] of wanted) {
     const choice = notKept.get(`${folder} ${key}`) ?? (await fromCache(folder, identity, onNote));
-    known.set(key, choice && { choice, why: "cached" });
+    if (choice !== undefined) known.set(key, { choice, why: "cached" });
   }
-  const missing = autotuning === "full" ? [...wanted].filter(([key]) => known.get(key) === undefined) : [];
+  const missing = autotuning === "full" ? [...wanted].filter(([key]) => !known.has(key)) : [];
   const start = performance.now();
   const load = loadavg()[0] ?? 0;
   for (const [i, [key, { node, candidates, identity }]] of missing.entries()) {
@@ -140,9 +126,7 @@ async function lookUp(
 }
 
 /** The choices as `lowerPrimitives` asks for them. */
-export function asChosen(
-  choices: readonly Pick<LayerChoice, "value" | "lowering">[],
-): NonNullable<LowerOptions["choose"]> {
+export function asChosen(choices: readonly LayerChoice[]): NonNullable<LowerOptions["choose"]> {
   const lowerings = new Map(choices.map(({ value, lowering }) => [value, lowering]));
   return ({ outputs: [value = ""] }, names) => names.find((name) => name === lowerings.get(value));
 }

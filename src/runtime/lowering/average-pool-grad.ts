@@ -6,22 +6,18 @@ import { poolGeometry, transposeAttributes, type WindowAxis } from "../../autodi
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { intAttribute, type Node } from "../../onnx/graph.js";
-import { plainKernel, type Rewrite } from "./rewrite.js";
+import { always, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** A `ConvTranspose` with ones, all channels as images of one channel: any window. */
-const transposed = plainKernel(
-  "transposed",
-  () => true,
-  ({ b, input }, { node }) => {
-    const { xDims, yDims, axes } = poolGeometry(node);
-    const [n = 1, c = 1, ...windows] = yDims;
-    const kernel = axes.map((axis) => axis.kernel);
-    const shares = b.op("Reshape", [dividedByCount(b, node, input(0)), b.ints([n * c, 1, ...windows])]);
-    const ones = b.initializer("ones", float32([1, 1, ...kernel], new Float32Array(elementCount(kernel)).fill(1)));
-    const spread = b.op("ConvTranspose", [shares, ones], transposeAttributes(axes));
-    return b.op("Reshape", [spread, b.ints(xDims)]);
-  },
-);
+const transposed = plainKernel("transposed", always, ({ b, input }, { node }) => {
+  const { xDims, yDims, axes } = poolGeometry(node);
+  const [n = 1, c = 1, ...windows] = yDims;
+  const kernel = axes.map((axis) => axis.kernel);
+  const shares = b.op("Reshape", [dividedByCount(b, node, input(0)), b.ints([n * c, 1, ...windows])]);
+  const ones = b.initializer("ones", float32([1, 1, ...kernel], new Float32Array(elementCount(kernel)).fill(1)));
+  const spread = b.op("ConvTranspose", [shares, ones], transposeAttributes(axes));
+  return b.op("Reshape", [spread, b.ints(xDims)]);
+});
 
 /** dy / count: one number where all windows hold as many cells, else a constant of shape [1, 1, …windows]. */
 function dividedByCount(b: GraphBuilder, node: Node, dy: string): string {

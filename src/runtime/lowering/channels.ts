@@ -6,7 +6,7 @@ import { elementCount } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { intsAttribute, type Node } from "../../onnx/graph.js";
 import { channelMean as meanOfChannels, channelMeanOfProducts, ones, perChannel } from "./nchwc.js";
-import { channelsOf, type Emission, type Kernel, plainKernel, type Rewrite } from "./rewrite.js";
+import { always, channelKernel, channelsOf, type Emission, plainKernel, type Rewrite } from "./rewrite.js";
 
 export const channelMean: Rewrite = {
   operator: "wildmark.ChannelMean",
@@ -28,7 +28,7 @@ export const channelMean: Rewrite = {
     },
   ],
   kernels: [
-    plain(({ b, input, once }, node) =>
+    plainKernel("plain", always, ({ b, input, once }, { node }) =>
       // Where the forward pass is decomposed, gradients ask for its means again.
       once(`mean of ${node.inputs.map((_, i) => input(i)).join(" · ")}`, () => {
         const dims = shapeOf(node);
@@ -44,22 +44,14 @@ export const channelMean: Rewrite = {
 export const channelCenter: Rewrite = {
   operator: "wildmark.ChannelCenter",
   inBlocks: [
-    {
-      name: "nchwc",
-      match({ node, channelBlocks }) {
-        const dims = channelBlocks(node.inputs[0] ?? "");
-        return (
-          dims && {
-            reads: [channelsOf(dims)],
-            gives: channelsOf(dims),
-            append: (emission) => centeredInBlocks(emission, dims, emission.input(0), emission.input(1)),
-          }
-        );
-      },
-    },
+    channelKernel((dims) => ({
+      reads: [channelsOf(dims)],
+      gives: channelsOf(dims),
+      append: (emission) => centeredInBlocks(emission, dims, emission.input(0), emission.input(1)),
+    })),
   ],
   kernels: [
-    plain(({ b, input, once }, node) =>
+    plainKernel("plain", always, ({ b, input, once }, { node }) =>
       once(`${input(0)} around ${input(1)}`, () => b.op("Sub", [input(0), spread(b, input(1), shapeOf(node))])),
     ),
   ],
@@ -68,25 +60,17 @@ export const channelCenter: Rewrite = {
 export const channelAffine: Rewrite = {
   operator: "wildmark.ChannelAffine",
   inBlocks: [
-    {
-      name: "nchwc",
-      match({ node, channelBlocks }) {
-        const dims = channelBlocks(node.inputs[0] ?? "");
-        return (
-          dims && {
-            reads: [channelsOf(dims), undefined, undefined, channelsOf(dims)],
-            gives: channelsOf(dims),
-            append({ b, input }) {
-              const form = { scale: input(1), shift: input(2), addend: input(3) };
-              return perChannel(b, input(0), dims[1] ?? 1, form);
-            },
-          }
-        );
+    channelKernel((dims) => ({
+      reads: [channelsOf(dims), undefined, undefined, channelsOf(dims)],
+      gives: channelsOf(dims),
+      append({ b, input }) {
+        const form = { scale: input(1), shift: input(2), addend: input(3) };
+        return perChannel(b, input(0), dims[1] ?? 1, form);
       },
-    },
+    })),
   ],
   kernels: [
-    plain(({ b, input }, node) => {
+    plainKernel("plain", always, ({ b, input }, { node }) => {
       const dims = shapeOf(node);
       const scaled = b.op("Mul", [input(0), spread(b, input(1), dims)]);
       const shifted = input(2) === "" ? scaled : b.op("Add", [scaled, spread(b, input(2), dims)]);
@@ -131,12 +115,4 @@ function spread(b: GraphBuilder, value: string, [, channels = 1, ...spatial]: re
 
 function shapeOf(node: Node): readonly number[] {
   return intsAttribute(node, "shape") ?? [];
-}
-
-function plain(append: (emission: Emission, node: Node) => string): Kernel {
-  return plainKernel(
-    "plain",
-    () => true,
-    (emission, { node }) => append(emission, node),
-  );
 }

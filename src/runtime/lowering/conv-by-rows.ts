@@ -44,11 +44,8 @@ export const convGradWeightByImageRows = plainKernel("image-rows", supports, (em
   const [n = 1, m = 1, ...windows] = yDims;
   const rows = gatheredRows(emission, input(0), xDims, readsOfWindows(axes));
   const gradient = b.op("Reshape", [input(1), b.ints([n, m, elementCount(windows)])]);
-  return kernelOfMatrix(
-    emission,
-    node,
-    b.op("ReduceSum", [b.op("MatMul", [gradient, rows]), b.ints([0])], { keepdims: 0 }),
-  );
+  const sum = b.op("ReduceSum", [b.op("MatMul", [gradient, rows]), b.ints([0])], { keepdims: 0 });
+  return kernelOfMatrix(emission, node, sum);
 });
 
 /** The same as one product over all windows of all images. */

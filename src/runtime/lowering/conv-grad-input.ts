@@ -17,17 +17,13 @@ import type { GraphBuilder } from "../../onnx/builder.js";
 import { nchwcConv, convolved, exchangedKernel } from "./nchwc.js";
 import { fewPositions, convGradInputByRows as rows } from "./conv-by-rows.js";
 import { neighboursConvGradInput } from "./conv-grad-input-few.js";
-import { channelsOf, type Emission, type Kernel, plainKernel, type Rewrite } from "./rewrite.js";
+import { always, channelsOf, type Emission, type Kernel, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** A `ConvTranspose`: any stride, padding, dilation and group. */
-const transposed = plainKernel(
-  "transposed",
-  () => true,
-  ({ b, input }, { node }) => {
-    const { axes, group } = convGeometry(node);
-    return b.op("ConvTranspose", [input(0), input(1)], { ...transposeAttributes(axes), group });
-  },
-);
+const transposed = plainKernel("transposed", always, ({ b, input }, { node }) => {
+  const { axes, group } = convGeometry(node);
+  return b.op("ConvTranspose", [input(0), input(1)], { ...transposeAttributes(axes), group });
+});
 
 /** At stride 1, the `Conv` of dy with the kernel turned by 180° and its channel axes exchanged. */
 const rotated = plainKernel(

@@ -13,39 +13,35 @@ import { convGradWeightByImageRows as imageRows, convGradWeightByRows as rows } 
 import { nchwcConvGradWeight as nchwc } from "./conv-grad-weight-nchwc.js";
 import { greyConvGradWeight } from "./grey.js";
 import type { Device } from "../options.js";
-import { plainKernel, type Rewrite } from "./rewrite.js";
+import { always, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** Numbers that a GPU may write to add them up again, the products image by image: 128 MB. */
 const MOST_PRODUCTS = 2 ** 25;
 
 /** A `Conv` of x with batch and channels exchanged; one grouped `Conv` does all groups. */
-const conv = plainKernel(
-  "conv",
-  () => true,
-  ({ b, input }, { node }) => {
-    const geometry = convGeometry(node);
-    const { xDims, wDims, axes, group } = geometry;
-    const [n = 1, c = 1, ...spatial] = xDims;
-    const swap = [1, 0, ...axes.map((_, i) => i + 2)];
-    const kernel = b.op("Transpose", [input(1)], { perm: swap });
-    let image: string;
-    if (group === 1) {
-      image = b.op("Transpose", [input(0)], { perm: swap });
-    } else {
-      const split = b.op("Reshape", [input(0), b.ints([n, group, c / group, ...spatial])]);
-      const turned = b.op("Transpose", [split], { perm: [2, 1, 0, ...axes.map((_, i) => i + 3)] });
-      image = b.op("Reshape", [turned, b.ints([c / group, group * n, ...spatial])]);
-    }
-    const { pads, overshoot } = fittedPads(geometry);
-    const dw = b.op("Conv", [image, kernel], {
-      pads,
-      strides: axes.map((axis) => axis.dilation),
-      dilations: axes.map((axis) => axis.stride),
-      group,
-    });
-    return b.op("Transpose", [overshoot ? cropped(b, dw, wDims.slice(2)) : dw], { perm: swap });
-  },
-);
+const conv = plainKernel("conv", always, ({ b, input }, { node }) => {
+  const geometry = convGeometry(node);
+  const { xDims, wDims, axes, group } = geometry;
+  const [n = 1, c = 1, ...spatial] = xDims;
+  const swap = [1, 0, ...axes.map((_, i) => i + 2)];
+  const kernel = b.op("Transpose", [input(1)], { perm: swap });
+  let image: string;
+  if (group === 1) {
+    image = b.op("Transpose", [input(0)], { perm: swap });
+  } else {
+    const split = b.op("Reshape", [input(0), b.ints([n, group, c / group, ...spatial])]);
+    const turned = b.op("Transpose", [split], { perm: [2, 1, 0, ...axes.map((_, i) => i + 3)] });
+    image = b.op("Reshape", [turned, b.ints([c / group, group * n, ...spatial])]);
+  }
+  const { pads, overshoot } = fittedPads(geometry);
+  const dw = b.op("Conv", [image, kernel], {
+    pads,
+    strides: axes.map((axis) => axis.dilation),
+    dilations: axes.map((axis) => axis.stride),
+    group,
+  });
+  return b.op("Transpose", [overshoot ? cropped(b, dw, wDims.slice(2)) : dw], { perm: swap });
+});
 
 /** A `Conv` in one dimension more, x seen as one image of N channels and depth C: x is neither copied nor padded. */
 const convDeeper = plainKernel(
@@ -73,56 +69,46 @@ const convDeeper = plainKernel(
 );
 
 /** The windows' cells side by side by `Slice` and `Concat`, then one matrix product over all images and windows. */
-const columns = plainKernel(
-  "columns",
-  () => true,
-  ({ b, input }, { node, device }) => {
-    const { xDims, yDims, wDims, axes, group } = convGeometry(node);
-    const [n = 1, c = 1] = xDims;
-    const [, m = 1, ...windows] = yDims;
-    const padded = paddedForWindows(b, input(0), axes);
-    const sizes = axes.map((axis) => axis.begin + axis.input + readEnd(axis));
-    const split = b.op("Reshape", [padded, b.ints([n, group, c / group, ...sizes])]);
-    const channelsFirst = b.op("Transpose", [split], { perm: [1, 2, 0, ...axes.map((_, i) => i + 3)] });
-    const cells = taps(axes).map((tap) => {
-      const cell = cellsAt(b, channelsFirst, axes, tap);
-      return b.op("Reshape", [cell, b.ints([group, c / group, 1, -1])]);
-    });
-    const [only = ""] = cells;
-    const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
-    const positions = windows.reduce((product, size) => product * size, n);
-    const matrix = b.op("Reshape", [stacked, b.ints([group, (c / group) * cells.length, positions])]);
-    const turned = b.op("Transpose", [input(1)], { perm: [1, 0, ...axes.map((_, i) => i + 2)] });
-    const gradient = b.op("Reshape", [turned, b.ints([group, m / group, positions])]);
-    const product = timesTransposed(b, device, gradient, matrix, 3);
-    return b.op("Reshape", [product, b.ints(wDims)]);
-  },
-);
+const columns = plainKernel("columns", always, ({ b, input }, { node, device }) => {
+  const { xDims, yDims, wDims, axes, group } = convGeometry(node);
+  const [n = 1, c = 1] = xDims;
+  const [, m = 1, ...windows] = yDims;
+  const padded = paddedForWindows(b, input(0), axes);
+  const sizes = axes.map((axis) => axis.begin + axis.input + readEnd(axis));
+  const split = b.op("Reshape", [padded, b.ints([n, group, c / group, ...sizes])]);
+  const channelsFirst = b.op("Transpose", [split], { perm: [1, 2, 0, ...axes.map((_, i) => i + 3)] });
+  const cells = taps(axes).map((tap) => {
+    const cell = cellsAt(b, channelsFirst, axes, tap);
+    return b.op("Reshape", [cell, b.ints([group, c / group, 1, -1])]);
+  });
+  const [only = ""] = cells;
+  const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
+  const positions = windows.reduce((product, size) => product * size, n);
+  const matrix = b.op("Reshape", [stacked, b.ints([group, (c / group) * cells.length, positions])]);
+  const turned = b.op("Transpose", [input(1)], { perm: [1, 0, ...axes.map((_, i) => i + 2)] });
+  const gradient = b.op("Reshape", [turned, b.ints([group, m / group, positions])]);
+  const product = timesTransposed(b, device, gradient, matrix, 3);
+  return b.op("Reshape", [product, b.ints(wDims)]);
+});
 
 /**
  * The same image by image: a matrix product each, added up. On a CPU no axis is moved, and a product's columns stay in cache;
  * a GPU has as many products at a time as there are images, where any other form is one long sum.
  */
-const imageColumns = plainKernel(
-  "image-columns",
-  () => true,
-  ({ b, input }, { node, device }) => {
-    const { xDims, yDims, wDims, axes, group } = convGeometry(node);
-    const [n = 1, c = 1] = xDims;
-    const [, m = 1, ...windows] = yDims;
-    const positions = elementCount(windows);
-    const padded = paddedForWindows(b, input(0), axes);
-    const cells = taps(axes).map((tap) =>
-      b.op("Reshape", [cellsAt(b, padded, axes, tap), b.ints([n, c, 1, positions])]),
-    );
-    const [only = ""] = cells;
-    const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
-    const matrix = b.op("Reshape", [stacked, b.ints([n, group, (c / group) * cells.length, positions])]);
-    const gradient = b.op("Reshape", [input(1), b.ints([n, group, m / group, positions])]);
-    const products = timesTransposed(b, device, gradient, matrix, 4);
-    return b.op("Reshape", [b.op("ReduceSum", [products, b.ints([0])], { keepdims: 0 }), b.ints(wDims)]);
-  },
-);
+const imageColumns = plainKernel("image-columns", always, ({ b, input }, { node, device }) => {
+  const { xDims, yDims, wDims, axes, group } = convGeometry(node);
+  const [n = 1, c = 1] = xDims;
+  const [, m = 1, ...windows] = yDims;
+  const positions = elementCount(windows);
+  const padded = paddedForWindows(b, input(0), axes);
+  const cells = taps(axes).map((tap) => b.op("Reshape", [cellsAt(b, padded, axes, tap), b.ints([n, c, 1, positions])]));
+  const [only = ""] = cells;
+  const stacked = cells.length === 1 ? only : b.op("Concat", cells, { axis: 2 });
+  const matrix = b.op("Reshape", [stacked, b.ints([n, group, (c / group) * cells.length, positions])]);
+  const gradient = b.op("Reshape", [input(1), b.ints([n, group, m / group, positions])]);
+  const products = timesTransposed(b, device, gradient, matrix, 4);
+  return b.op("Reshape", [b.op("ReduceSum", [products, b.ints([0])], { keepdims: 0 }), b.ints(wDims)]);
+});
 
 /** left · rightᵀ of their last two axes; both of this rank. */
 function timesTransposed(b: GraphBuilder, device: Device, left: string, right: string, rank: number): string {

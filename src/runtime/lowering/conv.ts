@@ -14,7 +14,7 @@ import { intAttribute, type Node } from "../../onnx/graph.js";
 import { convByRows, fewPositions } from "./conv-by-rows.js";
 import { greyConvolution } from "./grey.js";
 import { convolved, nchwcConv, nchwcKernel } from "./nchwc.js";
-import { channelsOf, type Kernel, plainKernel, type Rewrite, type Site } from "./rewrite.js";
+import { always, channelsOf, type Kernel, plainKernel, type Rewrite, type Site } from "./rewrite.js";
 
 /** In blocks of channels, where they fill them: the result, and what it reads unless that has few channels. */
 const nchwc: Kernel = {
@@ -48,15 +48,11 @@ const nchwc: Kernel = {
 };
 
 /** As the device has it. */
-const standard = plainKernel(
-  "standard",
-  () => true,
-  ({ b, input }, { node }) => {
-    const { axes, group } = convGeometry(node);
-    const inputs = node.inputs.map((_, i) => input(i));
-    return b.op("Conv", inputs, { ...stepAttributes(axes), group });
-  },
-);
+const standard = plainKernel("standard", always, ({ b, input }, { node }) => {
+  const { axes, group } = convGeometry(node);
+  const inputs = node.inputs.map((_, i) => input(i));
+  return b.op("Conv", inputs, { ...stepAttributes(axes), group });
+});
 
 const inBlocks = [greyConvolution, nchwc];
 

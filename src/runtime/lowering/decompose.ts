@@ -3,14 +3,14 @@
  * into primitives, which kernels compute.
  *
  * What a device lacks runs on the CPU otherwise, and data travels back and forth in each step; batch normalisation that
- * learns statistics does not run at all.
+ * learns statistics does not run at all. CUDA's provider could not be tried here: it gets what WebGPU's is known to take.
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { floatAttribute, intAttribute } from "../../onnx/graph.js";
 import { convWithShapes } from "./conv.js";
-import { type Kernel, plainKernel, type Rewrite, type Site } from "./rewrite.js";
+import { type Kernel, onGpu, plainKernel, type Rewrite, type Site } from "./rewrite.js";
 
 /** With the statistics of the batch, what remains is the inference form. Any rank. */
 const batchNormalization = plainKernel("statistics", isLearning, ({ b, input }, { node, dims }) => {
@@ -51,7 +51,7 @@ function channelMean(b: GraphBuilder, flat: string): string {
 const conv: Kernel = {
   name: "primitive",
   match(site) {
-    const primitive = isGpu(site) ? convWithShapes(site) : undefined;
+    const primitive = onGpu(site) ? convWithShapes(site) : undefined;
     return (
       primitive && {
         append: ({ b, input }) => {
@@ -64,19 +64,14 @@ const conv: Kernel = {
 };
 
 /** x − max − log Σ exp(x − max) */
-const logSoftmax = plainKernel("logarithm of sum", isGpu, ({ b, input }, { node }) => {
+const logSoftmax = plainKernel("logarithm of sum", onGpu, ({ b, input }, { node }) => {
   const axis = b.ints([intAttribute(node, "axis", -1)]);
   const shifted = b.op("Sub", [input(0), b.op("ReduceMax", [input(0), axis])]);
   return b.op("Sub", [shifted, b.op("Log", [b.op("ReduceSum", [b.op("Exp", [shifted]), axis])])]);
 });
 
-/** WebGPU's provider and CUDA's alike: the latter could not be tried here, and gets what the former is known to take. */
-function isGpu({ device }: Site): boolean {
-  return device !== "cpu";
-}
-
 function isLearning(site: Site): boolean {
-  return isGpu(site) && intAttribute(site.node, "training_mode", 0) === 1;
+  return onGpu(site) && intAttribute(site.node, "training_mode", 0) === 1;
 }
 
 export const decompositions: readonly Rewrite[] = [

@@ -19,7 +19,7 @@ import { elementCount, float32, int64 } from "../../core/tensor.js";
 import { intAttribute, type Node } from "../../onnx/graph.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
 import { nchwcMaxPoolGrad } from "./max-pool-grad-nchwc.js";
-import { type Emission, plainKernel, type Rewrite } from "./rewrite.js";
+import { always, type Emission, onCpu, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** `MaxUnpool`, which overwrites: for windows that share no cell. */
 const unpool = plainKernel(
@@ -36,21 +36,17 @@ const unpool = plainKernel(
 );
 
 /** `ScatterElements` that adds, over the flat tensor: any windows. */
-const scatter = plainKernel(
-  "scatter",
-  ({ device }) => device === "cpu",
-  (emission, { node }) => {
-    const { b, input } = emission;
-    const { xDims } = poolGeometry(node);
-    const zeros = b.op("ConstantOfShape", [b.ints([elementCount(xDims)])], {
-      value: { kind: "tensor", value: float32([1], [0]) },
-    });
-    const places = b.op("Reshape", [indicesOf(emission, node), b.ints([-1])]);
-    const gradient = b.op("Reshape", [input(2), b.ints([-1])]);
-    const flat = b.op("ScatterElements", [zeros, places, gradient], { axis: 0, reduction: "add" });
-    return b.op("Reshape", [flat, b.ints(xDims)]);
-  },
-);
+const scatter = plainKernel("scatter", onCpu, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims } = poolGeometry(node);
+  const zeros = b.op("ConstantOfShape", [b.ints([elementCount(xDims)])], {
+    value: { kind: "tensor", value: float32([1], [0]) },
+  });
+  const places = b.op("Reshape", [indicesOf(emission, node), b.ints([-1])]);
+  const gradient = b.op("Reshape", [input(2), b.ints([-1])]);
+  const flat = b.op("ScatterElements", [zeros, places, gradient], { axis: 0, reduction: "add" });
+  return b.op("Reshape", [flat, b.ints(xDims)]);
+});
 
 /** For square windows that tile the image: `SpaceToDepth` lays the cells of each position side by side. */
 const tiles = plainKernel(
@@ -98,30 +94,26 @@ function shared({ b, input }: Emission, node: Node, cells: readonly string[]): s
  * Without the places: the windows' cells side by side, the first maximum among them by `ArgMax`, and each cell back to
  * its place by a `ConvTranspose` whose kernels are the unit vectors. Any windows, any device.
  */
-const argMax = plainKernel(
-  "arg-max",
-  () => true,
-  ({ b, input }, { node }) => {
-    const { xDims, yDims, axes } = poolGeometry(node);
-    const [n = 1, c = 1, ...spatial] = xDims;
-    const [, , ...windows] = yDims;
-    const kernel = axes.map((axis) => axis.kernel);
-    const places = taps(axes);
-    const image = b.op("Reshape", [input(0), b.ints([n * c, 1, ...spatial])]);
-    const padded = paddedForWindows(b, image, axes, Number.NEGATIVE_INFINITY);
-    const cells = places.map((place) => cellsAt(b, padded, axes, place));
-    const stacked = b.op("Concat", cells, { axis: 1 });
-    const winner = b.op("ArgMax", [stacked], { axis: 1, keepdims: 1 });
-    const numbers = b.initializer("taps", int64([1, places.length, ...windows.map(() => 1)], places.keys()));
-    const gradient = b.op("Reshape", [input(2), b.ints([n * c, 1, ...windows])]);
-    const routed = b.op("Where", [b.op("Equal", [winner, numbers]), gradient, b.scalar(0)]);
-    const units = new Float32Array(places.length * places.length);
-    for (const i of places.keys()) units[i * places.length + i] = 1;
-    const kernels = b.initializer("units", float32([places.length, 1, ...kernel], units));
-    const dx = b.op("ConvTranspose", [routed, kernels], transposeAttributes(axes));
-    return b.op("Reshape", [dx, b.ints(xDims)]);
-  },
-);
+const argMax = plainKernel("arg-max", always, ({ b, input }, { node }) => {
+  const { xDims, yDims, axes } = poolGeometry(node);
+  const [n = 1, c = 1, ...spatial] = xDims;
+  const [, , ...windows] = yDims;
+  const kernel = axes.map((axis) => axis.kernel);
+  const places = taps(axes);
+  const image = b.op("Reshape", [input(0), b.ints([n * c, 1, ...spatial])]);
+  const padded = paddedForWindows(b, image, axes, Number.NEGATIVE_INFINITY);
+  const cells = places.map((place) => cellsAt(b, padded, axes, place));
+  const stacked = b.op("Concat", cells, { axis: 1 });
+  const winner = b.op("ArgMax", [stacked], { axis: 1, keepdims: 1 });
+  const numbers = b.initializer("taps", int64([1, places.length, ...windows.map(() => 1)], places.keys()));
+  const gradient = b.op("Reshape", [input(2), b.ints([n * c, 1, ...windows])]);
+  const routed = b.op("Where", [b.op("Equal", [winner, numbers]), gradient, b.scalar(0)]);
+  const units = new Float32Array(places.length * places.length);
+  for (const i of places.keys()) units[i * places.length + i] = 1;
+  const kernels = b.initializer("units", float32([places.length, 1, ...kernel], units));
+  const dx = b.op("ConvTranspose", [routed, kernels], transposeAttributes(axes));
+  return b.op("Reshape", [dx, b.ints(xDims)]);
+});
 
 function tilesSquarely(node: Node): boolean {
   const { axes } = poolGeometry(node);

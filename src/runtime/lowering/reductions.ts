@@ -3,24 +3,16 @@
 import { elementCount } from "../../core/tensor.js";
 import { intAttribute } from "../../onnx/graph.js";
 import { nchwcOp } from "./nchwc.js";
-import { channelsOf, type Rewrite } from "./rewrite.js";
+import { channelKernel, channelsOf, type Rewrite } from "./rewrite.js";
 
 export const globalAveragePool: Rewrite = {
   operator: "GlobalAveragePool",
   inBlocks: [
-    {
-      name: "nchwc",
-      match({ node, channelBlocks }) {
-        const dims = channelBlocks(node.inputs[0] ?? "");
-        return (
-          dims && {
-            reads: [channelsOf(dims)],
-            // One cell a channel: in blocks or not, it lies the same way.
-            append: ({ b, input }) => nchwcOp(b, "GlobalAveragePool", [input(0)], {}),
-          }
-        );
-      },
-    },
+    channelKernel((dims) => ({
+      reads: [channelsOf(dims)],
+      // One cell a channel: in blocks or not, it lies the same way.
+      append: ({ b, input }) => nchwcOp(b, "GlobalAveragePool", [input(0)], {}),
+    })),
   ],
 };
 

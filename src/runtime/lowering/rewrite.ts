@@ -92,16 +92,27 @@ export interface Rewrite {
 }
 
 /** A kernel that fits where `supports` says so, and reads and gives everything in plain order. */
-export function plainKernel(
+export const plainKernel = (
   name: string,
   supports: (site: Site) => boolean,
   append: (emission: Emission, site: Site) => string | readonly string[],
-): Kernel {
-  return {
-    name,
-    match: (site) => (supports(site) ? { append: (emission) => append(emission, site) } : undefined),
-  };
-}
+): Kernel => ({
+  name,
+  match: (site) => (supports(site) ? { append: (emission) => append(emission, site) } : undefined),
+});
+
+export const always = (): boolean => true;
+export const onCpu = ({ device }: Site): boolean => device === "cpu";
+export const onGpu = ({ device }: Site): boolean => device !== "cpu";
+
+/** A kernel for nodes whose first input is at hand in blocks of channels, [N, C, H, W]. */
+export const channelKernel = (replace: (dims: readonly number[], site: Site) => Replacement): Kernel => ({
+  name: "nchwc",
+  match(site) {
+    const dims = site.channelBlocks(site.node.inputs[0] ?? "");
+    return dims && replace(dims, site);
+  },
+});
 
 /** An image [N, C, H, W] in blocks of channels. */
 export const channelsOf = (dims: readonly number[]): Place => ({ dims, lanes: "channels" });
