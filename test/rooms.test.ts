@@ -24,6 +24,7 @@ const rooms = [
   "watermarks",
   "ownership",
   "removal",
+  "tasks",
   "experiments",
   "report",
   "cli",
