@@ -58,7 +58,7 @@ ${audit.command !== "" && html`<pre><code>${audit.command}</code></pre>`}
 <dt>Data</dt><dd>${data.title} (${data.id}), ${count(data.trainCount)} + ${plural(data.testCount, "image")}<br>SHA-256 <code class="hash">${data.sha256}</code></dd>
 <dt>Seeds</dt><dd>${seeds.join(", ")}</dd>
 <dt>Software</dt><dd>Wildmark ${software.wildmark}, ONNX Runtime ${software.onnxruntime}, Node ${software.node}</dd>
-<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device}, ${plural(machine.threads, "thread")}${machine.tuning !== "off" && `, lowerings chosen by measurement (--tuning ${machine.tuning})`}</dd>
+<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device}, ${plural(machine.threads, "thread")}${machine.tuning !== "off" && `, lowerings chosen by measurement (--autotuning ${machine.tuning})`}</dd>
 <dt>Started, finished</dt><dd>${minute(audit.started)}, ${minute(audit.finished)} (${duration(audit.seconds)} in the last run)</dd>
 <dt>Document</dt><dd>${audit.format}, version ${audit.version}, ${audit.kind}</dd>
 </dl>

@@ -95,7 +95,7 @@ export function redo(result: Result): Markup {
 <dl class="plain">
 <dt>Seeds</dt><dd>${result.seeds.join(", ")}</dd>
 <dt>Software</dt><dd>Wildmark ${software.wildmark}, ONNX Runtime ${software.onnxruntime}, Node ${software.node}</dd>
-<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device}, ${plural(machine.threads, "thread")}${machine.tuning !== "off" && `, lowerings chosen by measurement (--tuning ${machine.tuning})`}</dd>
+<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device}, ${plural(machine.threads, "thread")}${machine.tuning !== "off" && `, lowerings chosen by measurement (--autotuning ${machine.tuning})`}</dd>
 <dt>Started, finished</dt><dd>${minute(result.started)}, ${minute(result.finished)} (${duration(result.seconds)} in the last run)</dd>
 <dt>Data</dt><dd>${data.title} (${data.id}), ${count(data.trainCount)} + ${plural(data.testCount, "image")}<br>SHA-256 <code class="hash">${data.sha256}</code></dd>
 <dt>Document</dt><dd>${result.format}, version ${result.version}</dd>
