@@ -36,24 +36,6 @@ const forbidden: Readonly<Record<string, readonly string[]>> = { removal: ["wate
 /** Circles of files that are still there: none is added, and one that is broken up leaves the list. */
 const knownCircles: readonly (readonly string[])[] = [
   [
-    "experiments/audit-cell.ts",
-    "experiments/audit-plan.ts",
-    "experiments/audit-spec.ts",
-    "experiments/bench-cells.ts",
-    "experiments/bench-plan.ts",
-    "experiments/bench-spec.ts",
-    "experiments/cell-pool.ts",
-    "experiments/cells.ts",
-    "experiments/experiment.ts",
-    "experiments/finish-cells.ts",
-    "experiments/machine.ts",
-    "experiments/packed.ts",
-    "experiments/plan.ts",
-    "experiments/reproduce.ts",
-    "experiments/run-cells.ts",
-    "experiments/worker-messages.ts",
-  ],
-  [
     "ownership/binding.ts",
     "ownership/key-binding.ts",
     "ownership/key-format.ts",

@@ -76,7 +76,7 @@ export function register<Options extends MethodOptions>(method: RemovalMethod<Op
       return {
         id: method.id,
         label: label(chosen),
-        control: method.control,
+        baseline: method.baseline,
         ignoresModel: method.ignoresModel ?? false,
         needs: method.needs,
         options: chosen,
