@@ -66,11 +66,18 @@ interface Row {
   readonly marked?: Marked;
 }
 
-/** Accuracies of what embedding wrote, read as the network was trained; undefined where it refused. */
+/** Accuracies of what embedding wrote: as it is run, read as the network was trained, and as embedding says. */
+interface Written {
+  readonly after: number;
+  readonly reported: number;
+}
+
+/** Undefined where embedding refused. */
 interface Marked {
+  /** As it is run. */
   readonly before: number;
-  readonly unsaid: number | undefined;
-  readonly said: number | undefined;
+  readonly unsaid: Written | undefined;
+  readonly said: Written | undefined;
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -151,10 +158,10 @@ async function differenceOf(
 
 async function markedAs(model: Model, dataset: Dataset, as: Preprocessing, { best }: ReadingScores): Promise<Marked> {
   const accuracyOf = (each: Model): Promise<number> => accuracy(readAs(each, as), dataset.test);
-  const markedFrom = async (start: Model): Promise<number | undefined> => {
+  const markedFrom = async (start: Model): Promise<Written | undefined> => {
     try {
       const marked = await embed({ model: start, dataset, seed: 0, training: { epochs: 2 } });
-      return await accuracyOf(marked.model);
+      return { after: await accuracyOf(marked.model), reported: marked.measured.accuracy };
     } catch (error) {
       if (error instanceof WildmarkError && error.code === "usage") return undefined;
       throw error;
@@ -190,20 +197,21 @@ function summary(rows: readonly Row[]): string {
   ];
   const marked = rows.flatMap((row) => (row.marked === undefined ? [] : [row.marked]));
   for (const how of ["unsaid", "said"] as const) {
-    const written = marked.flatMap((each) => {
-      const after = each[how];
-      return after === undefined ? [] : [after - each.before];
-    });
-    if (marked.length > 0) {
-      const worst = written.length === 0 ? "" : `, as it is run ${points(Math.min(...written))} at worst`;
-      lines.push(`${how}: ${marked.length - written.length} refused, ${written.length} written${worst}`);
-    }
+    const written = marked.flatMap((each) => (each[how] === undefined ? [] : [{ ...each[how], before: each.before }]));
+    if (marked.length === 0) continue;
+    const worst = (of: (each: (typeof written)[number]) => number): string => points(Math.min(...written.map(of)));
+    const costs =
+      written.length === 0
+        ? ""
+        : `: as they are run ${worst(({ after, before }) => after - before)} at worst beside before, ` +
+          `${worst(({ after, reported }) => after - reported)} at worst beside what embedding says`;
+    lines.push(`${how}: ${marked.length - written.length} refused, ${written.length} written${costs}`);
   }
   return lines.join("\n");
 }
 
-function outcome(share: number | undefined): string {
-  return share === undefined ? "refused" : percent(share);
+function outcome(written: Written | undefined): string {
+  return written === undefined ? "refused" : `${percent(written.after)} (said to be ${percent(written.reported)})`;
 }
 
 function percent(share: number): string {
