@@ -62,16 +62,17 @@ export {
   train,
   type VerifyCall,
   verify,
-} from "./experiments/library.js";
-export type { MarkedModel } from "./experiments/mark-model.js";
-export { measure, type Yardstick, yardstickOf } from "./experiments/measure.js";
+} from "./api.js";
+export type { MarkedModel } from "./tasks/mark-model.js";
+export { measure, type Yardstick, yardstickOf } from "./tasks/measure.js";
 export { type PaperChoices, paperSpec } from "./experiments/paper.js";
-export type { BetterReading } from "./experiments/reading.js";
-export type { CleanedMark, CleanedModel } from "./experiments/remove-mark.js";
+export type { BetterReading } from "./tasks/reading.js";
+export type { CleanedMark, CleanedModel } from "./tasks/remove-mark.js";
 export { type ReproduceOptions, type ReproduceSpec, reproduce } from "./experiments/reproduce.js";
-export { type EpochRecord, type Measurement, type Result, resultSchema } from "./experiments/result.js";
-export type { RunOptions } from "./experiments/run-options.js";
-export type { TrainedModel } from "./experiments/train-model.js";
+export { type Result, resultSchema } from "./experiments/result.js";
+export type { EpochRecord, Measurement } from "./tasks/records.js";
+export type { RunOptions } from "./tasks/run-options.js";
+export type { TrainedModel } from "./tasks/train-model.js";
 export { type VerdictDocument, verdictDocumentSchema } from "./experiments/verdict-result.js";
 export { type Recipe, recipeFor } from "./models/recipes.js";
 export { type Architecture, architectures, findArchitecture, newModel, parameterCount } from "./models/registry.js";

@@ -6,8 +6,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { makeDataset } from "../src/data/dataset.js";
 import { renderDigits } from "../src/data/digits.js";
-import { type MarkedModel, markModel } from "../src/experiments/mark-model.js";
-import { removeMark } from "../src/experiments/remove-mark.js";
+import { type MarkedModel, markModel } from "../src/tasks/mark-model.js";
+import { removeMark } from "../src/tasks/remove-mark.js";
 import { findArchitecture } from "../src/models/registry.js";
 import { findMethod } from "../src/removal/registry.js";
 import { embedFromScratchOptions } from "../src/watermarks/embed.js";

@@ -23,6 +23,7 @@ const rooms = [
   "watermarks",
   "ownership",
   "removal",
+  "tasks",
   "experiments",
   "report",
   "cli",

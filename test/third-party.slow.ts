@@ -5,8 +5,8 @@
 
 import { performance } from "node:perf_hooks";
 import { expect, test } from "vitest";
-import { markModel } from "../src/experiments/mark-model.js";
-import { removeMark } from "../src/experiments/remove-mark.js";
+import { markModel } from "../src/tasks/mark-model.js";
+import { removeMark } from "../src/tasks/remove-mark.js";
 import { findMethod } from "../src/removal/registry.js";
 import { embedContinuingOptions } from "../src/watermarks/embed.js";
 import { findMark } from "../src/watermarks/registry.js";

@@ -1,7 +1,7 @@
 /** @file Results as they come: a line for each epoch. */
 
 import type { Progress } from "../core/progress.js";
-import type { EpochRecord } from "../experiments/result.js";
+import type { EpochRecord } from "../tasks/records.js";
 import { percent } from "./output.js";
 
 /** Notes each epoch: the loss while training, and what was measured. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { isResultOf, readResult } from "../experiments/finished.js";
-import { attackerSubset } from "../experiments/remove-mark.js";
+import { attackerSubset } from "../tasks/attacker-images.js";
 import { type ReproduceOptions, type ReproduceSpec, reproduce } from "../experiments/reproduce.js";
 import type { Result } from "../experiments/result.js";
 import { renderReport } from "../report/report.js";

@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../core/tensor.js";
-import { trainModel, trainOptionsOf } from "../experiments/train-model.js";
+import { trainModel, trainOptionsOf } from "../tasks/train-model.js";
 import { recipeFor } from "../models/recipes.js";
 import { findArchitecture } from "../models/registry.js";
 import { graphBuilder } from "../onnx/builder.js";

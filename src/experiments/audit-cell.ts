@@ -8,12 +8,12 @@ import type { AuditAddress } from "./audit-plan.js";
 import { outcomeSchema } from "./audit-result.js";
 import type { AuditSpec } from "./audit-spec.js";
 import { slug } from "./cells.js";
-import { isAtChance } from "./chance.js";
+import { isAtChance } from "../tasks/chance.js";
 import type { EndedCell } from "./experiment.js";
 import { cellFolder, type Workshop } from "./finish-cells.js";
 import { computedBy } from "./machine.js";
-import { removeMark } from "./remove-mark.js";
-import type { RunOptions } from "./run-options.js";
+import { removeMark } from "../tasks/remove-mark.js";
+import type { RunOptions } from "../tasks/run-options.js";
 import { type Cell, type FinishedCell, finishCell, sha256 } from "./store.js";
 
 type Outcome = z.infer<typeof outcomeSchema>;

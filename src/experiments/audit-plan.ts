@@ -3,7 +3,7 @@
 import { WildmarkError } from "../core/errors.js";
 import type { AuditSpec } from "./audit-spec.js";
 import type { PlannedCell } from "./plan.js";
-import { attackerSubset, unlabelledSubset } from "./remove-mark.js";
+import { attackerSubset, unlabelledSubset } from "../tasks/attacker-images.js";
 
 /** Positions in the spec's lists. */
 export interface AuditAddress {

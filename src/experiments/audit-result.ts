@@ -6,8 +6,9 @@
 
 import { z } from "zod";
 import { verdictSchema } from "../ownership/verdict.js";
-import { reactivationSchema } from "./reactivation.js";
-import { documentShape, epochSchema, measurementSchema, share } from "./result.js";
+import { reactivationSchema } from "../tasks/reactivation.js";
+import { documentShape } from "./result.js";
+import { epochSchema, measurementSchema, share } from "../tasks/records.js";
 
 const budget = z.number().gt(0).max(1);
 

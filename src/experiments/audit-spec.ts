@@ -6,7 +6,7 @@ import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { decodeKey, encodeKey, type Key, keySha256 } from "../ownership/key.js";
 import { type ChosenMethod, findMethod, type RegisteredMethod, removalMethods } from "../removal/registry.js";
 import { type Named, named } from "./packed.js";
-import { type Reactivation, reactivationSchema } from "./reactivation.js";
+import { type Reactivation, reactivationSchema } from "../tasks/reactivation.js";
 
 export interface AuditSpec {
   readonly model: Model;

@@ -13,7 +13,7 @@ import { planAudit } from "./audit-plan.js";
 import { type AuditResult, auditSchema } from "./audit-result.js";
 import { type AuditChoices, auditSpec, packAudit, unpackAudit } from "./audit-spec.js";
 import { compareAudit } from "./finished.js";
-import { removeMark } from "./remove-mark.js";
+import { removeMark } from "../tasks/remove-mark.js";
 import { contentsWithoutTimes, withoutTimes } from "./testing/folder.js";
 import { tinyAudit } from "./testing/tiny-audit.js";
 

@@ -16,7 +16,7 @@ import { architectures, findArchitecture } from "../models/registry.js";
 import { type ChosenMethod, removalMethods } from "../removal/registry.js";
 import { embedFromScratchOptions } from "../watermarks/embed.js";
 import { type ChosenMark, markSchemes } from "../watermarks/registry.js";
-import { type Reactivation, reactivationSchema } from "./reactivation.js";
+import { type Reactivation, reactivationSchema } from "../tasks/reactivation.js";
 
 /** A mark or remover under the name that figures and tables call it by; each name once. */
 export interface Entry<Chosen> {

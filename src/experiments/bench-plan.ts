@@ -4,7 +4,7 @@ import { WildmarkError } from "../core/errors.js";
 import { embedContinuingOptions } from "../watermarks/embed.js";
 import type { KnownBench } from "./bench-spec.js";
 import type { PlannedCell, PlannedWork } from "./plan.js";
-import { attackerSubset, unlabelledSubset } from "./remove-mark.js";
+import { attackerSubset, unlabelledSubset } from "../tasks/attacker-images.js";
 
 /** `mark`, `remover` and `budget` are positions in the spec's lists. */
 export interface AttackAddress {

@@ -7,8 +7,9 @@
 
 import { z } from "zod";
 import { verdictSchema } from "../ownership/verdict.js";
-import { reactivationSchema } from "./reactivation.js";
-import { documentShape, epochSchema, measurementSchema, pictureSchema, share } from "./result.js";
+import { reactivationSchema } from "../tasks/reactivation.js";
+import { documentShape } from "./result.js";
+import { epochSchema, measurementSchema, pictureSchema, share } from "../tasks/records.js";
 
 const optionsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 const budget = z.number().gt(0).max(1);

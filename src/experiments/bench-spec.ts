@@ -9,7 +9,7 @@ import { type ChosenMark, findMark } from "../watermarks/registry.js";
 import type { BenchFile, Entry } from "./bench-file.js";
 import type { HashedImages } from "./cells.js";
 import { type Named, named } from "./packed.js";
-import type { Reactivation } from "./reactivation.js";
+import type { Reactivation } from "../tasks/reactivation.js";
 
 export interface BenchSpec
   extends Omit<BenchFile, "dataset" | "unrelated" | "architecture" | "training" | "unmarked" | "markPlaces"> {

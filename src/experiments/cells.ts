@@ -15,15 +15,15 @@ import type { ChosenMethod } from "../removal/registry.js";
 import type { EmbedOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { computedBy } from "./machine.js";
-import { markModel } from "./mark-model.js";
-import { measure, yardstickOf } from "./measure.js";
-import { triggerPictures } from "./pictures.js";
-import { removeMark } from "./remove-mark.js";
+import { markModel } from "../tasks/mark-model.js";
+import { measure, yardstickOf } from "../tasks/measure.js";
+import { triggerPictures } from "../tasks/trigger-pictures.js";
+import { removeMark } from "../tasks/remove-mark.js";
 import type { ReproduceSpec } from "./reproduce.js";
 import { innocentSchema, markedCellSchema, removalSchema, unmarkedSchema } from "./result.js";
-import type { RunOptions } from "./run-options.js";
+import type { RunOptions } from "../tasks/run-options.js";
 import { type Cell, type CellIdentity, type FinishedCell, sha256 } from "./store.js";
-import { trainModel } from "./train-model.js";
+import { trainModel } from "../tasks/train-model.js";
 
 /** What all cells of one experiment share. */
 export interface Setting {

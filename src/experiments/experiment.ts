@@ -13,7 +13,7 @@ import { finishAddressed } from "./finish-cells.js";
 import { type PackedSpec, packSpec, unpackSpec } from "./packed.js";
 import { type CellAddress, type PlannedCell, type PlannedWork, planCells } from "./plan.js";
 import type { ReproduceSpec } from "./reproduce.js";
-import type { RunOptions } from "./run-options.js";
+import type { RunOptions } from "../tasks/run-options.js";
 
 /** A cell that has been finished. */
 export interface EndedCell {

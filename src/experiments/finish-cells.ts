@@ -9,7 +9,7 @@ import type { EndedCell } from "./experiment.js";
 import type { CellAddress } from "./plan.js";
 import type { ReproduceSpec } from "./reproduce.js";
 import type { Result, Verdict } from "./result.js";
-import type { RunOptions } from "./run-options.js";
+import type { RunOptions } from "../tasks/run-options.js";
 import { finishCell } from "./store.js";
 
 /** Which experiment, where it is kept, how it runs. */

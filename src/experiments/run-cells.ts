@@ -10,7 +10,7 @@ import { throwIfAborted } from "../training/epochs.js";
 import { type CellPool, openCellPool } from "./cell-pool.js";
 import type { EndedCell, Experiment } from "./experiment.js";
 import type { PlannedWork } from "./plan.js";
-import type { RunOptions } from "./run-options.js";
+import type { RunOptions } from "../tasks/run-options.js";
 import { CellBusy } from "./store.js";
 
 export interface CellsOptions extends RunOptions {

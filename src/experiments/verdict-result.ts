@@ -9,7 +9,8 @@
 import { z } from "zod";
 import { layouts } from "../onnx/preprocessing.js";
 import { verdictSchema } from "../ownership/verdict.js";
-import { documentShape, share } from "./result.js";
+import { documentShape } from "./result.js";
+import { share } from "../tasks/records.js";
 import { contradictions } from "./verdict-contradictions.js";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");

@@ -6,7 +6,8 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
-import type { Measurement, Result, Verdict } from "../experiments/result.js";
+import type { Result, Verdict } from "../experiments/result.js";
+import type { Measurement } from "../tasks/records.js";
 
 export type Marked = Result["marked"][number];
 export type Removal = Result["removals"][number];

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { writeFilesAtomic } from "../../core/files.js";
 import { requireFit } from "../../data/fit.js";
-import { type MarkedModel, markModel } from "../../experiments/mark-model.js";
+import { type MarkedModel, markModel } from "../../tasks/mark-model.js";
 import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";

@@ -4,15 +4,11 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { requireFit } from "../../data/fit.js";
 import { erasingShape } from "../../data/views.js";
-import { isAtChance } from "../../experiments/chance.js";
-import { reactivationSchema } from "../../experiments/reactivation.js";
-import { settleReading } from "../../experiments/reading.js";
-import {
-  type CleanedMark,
-  type CleanedModel,
-  removeMark,
-  requireAttackerImages,
-} from "../../experiments/remove-mark.js";
+import { isAtChance } from "../../tasks/chance.js";
+import { reactivationSchema } from "../../tasks/reactivation.js";
+import { settleReading } from "../../tasks/reading.js";
+import { type CleanedMark, type CleanedModel, removeMark } from "../../tasks/remove-mark.js";
+import { requireAttackerImages } from "../../tasks/attacker-images.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
 import { readKey } from "../../ownership/key.js";
@@ -109,7 +105,7 @@ export const command: CommandFile = (words) => {
       const share = unlabelled === undefined ? {} : { unlabelled };
       const followed = reactivate ? { reactivation: REACTIVATION } : {};
       const removal = { model, dataset, method: picked, fraction, seed, ...share };
-      requireAttackerImages(removal);
+      requireAttackerImages(removal, removal.method);
       const runtime = await call.runtimeFor({ model, shape, classes });
       const readings = await settleReading(model, dataset.test, {
         where: path,

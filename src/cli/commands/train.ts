@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { writeFileAtomic } from "../../core/files.js";
 import { WILDMARK_VERSION } from "../../core/version.js";
-import { trainModel, trainOptionsOf } from "../../experiments/train-model.js";
+import { trainModel, trainOptionsOf } from "../../tasks/train-model.js";
 import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";

@@ -2,7 +2,7 @@
 
 import { findMark } from "../../watermarks/registry.js";
 import type { AuditChoices } from "../audit-spec.js";
-import { markModel } from "../mark-model.js";
+import { markModel } from "../../tasks/mark-model.js";
 import { tinySpec } from "./tiny.js";
 
 /** A marked model that shows its mark, to be audited in few cells: WILD in two forms, one control. */

@@ -2,7 +2,8 @@
  * @file Every run by itself, with every test and every hash: the part for those who check.
  */
 
-import type { Measurement, Result, Verdict } from "../../experiments/result.js";
+import type { Result, Verdict } from "../../experiments/result.js";
+import type { Measurement } from "../../tasks/records.js";
 import { duration, percentNumber, pValueRelation } from "../format.js";
 import { markGroups } from "../groups.js";
 import { html, type Markup } from "../html.js";

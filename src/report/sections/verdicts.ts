@@ -5,7 +5,8 @@
  * how many of the verdicts say what.
  */
 
-import type { Measurement, Result, Verdict } from "../../experiments/result.js";
+import type { Result, Verdict } from "../../experiments/result.js";
+import type { Measurement } from "../../tasks/records.js";
 import { percentNumber, points, pValue } from "../format.js";
 import {
   accuracyDrop,

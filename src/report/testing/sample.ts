@@ -8,13 +8,8 @@
 import { encode } from "fast-png";
 import { type RandomStream, randomStream } from "../../core/random.js";
 import { binomialTail, clopperPearson } from "../../core/statistics.js";
-import {
-  type EpochRecord,
-  type Measurement,
-  type Result,
-  resultSchema,
-  type Verdict,
-} from "../../experiments/result.js";
+import { type Result, resultSchema, type Verdict } from "../../experiments/result.js";
+import type { EpochRecord, Measurement } from "../../tasks/records.js";
 
 export interface SampleOptions {
   readonly seeds?: readonly number[];

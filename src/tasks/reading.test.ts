@@ -1,6 +1,7 @@
 /** @file That nothing is trained on a reading that another clearly beats, nor written where a rival reading was ruined. */
 
 import { beforeAll, expect, test } from "vitest";
+import { embed, evaluate, remove } from "../api.js";
 import { bestReading } from "../data/best-reading.js";
 import type { Dataset } from "../data/dataset.js";
 import { makeDataset } from "../data/dataset.js";
@@ -8,7 +9,6 @@ import { wrapped } from "../data/testing/wrapped.js";
 import { type Model, withPreprocessing, withWeights } from "../onnx/model.js";
 import { storedTensors } from "../onnx/traverse.js";
 import { learnt, tinyImages, tinyModel } from "../training/testing/tiny.js";
-import { embed, evaluate, remove } from "./library.js";
 import { requireUnharmed, settleReading } from "./reading.js";
 
 const dataset: Dataset = makeDataset({

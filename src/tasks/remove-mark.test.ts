@@ -1,12 +1,13 @@
 /** @file The wall at run time: what an attacker's method is handed, and nothing else. */
 
 import { describe, expect, test } from "vitest";
+import { tinyArchitecture, tinyDataset } from "../experiments/testing/tiny.js";
 import { newModel } from "../models/registry.js";
 import type { Attack } from "../removal/method.js";
 import { type ChosenMethod, findMethod } from "../removal/registry.js";
 import type { TrainedEpoch } from "../training/epochs.js";
-import { attackerSubset, removeMark, unlabelledSubset } from "./remove-mark.js";
-import { tinyArchitecture, tinyDataset } from "./testing/tiny.js";
+import { attackerSubset, unlabelledSubset } from "./attacker-images.js";
+import { removeMark } from "./remove-mark.js";
 
 /** A method that does nothing and remembers what it was handed. */
 function watched(more: Partial<ChosenMethod> = {}) {

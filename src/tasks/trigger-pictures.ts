@@ -7,12 +7,10 @@ import { alwaysErasing, eraseBatch } from "../data/erasing.js";
 import { pngDataUri } from "../data/png.js";
 import type { Key } from "../ownership/key.js";
 import { triggersOf } from "../ownership/key-images.js";
-import type { Result } from "./result.js";
-
-type Picture = Result["marked"][number]["pictures"][number];
+import type { TriggerPicture } from "./records.js";
 
 /** The first `count` triggers of a key. */
-export function triggerPictures(key: Key, random: RandomStream, count = 6): Picture[] {
+export function triggerPictures(key: Key, random: RandomStream, count = 6): TriggerPicture[] {
   const triggers = triggersOf(key);
   const { shape } = key;
   // Where each trigger has a label of its own, its placebo is another image.

@@ -7,7 +7,7 @@ import type { Key } from "../ownership/key.js";
 import { heldOutTriggersOf, triggersOf } from "../ownership/key-images.js";
 import type { Stage } from "../removal/method.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import type { EpochRecord, Measurement } from "./result.js";
+import type { EpochRecord, Measurement } from "./records.js";
 
 /** What a model is measured on. */
 export interface Yardstick {

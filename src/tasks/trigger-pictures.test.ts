@@ -4,10 +4,10 @@ import { decode } from "fast-png";
 import { expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { copyPixels } from "../data/dataset.js";
+import { tinyDataset } from "../experiments/testing/tiny.js";
 import { makeKey } from "../ownership/make-key.js";
 import { findMark } from "../watermarks/registry.js";
-import { triggerPictures } from "./pictures.js";
-import { tinyDataset } from "./testing/tiny.js";
+import { triggerPictures } from "./trigger-pictures.js";
 
 const mark = findMark("content").choose({ ...findMark("content").published, triggers: 8, heldOut: 4 });
 const set = await mark.make({ train: tinyDataset.train, random: randomStream(1) });

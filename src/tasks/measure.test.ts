@@ -8,7 +8,7 @@ import type { Key } from "../ownership/key.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { measure, runEpochs, yardstickOf } from "./measure.js";
-import type { EpochRecord, Measurement } from "./result.js";
+import type { EpochRecord, Measurement } from "./records.js";
 
 const model = tinyModel();
 const shared = { shape: { channels: 1, height: 8, width: 8 }, classes: 4 };

@@ -3,7 +3,7 @@
 import type { Progress } from "../core/progress.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { TrainingOptions } from "../training/epochs.js";
-import type { EpochRecord } from "./result.js";
+import type { EpochRecord } from "./records.js";
 
 export interface RunOptions {
   readonly runtime?: RuntimeOptions;

@@ -4,19 +4,19 @@
  * The method sees the model and the share. With a key, every epoch is measured from outside, and the outcome verified.
  */
 
-import { WildmarkError } from "../core/errors.js";
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
 import { type Dataset, select, selectImages } from "../data/dataset.js";
-import { nestedSubset } from "../data/subset.js";
 import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
+import type { Verdict } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import type { ChosenMethod } from "../removal/registry.js";
+import { attackerSubset, unlabelledSubset } from "./attacker-images.js";
 import { measure, runEpochs, yardstickOf } from "./measure.js";
 import { reactivate } from "./reactivate.js";
 import type { Reactivation } from "./reactivation.js";
-import type { EpochRecord, Measurement, Verdict } from "./result.js";
+import type { EpochRecord, Measurement } from "./records.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 
 export interface Removal {
@@ -56,55 +56,6 @@ export interface CleanedMark {
   readonly verdict: Verdict;
   /** After re-activation, where it was asked for. */
   readonly reactivated?: { readonly measured: Measurement; readonly verdict: Verdict; readonly seconds: number };
-}
-
-/** What shares of a data set are drawn by. */
-interface Labels {
-  readonly train: Pick<Dataset["train"], "labels" | "classes" | "count">;
-}
-
-/**
- * The attacker's images, as indices into the training set.
- *
- * @throws WildmarkError `usage` for a fraction outside (0, 1], `bad-data` where it leaves a class empty.
- */
-export function attackerSubset({
-  dataset,
-  fraction,
-  seed,
-}: Pick<Removal, "fraction" | "seed"> & { readonly dataset: Labels }): Uint32Array {
-  return nestedSubset(dataset.train.labels, dataset.train.classes, fraction, seed);
-}
-
-/**
- * The images without labels that come with them: the next ones in the same order, so that no image is in both.
- *
- * @throws WildmarkError `usage` for a share outside (0, 1], `bad-data` where the labelled ones leave nothing.
- */
-export function unlabelledSubset(
-  removal: Pick<Removal, "fraction" | "seed" | "unlabelled"> & { readonly dataset: Labels },
-): Uint32Array {
-  const { dataset, fraction, seed, unlabelled = fraction } = removal;
-  if (!(unlabelled > 0 && unlabelled <= 1)) {
-    throw new WildmarkError(
-      "usage",
-      `A share of images without labels must be above 0 and at most 1, found ${unlabelled}.`,
-    );
-  }
-  const labelled = attackerSubset(removal).length;
-  const both = attackerSubset({ dataset, fraction: Math.min(1, fraction + unlabelled), seed });
-  if (both.length > labelled) return both.subarray(labelled);
-  throw new WildmarkError(
-    "bad-data",
-    `The method needs images without labels; ${labelled} labelled ones of ${dataset.train.count} leave none.`,
-    { hint: "Give the attacker a smaller share of labelled images." },
-  );
-}
-
-/** @throws WildmarkError as both do where the method needs both: before anything long is begun. */
-export function requireAttackerImages(removal: Omit<Removal, "model" | "key">): void {
-  attackerSubset(removal);
-  if (removal.method.needs.includes("unlabelled")) unlabelledSubset(removal);
 }
 
 /**

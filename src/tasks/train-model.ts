@@ -14,7 +14,7 @@ import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import { embedFromScratchOptionsOf } from "../watermarks/embed.js";
 import { runEpochs } from "./measure.js";
-import type { EpochRecord } from "./result.js";
+import type { EpochRecord } from "./records.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 
 /** As marks are embedded from scratch, without the triggers: so that the two models differ in the mark alone. */
