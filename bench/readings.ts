@@ -16,7 +16,7 @@ import { bestReading, type ReadingScores, racedIndices } from "../src/data/best-
 import { type Dataset, type LabelledImages, select } from "../src/data/dataset.js";
 import { loadData } from "../src/data/load.js";
 import { thirtyPreprocessings, wrapped } from "../src/data/testing/wrapped.js";
-import { embed } from "../src/experiments/library.js";
+import { embed } from "../src/api.js";
 import { encodeGraph } from "../src/onnx/encode.js";
 import { imageGraph } from "../src/onnx/image-graph.js";
 import { decodeModel, type Model } from "../src/onnx/model.js";
