@@ -65,6 +65,34 @@ describe("a network of digits", () => {
   );
 });
 
+// Of such networks a reading of more contrast answers 12 to 16 % where their own answers 10 %: that is more than luck (p < 1e-6), and
+// still no sign that they were trained so.
+test.each([2, 3])(
+  "a network that has hardly learnt anything (seed %i) is not said to be read wrongly",
+  async (seed) => {
+    const few = await loadData("digits", { limits: { train: 200, test: 1000 } });
+    const architecture = findArchitecture("lenet5");
+    const options = trainOptionsOf(recipeFor(architecture)).parse({ epochs: 3, batch: 32 });
+    const { model: hardly } = await trainModel({ dataset: few, architecture, options, seed }, { runtime });
+    const { used, scores } = await bestReading(hardly, few.test, { runtime });
+    expect(used.accuracy).toBeLessThan(0.2);
+    // Luck does not explain it: without the least lead the network would be refused.
+    expect(scores.some(({ finished, pValue, accuracy }) => finished && pValue < 1e-3 && accuracy > used.accuracy)).toBe(
+      true,
+    );
+    expect(scores.filter(({ clearlyBetter }) => clearlyBetter)).toEqual([]);
+  },
+);
+
+test("a lead may the sooner be luck the more readings there are", async () => {
+  // Eight of eight images: 2^-8 for one reading is below a hundredth, for as many as there are it is not.
+  const { best, scores } = await bestReading(threshold(100), pairsOfPixels(16));
+  expect(best.accuracy).toBe(1);
+  expect(2 ** -8).toBeLessThan(0.01);
+  expect(best.pValue).toBeCloseTo((scores.length - 1) * 2 ** -8, 12);
+  expect(best.clearlyBetter).toBe(false);
+});
+
 /** Grey images of two pixels; of class 1 those whose first pixel is brighter than 100. */
 function pairsOfPixels(count: number): LabelledImages {
   const pixels = Uint8Array.from({ length: count * 2 }, (_, i) => (i % 2 === 0 ? (i % 4 === 0 ? 40 : 200) : 0));
