@@ -121,6 +121,34 @@ test("a model that answers one class on 0 to 1 is found to take bytes, with a so
   }
 });
 
+// Under both all images are answered correctly, and the labels are as likely as can be.
+test.each([
+  ["MNIST's mean and deviation", 0.1307, 0.3081],
+  ["Fashion-MNIST's mean and deviation", 0.286, 0.353],
+])("where nothing else tells readings apart, batch normalisation does: %s", async (name, mean, std) => {
+  const images = pairsOfPixels(400);
+  const values = [40, 200, 0, 0].map((pixel) => (pixel / 255 - mean) / std);
+  const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / values.length;
+  const b = graphBuilder("normalised");
+  const one = (key: string, value: number): string => b.initializer(key, float32([1], [value]));
+  const x = b.input("x", "float32", ["N", 1, 1, 2]);
+  const statistics = [
+    one("scale", Math.sqrt(variance)),
+    one("shift", middle),
+    one("mean", middle),
+    one("var", variance),
+  ];
+  const flat = b.op("Flatten", [b.op("BatchNormalization", [x, ...statistics])], { axis: 1 });
+  const weight = b.initializer("w", float32([2, 2], [0, 100, 0, 0]));
+  b.output(b.op("Gemm", [flat, weight, b.initializer("b", float32([2], [30, 0]))]), "float32", ["N", 2]);
+  const { best, scores } = await bestReading(decodeModel(encodeGraph(b.build()), "normalised"), images);
+  expect(scores.filter(({ finished, accuracy }) => finished && accuracy === 1).length).toBeGreaterThan(2);
+  expect(best.reading.name).toBe(name);
+  expect(best.misfit).toBeLessThan(1e-3);
+  expect(scores.filter(({ plausible }) => plausible)).toEqual([best]);
+});
+
 test("flags are kept, or shown to be mistaken where that is asked for", async () => {
   const flagged = withPreprocessing(threshold(100), { from: "--range", says: { range: [0, 1], std: [1], mean: [0] } });
   const kept = await bestReading(flagged, pairsOfPixels(100));

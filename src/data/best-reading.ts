@@ -119,11 +119,8 @@ async function decided(race: Race): Promise<ReadingScores> {
 /** Leads in accuracy that luck explains as often as this, however many readings there are, leave the choice to the rest. */
 const TOLD_APART = 0.01;
 
-/** Images whose first statistics are looked at. */
-const MEASURED = 300;
-
-/** Nats a channel by which statistics tell a reading from the one that they fit best: chance adds less than a fifth of it. */
-const STATISTICS_TELL = 0.005;
+/** Nats a channel by which statistics tell a reading from the one that they fit best: twice what chance adds. */
+const STATISTICS_TELL = 0.001;
 
 /** Standard errors by which a mean loss lies above the lowest where it is told from it. */
 const LIKELIHOOD_TELLS = 3;
@@ -177,12 +174,8 @@ async function scoresOf(race: Race): Promise<ReadingScores> {
 }
 
 function misfitsOf({ model, images, runtime }: Race, equals: readonly Runner[]): Promise<ReadonlyMap<Reading, number>> {
-  const some = select(
-    images,
-    Uint32Array.from({ length: Math.min(MEASURED, images.count) }, (_, i) => i),
-  );
   const readings = equals.map(({ reading }) => reading);
-  return statisticsMisfits(model, some, readings, runtime);
+  return statisticsMisfits(model, images, readings, runtime);
 }
 
 /** Those of equals that statistics do not tell from what they fit best; all where there are none. */

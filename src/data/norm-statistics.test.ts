@@ -80,7 +80,7 @@ test("nothing is amiss under the right reading; under others it is what the form
 
 test("statistics of cropped images are known for such", async () => {
   const misfits = await statisticsMisfits(normalised(momentsOf("crop-flip")), images, [plain, contrast]);
-  // Other crops of as many images; 0.005 is where a reading is told from another.
+  // Other crops of as few images.
   expect(misfits.get(plain)).toBeLessThan(0.002);
   expect(misfits.get(contrast)).toBeGreaterThan(misfits.get(plain) ?? 1);
 });
