@@ -1,5 +1,7 @@
 /** @file How commands write for people: aligned columns and numbers as they are read aloud. */
 
+import { exactNumber, percentNumber } from "../report/format.js";
+
 /**
  * Rows as aligned columns, two spaces apart; columns of numbers (any cell beginning with a digit, all others too or
  * empty) are aligned to the right.
@@ -57,13 +59,14 @@ function wrappedLine(line: string, width: number): string {
   return lines.map((part) => indent + part).join("\n");
 }
 
-/** A share as "98.6 %"; never rounded up to 100 or down to 0 unless it is. */
+/** A measured share as "98.6 %", rounded as the report does, with a space that every terminal shows. */
 export function percent(share: number, digits = 1): string {
-  const step = 10 ** -digits;
-  const rounded = Number((100 * share).toFixed(digits));
-  if (rounded >= 100 && share < 1) return `${(100 - step).toFixed(digits)} %`;
-  if (rounded <= 0 && share > 0) return `${step.toFixed(digits)} %`;
-  return `${rounded.toFixed(digits)} %`;
+  return `${percentNumber(share, digits)} %`;
+}
+
+/** A share that somebody chose as it was chosen: "1 %", "0.25 %". */
+export function exactPercent(share: number): string {
+  return `${exactNumber(share)} %`;
 }
 
 /** "431,080" */

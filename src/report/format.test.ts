@@ -13,6 +13,14 @@ describe("format", () => {
     expect(format.shortPercent(0.29)).toBe("29\u202f%");
   });
 
+  it("writes what somebody chose as it was chosen, and pictures' numbers as whole ones", () => {
+    expect(format.exactPercent(0.0025)).toBe("0.25\u202f%");
+    expect(format.exactPercent(0.1)).toBe("10\u202f%");
+    expect(format.exactPercent(0.07)).toBe("7\u202f%");
+    expect(format.wholePercent(0.004)).toBe("0\u202f%");
+    expect(format.wholePercent(0.996)).toBe("100\u202f%");
+  });
+
   it("writes exact p-values, and powers in prose as they are printed", () => {
     expect(format.exactPValue(2.5e-29)).toBe("2.5 × 10⁻²⁹");
     expect(format.exactPValueRelation(0)).toBe("< 10⁻³⁰⁰");

@@ -11,7 +11,10 @@ const MINUS = "\u2212";
 /** Below this a p-value says no more than "never": binary64 rounding and the test's assumptions matter more. */
 const P_FLOOR_EXPONENT = -12;
 
-/** A share in [0, 1] as "98.6 %". Rounding never turns "almost all" into "100 %", nor "almost none" into "0 %". */
+/**
+ * A measured share in [0, 1] as "98.6 %", rounded to the nearest; but rounding never turns "almost all" into "100 %", nor
+ * "almost none" into "0 %".
+ */
 export function percent(share: number, digits = 1): string {
   return `${percentNumber(share, digits)}${THIN}%`;
 }
@@ -25,9 +28,29 @@ export function percentNumber(share: number, digits = 1): string {
   return rounded.toFixed(digits);
 }
 
-/** A share whose decimals are shown only where there are any: "17 %", "16.7 %". */
+/** The same with decimals only where there are any: "17 %", "16.7 %". */
 export function shortPercent(share: number): string {
   return percent(share, Number.isInteger(Math.round(share * 1e9) / 1e7) ? 0 : 1);
+}
+
+/** A measured share to the nearest whole percent, 0 and 100 included: for pictures, whose numbers tables have in full. */
+export function wholePercent(share: number): string {
+  return `${wholeNumber(share)}${THIN}%`;
+}
+
+/** The number of `wholePercent`, without its unit. */
+export function wholeNumber(share: number): string {
+  return (share * 100).toFixed(0);
+}
+
+/** A share that somebody chose, a budget or a level, as it was chosen, to a millionth of a percent: "10 %", "0.25 %". */
+export function exactPercent(share: number): string {
+  return `${exactNumber(share)}${THIN}%`;
+}
+
+/** The number of `exactPercent`, without its unit. */
+export function exactNumber(share: number): string {
+  return String(Number((share * 100).toFixed(6)));
 }
 
 /** A difference of two shares in percentage points: "0.68", "−0.10". */

@@ -5,46 +5,36 @@
  * that a hostile string that slipped through could still do nothing.
  */
 
-import type { ResultDocument } from "../experiments/finished.js";
-import type { Result } from "../experiments/result.js";
-import { auditSections } from "./audit/sections.js";
-import { AUDIT_STYLE } from "./audit/style.js";
-import { benchSections } from "./bench/sections.js";
-import { BENCH_STYLE } from "./bench/style.js";
+import type { ExperimentDocument } from "../experiments/document.js";
+import type { ResultDocument } from "../experiments/documents.js";
+import { findingsOf } from "./findings/findings.js";
 import { type Content, html, raw } from "./html.js";
-import { charts } from "./sections/charts.js";
-import { redo, settings, tests } from "./sections/methods.js";
-import { opening } from "./sections/opening.js";
-import { pictures } from "./sections/pictures.js";
-import { runs } from "./sections/runs.js";
-import { verdicts } from "./sections/verdicts.js";
 import { STYLE } from "./style.js";
 import { verdictSections } from "./verdict/sections.js";
 import { VERDICT_STYLE } from "./verdict/style.js";
+import { auditView } from "./views/audit.js";
+import { benchView } from "./views/bench.js";
+import { reproduceView } from "./views/reproduce.js";
+import type { View } from "./views/view.js";
 
-/**
- * The report of a document, of whatever kind, as a self-contained HTML document (UTF-8).
- *
- * @throws {WildmarkError} `bad-file` where a removal lacks its marked model.
- */
+const views: Readonly<Record<ExperimentDocument["statement"], View>> = {
+  reproduce: reproduceView,
+  audit: auditView,
+  bench: benchView,
+};
+
+/** The report of a document, of whatever kind, as a self-contained HTML document (UTF-8). */
 export function renderReport(document: ResultDocument): string {
-  switch (document.kind) {
-    case "reproduce":
-      return page(document, STYLE, resultSections(document));
-    case "audit":
-      return page(document, `${STYLE}${AUDIT_STYLE}`, auditSections(document));
-    case "bench":
-      return page(document, `${STYLE}${BENCH_STYLE}`, benchSections(document));
-    case "verdict":
-      return page(document, `${STYLE}${VERDICT_STYLE}`, verdictSections(document));
-  }
+  if (document.kind === "verdict") return page(document, `${STYLE}${VERDICT_STYLE}`, verdictSections(document));
+  const findings = findingsOf(document);
+  return page(
+    document,
+    STYLE,
+    views[findings.document.statement].map((section) => section(findings)),
+  );
 }
 
-function resultSections(result: Result): Content {
-  return [opening, charts, pictures, verdicts, settings, tests, redo, runs].map((section) => section(result));
-}
-
-function page({ title, software }: Pick<Result, "title" | "software">, style: string, sections: Content): string {
+function page({ title, software }: Pick<ExperimentDocument, "title" | "software">, style: string, sections: Content) {
   return html`<!doctype html>
 <html lang="en">
 <head>

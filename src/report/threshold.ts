@@ -3,6 +3,7 @@
  */
 
 import { binomialTail } from "../core/statistics.js";
+import type { Rule } from "./figures/records.js";
 
 /**
  * The fewest matches of n that an innocent model, right with probability `chance` on each trigger, would reach with
@@ -21,4 +22,10 @@ export function matchesNeeded(n: number, chance: number, alpha: number): number 
     else low = middle + 1;
   }
   return enough;
+}
+
+/** The same of a verdict, as figures draw it; undefined where no retention would do. */
+export function ruleOf({ n, alpha }: { readonly n: number; readonly alpha: number }, chance: number): Rule | undefined {
+  const matches = matchesNeeded(n, chance, alpha);
+  return matches === undefined ? undefined : { share: matches / n, label: `${matches} of ${n} needed` };
 }

@@ -84,7 +84,7 @@ function spotsAround({ x, y, width, height }: Wish): readonly [Place, ...Place[]
     { x: middle, y: y - height },
     { x: middle, y: y + height },
   ];
-  const far = [0.8, 1.4, 2, 2.6, 3.2, 3.8, 4.4].flatMap((k) =>
+  const far = [0.8, 1.4, 2, 2.6, 3.2, 3.8, 4.4, 5.2, 6, 6.8, 7.6].flatMap((k) =>
     [right, left, middle].flatMap((at) => [
       { x: at, y: y - k * height },
       { x: at, y: y + k * height },
@@ -109,9 +109,4 @@ function overlap(a: Box, b: Box): number {
   const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
   const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
   return width > 0 && height > 0 ? width * height : 0;
-}
-
-/** About how wide a text is in a sans-serif face, in pixels; there is no font to ask. */
-export function textWidth(text: string, fontSize: number): number {
-  return [...text].length * fontSize * 0.54;
 }

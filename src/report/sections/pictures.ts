@@ -2,49 +2,49 @@
  * @file Triggers as pictures: what the owner planted, what it was made from, and how the attacker's erasing hits it.
  */
 
-import type { Result } from "../../experiments/result.js";
-import { type MarkGroup, markGroups } from "../groups.js";
+import type { TriggerPicture } from "../../tasks/records.js";
+import type { Findings } from "../findings/findings.js";
 import { html, type Markup } from "../html.js";
 
 /** More than these make a long report, not a better one. */
 const SHOWN = 6;
 
-type Picture = Result["marked"][number]["pictures"][number];
-
 /** A strip of triggers for each mark. Empty where the document holds no pictures. */
-export function pictures(result: Result): Markup {
-  const strips = markGroups(result).flatMap((mark) => {
-    const shown = mark.marked.find((m) => m.pictures.length > 0)?.pictures.slice(0, SHOWN);
-    return shown === undefined ? [] : [strip(mark, shown)];
+export function pictures({ subjects }: Findings): Markup {
+  const strips = subjects.flatMap(({ subject, done }) => {
+    const shown = done.find((marked) => marked.pictures.length > 0)?.pictures.slice(0, SHOWN);
+    return shown === undefined ? [] : [strip(subject.name, shown)];
   });
   if (strips.length === 0) return html``;
   return html`<section><h2>What the triggers look like</h2>
-<p>Above each trigger, the label that the owner wants answered, after the class of the image it was made from. The erased
-copies show how Random Erasing may cover a trigger: the attacker does it to clean images only, never having seen one.</p>
+<p>Above each trigger, the label that the owner wants answered, after the class of the image it was made from.
+The erased
+copies show how Random Erasing may cover a trigger: the attacker does it to clean images only, never having seen
+one.</p>
 <div class="pictures">
 ${strips}</div></section>
 `;
 }
 
-function strip(mark: MarkGroup, shown: readonly Picture[]): Markup {
+function strip(name: string, shown: readonly TriggerPicture[]): Markup {
   const rows = [
     ["original", shown.map((p) => p.original)],
     ["trigger", shown.map((p) => p.trigger)],
     ["erased", shown.map((p) => p.erased)],
   ] as const;
-  return html`<div><h3>${mark.title}</h3><div class="scroll"><table class="strip">
+  return html`<div><h3>${name}</h3><div class="scroll"><table class="strip">
 <thead><tr><th></th>${shown.map((p) => html`<th scope="col">${labels(p)}</th>`)}</tr></thead>
 <tbody>${rows
     .filter(([, images]) => images.some((image) => image !== undefined))
     .map(
-      ([name, images]) => html`
-<tr><th scope="row">${name}</th>${images.map((uri, i) => html`<td>${image(uri, `${name} ${i + 1}`)}</td>`)}</tr>`,
+      ([row, images]) => html`
+<tr><th scope="row">${row}</th>${images.map((uri, i) => html`<td>${image(uri, `${row} ${i + 1}`)}</td>`)}</tr>`,
     )}
 </tbody></table></div></div>
 `;
 }
 
-function labels(picture: Picture): string {
+function labels(picture: TriggerPicture): string {
   return picture.sourceLabel === undefined ? `→ ${picture.label}` : `${picture.sourceLabel} → ${picture.label}`;
 }
 

@@ -1,8 +1,7 @@
-/** @file A made-up audit for tests of its report: valid, and its numbers were never measured. */
+/** @file A made-up audit: its numbers were never measured. */
 
-import { clopperPearson } from "../../core/statistics.js";
-import { type AuditResult, auditSchema } from "../../experiments/audit-result.js";
-import { sampleResult } from "./sample.js";
+import type { ExperimentDocument } from "../../experiments/document.js";
+import { sampleDocument } from "./sample.js";
 
 /** Accuracy and matches of 100 by attack and budget; undefined where the cell was skipped. */
 export type SampleCells = readonly (readonly (readonly [accuracy: number, matches: number] | undefined)[])[];
@@ -27,86 +26,43 @@ export const FALLS: SampleCells = [
   ],
 ];
 
-const TITLES = ["WILD-JS", "Fine-tuning (FTAL)", "Fine-tuning (RTAL)", "From scratch"];
+const REMOVERS = ["WILD-JS", "Fine-tuning (FTAL)", "Fine-tuning (RTAL)", "From scratch"];
+const BUDGETS = [0.01, 0.05];
 
-/** @param back matches after re-activation of every removal; absent: not tried. */
-export function sampleAudit(cells: SampleCells = FALLS, seeds: readonly number[] = [0], back?: number): AuditResult {
-  const { data, software, machine, started, finished, seconds } = sampleResult({ marks: ["content"] });
-  const budgets = [0.01, 0.05];
-  const measured = (accuracy: number, matches: number) => ({ accuracy, retention: matches / 100 });
-  const before = { measured: measured(0.99, 100), verdict: verdict(100) };
-  return auditSchema.parse({
-    format: "wildmark-result",
-    version: 1,
-    kind: "audit",
-    title: "The content mark of marked.onnx",
-    command: "wildmark audit marked.onnx --key mark.safetensors --dataset mnist",
-    ...{ data, software, machine, started, finished, seconds },
-    model: { name: "marked.onnx", sha256: "a".repeat(64), parameters: 61706 },
-    key: {
-      name: "mark.safetensors",
-      sha256: "b".repeat(64),
-      scheme: "content",
-      triggers: 100,
-      heldOutTriggers: 0,
-      madeForThisModel: true,
-    },
-    before,
-    alpha: 0.05,
-    acceptableDrop: 0.02,
-    reactivation: back === undefined ? null : { steps: 200, batch: 64, learningRate: 0.01 },
-    budgets,
-    seeds,
-    attacks: TITLES.map((title, i) => ({
-      method: title.toLowerCase(),
-      title,
-      summary: "What it does.",
-      paper: "Where it is published.",
-      control: i === 3,
-      options: { epochs: 1 },
-    })),
-    cells: cells.flatMap((row, attack) =>
-      row.flatMap((cell, b) =>
-        seeds.map((seed) => {
-          const which = { attack, fraction: budgets[b] ?? 0, seed };
-          if (cell === undefined) return { status: "skipped", ...which, reason: "class 3 is left empty" };
-          const [accuracy, matches] = cell;
-          return {
-            status: "done",
-            ...which,
-            images: 60000 * (budgets[b] ?? 0),
-            epochs: [
-              { epoch: 0, seconds: 0, measured: before.measured },
-              { epoch: 1, seconds: 1, loss: 0.1, measured: measured(accuracy, matches) },
-            ],
-            measured: measured(accuracy, matches),
-            verdict: verdict(matches),
-            ...(back === undefined
-              ? {}
-              : { reactivated: { measured: measured(accuracy, back), verdict: verdict(back), seconds: 1 } }),
-            seconds: 1,
-            modelSha256: "c".repeat(64),
-          };
-        }),
-      ),
-    ),
-  });
+export interface SampleAuditOptions {
+  readonly cells?: SampleCells;
+  readonly seeds?: readonly number[];
+  /** Retention after re-activation of every removal; absent: not tried. */
+  readonly back?: number;
+  readonly nullModels?: boolean;
+  readonly before?: number;
 }
 
-function verdict(matches: number) {
-  const pValue = matches > 20 ? 1e-9 : 0.6;
-  return {
-    owned: pValue <= 0.05,
-    n: 100,
-    matches,
-    retention: matches / 100,
-    interval: [...clopperPearson(matches, 100)],
-    confidence: 0.95,
-    alpha: 0.05,
-    tests: [
-      { id: "binomial", title: "exact binomial test", nullHypothesis: "luck", pValue, detail: `${matches} of 100` },
-    ],
-    decidedBy: "binomial",
-    pValue,
-  };
+export function sampleAudit(options: SampleAuditOptions = {}): ExperimentDocument {
+  const { cells = FALLS, seeds = [0], back, nullModels = false, before = 1 } = options;
+  const marked = { accuracy: 0.99, retention: before };
+  return sampleDocument({
+    statement: "audit",
+    title: "The content mark of marked.onnx",
+    command: "wildmark audit marked.onnx --key mark.safetensors --dataset mnist",
+    subjects: [{ name: "marked.onnx", mark: "content", given: true }],
+    removers: REMOVERS.slice(0, cells.length).map((name, i) => ({
+      ...{ name, method: name.toLowerCase(), baseline: i > 0, ignoresModel: i === 3 },
+    })),
+    budgets: BUDGETS,
+    seeds,
+    reactivation: back !== undefined,
+    before: () => marked,
+    ...(nullModels && { onNullModel: () => ({ accuracy: 0.99, retention: 0.08 }) }),
+    attack: ({ remover, fraction }) => {
+      const cell = cells[REMOVERS.indexOf(remover)]?.[BUDGETS.indexOf(fraction)];
+      if (cell === undefined) return "class 3 is left empty";
+      const measured = { accuracy: cell[0], retention: cell[1] / 100 };
+      const curve = [
+        { epoch: 0, seconds: 0, measured: marked },
+        { epoch: 1, seconds: 1, loss: 0.1, measured },
+      ];
+      return { measured, curve, ...(back !== undefined && { back }) };
+    },
+  });
 }

@@ -5,7 +5,7 @@ import { type VerdictDocument, verdictDocumentSchema } from "../../experiments/v
 import type { Key } from "../../ownership/key.js";
 import { groundsInWords } from "../../ownership/verdict.js";
 import { comparedCounts, type VerifyOptions, verifyAnswers } from "../../ownership/verify.js";
-import { sampleResult } from "./sample.js";
+import { sampleHead } from "./sample.js";
 
 const N = 100;
 
@@ -32,7 +32,7 @@ export function sampleVerdict(sample: SampleVerdict = {}): VerdictDocument {
   };
   const verdict = verifyAnswers(key, answers, options);
   const compared = comparedCounts(key, answers);
-  const { software, machine, started, finished } = sampleResult({ marks: ["content"] });
+  const { software, machine, started, finished } = sampleHead({ title: "", command: "" });
   return verdictDocumentSchema.parse({
     format: "wildmark-result",
     version: 1,

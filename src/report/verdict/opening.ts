@@ -1,9 +1,10 @@
 /** @file The first screen: the sentence, what it rests on, and the counts. */
 
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
+import { figureBlock } from "../figures/block.js";
 import { matchesFigure } from "../figures/matches.js";
-import { minute, percent, plural, typeset } from "../format.js";
-import { type Content, html, type Markup, raw } from "../html.js";
+import { exactNumber, minute, percent, plural, typeset } from "../format.js";
+import { type Content, html, type Markup } from "../html.js";
 import type { GroundSummary, VerdictSummary } from "./summary.js";
 
 export function opening(document: VerdictDocument, summary: VerdictSummary): Markup {
@@ -50,21 +51,16 @@ ${grounds.map(
 export function counts(document: VerdictDocument): Markup {
   const { verdict, heldOut, compared } = document;
   const { matches, n, retention, interval, confidence } = verdict;
-  const figure = matchesFigure(document, "page");
+  const figure = matchesFigure(document);
   return html`<section><h2>What was counted</h2>
 <dl class="facts">
 <div><dt>Matches</dt><dd>${matches} of ${n}</dd></div>
 <div><dt>Retention</dt><dd>${percent(retention)}</dd></div>
-<div><dt>${Number((confidence * 100).toFixed(4))} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
+<div><dt>${exactNumber(confidence)} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
 <div><dt>By luck, at most</dt><dd>${compared.luck === undefined ? "not known" : percent(compared.luck)}</dd></div>
 <div><dt>Triggers never trained on</dt><dd>${heldOut === undefined ? "–" : `${heldOut.matches} of ${heldOut.n}`}</dd></div>
 </dl>
-${
-  figure !== undefined &&
-  html`<figure><div class="wide matches">${raw(figure.svg)}</div>
-<figcaption>${caption(document)}</figcaption></figure>
-`
-}</section>
+${figure !== undefined && figureBlock([figure], caption(document))}</section>
 `;
 }
 

@@ -9,7 +9,6 @@ h1 { overflow-wrap: anywhere; font-size: 1.6rem; }
 .headline.cannot-be-shown { border-color: var(--warn-line); font-size: 1.4rem; }
 .card .question { color: var(--ink); } .grounds .answer { font-size: 1.35rem; } .untested .answer { color: var(--faint); }
 .untested { border-top-style: dashed; }
-.matches svg { display: block; width: 100%; max-width: 620px; height: auto; overflow: visible; } .matches { overflow-x: auto; }
 .tests td { min-width: 9em; } .tests td:nth-of-type(1) { min-width: 0; } .tests .number { min-width: 0; }
 .tests tbody th { min-width: 8em; } .tests tr + tr > * { border-top: 1px solid var(--line); }
 .tests tr.decides th { font-weight: 650; } .tests tr.decides small { color: var(--ink); font-weight: 600; }
@@ -29,7 +28,7 @@ dl.plain dd { overflow-wrap: anywhere; } .hashes .hash { font-size: .8em; overfl
   h2 + p { break-after: avoid; } .card { padding: 2.5mm 3.5mm 2mm; } figure { margin: 3mm 0; } .headline, .headline.cannot-be-shown { font-size: 14pt; break-inside: avoid; padding: 3mm 4mm; }
   .headline { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { margin-top: 5mm; padding-top: 3mm; margin-bottom: 1mm; } .untested-list { break-inside: avoid; margin-top: 6mm; }
-  .tests { font-size: 7.6pt; } .tests td, .tests tbody th { min-width: 0; } .matches svg { max-width: 125mm; } .hashes .hash, dl.plain .hash { font-size: 7pt; }
+  .tests { font-size: 7.6pt; } .tests td, .tests tbody th { min-width: 0; } .hashes .hash, dl.plain .hash { font-size: 7pt; }
   .triggers { grid-template-columns: repeat(6, 1fr); } .triggers img { width: 40px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } dl.plain { grid-template-columns: max-content 1fr; }
   dl.plain dt, dl.plain dd { break-inside: avoid; } }
 `;
