@@ -21,7 +21,8 @@ export { type Progress, silent } from "./core/progress.js";
 export { type RandomStream, randomStream } from "./core/random.js";
 export { WILDMARK_VERSION } from "./core/version.js";
 export { augmentedView } from "./data/augment.js";
-export { type BestReadingOptions, bestReading, type ReadingScore, type ReadingScores } from "./data/best-reading.js";
+export { bestReading, type ReadingScore, type ReadingScores } from "./data/best-reading.js";
+export type { RaceOptions as BestReadingOptions } from "./data/reading-race.js";
 export {
   copyPixels,
   type Dataset,
