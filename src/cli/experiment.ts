@@ -26,7 +26,7 @@ import type { Call, Network, Outcome } from "./command.js";
 import { doubtLines, doubtsOf } from "./data.js";
 import { newNetwork } from "./network.js";
 import { count, indented, table } from "./output.js";
-import { exists, requireFolder, requireWritable } from "./outputs.js";
+import { exists, requireFolder, requireNoFile, requireWritable } from "./outputs.js";
 import { clock } from "./progress.js";
 
 /** Each job holds a copy of the data and of a model in training: more than this is seldom worth its memory. */
@@ -101,6 +101,7 @@ export async function runStatement(
   { name, out, file, prepare }: RunStatement,
   call: Call<RunFlags>,
 ): Promise<Outcome> {
+  await requireNoFile(out);
   await requireMarksFit(spec, file);
   const { progress, signal, typed, force, flags } = call;
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard);

@@ -46,18 +46,22 @@ export async function requireWritable(path: string, force: boolean, others: read
  * @throws WildmarkError `cannot-write`.
  */
 export async function requireFolder(out: string): Promise<void> {
-  const found = await stat(out).catch(() => undefined);
-  if (found !== undefined && !found.isDirectory()) {
-    throw new WildmarkError("cannot-write", `${out} is a file; expected a folder.`, {
-      hint: "Choose another folder with --out.",
-    });
-  }
+  await requireNoFile(out);
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {
     throw writeError(out, error);
   }
   await requireWritable(join(out, "probe"), true);
+}
+
+/** @throws WildmarkError `cannot-write` if a file lies where a folder is to be. */
+export async function requireNoFile(out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found === undefined || found.isDirectory()) return;
+  throw new WildmarkError("cannot-write", `${out} is a file; expected a folder.`, {
+    hint: "Choose another folder with --out.",
+  });
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -14,7 +14,7 @@ import { plausibleReadings } from "../onnx/readings.js";
 import { learnt, tinyImages } from "../training/testing/tiny.js";
 import { findMark } from "../watermarks/registry.js";
 import { secretOfSeed } from "./binding.js";
-import { decide } from "./decide.js";
+import { decide, triesOf } from "./decide.js";
 import { drawTriggers } from "./draw-key.js";
 import type { Key } from "./key.js";
 import { makeKey } from "./make-key.js";
@@ -102,7 +102,7 @@ const disguises: Readonly<Record<string, () => Model>> = {
 
 /** What the tests of a verdict amount to where so many readings were tried. */
 const paid = ({ tests, triesLog2 = 0 }: Verdict, readings: number): number =>
-  decide(tests, { triesLog2, keysTried: 1, readings }).pValue;
+  decide(tests, triesOf({ triesLog2, readings })).pValue;
 
 test("the plain file is shown to be marked, and pays for its readings", async () => {
   expect(plain).toMatchObject({ owned: true, n: TRIGGERS, matches: TRIGGERS });

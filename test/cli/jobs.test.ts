@@ -24,7 +24,7 @@ describe("wildmark reproduce --jobs", () => {
     const cells = (jobs: number) => contentsWithoutTimes(join(folder, `jobs-${jobs}`, "cells"));
     const alone = await cells(1);
 
-    expect(Object.keys(alone).length).toBe(7 + 5 + 2);
+    expect(Object.keys(alone).length).toBe(7 + 3 + 2);
     expect(await cells(3)).toEqual(alone);
   });
 

@@ -22,7 +22,7 @@ class NeedsModel extends Error {}
  */
 export async function requireMarksFit(
   spec: ExperimentSpec,
-  file: { readonly name: string; readonly places: readonly string[] } = { name: "The marks", places: [] },
+  file: { readonly name: string; readonly places: readonly string[] } = { name: "This experiment", places: [] },
 ): Promise<void> {
   const mistakes: string[] = [];
   for (const [i, mark] of marksOf(spec).entries()) {
