@@ -18,9 +18,12 @@ import { answers } from "./data/answers.js";
 import type { Dataset, Images } from "./data/dataset.js";
 import { requireAskable, requireFit } from "./data/fit.js";
 import { loadUnrelated } from "./data/unrelated.js";
-import { type AuditOptions, audit as auditInto } from "./experiments/audit.js";
-import type { AuditResult } from "./experiments/audit-result.js";
-import type { AuditChoices } from "./experiments/audit-spec.js";
+import type { ExperimentDocument } from "./experiments/document.js";
+import { type ExperimentOptions, runExperiment } from "./experiments/run.js";
+import { cellRuntime } from "./experiments/run-cells.js";
+import { type AuditChoices, auditSpec } from "./experiments/statements/audit.js";
+import { requireShown, settleGiven } from "./experiments/statements/given.js";
+import { type ReproduceChoices, reproduceSpec } from "./experiments/statements/reproduce.js";
 import { recipeFor } from "./models/recipes.js";
 import { type Architecture, findArchitecture } from "./models/registry.js";
 import { type Head, headSchema } from "./onnx/head.js";
@@ -196,8 +199,8 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
   if (model !== undefined) requireFitting(model, dataset);
   const start = model === undefined ? { architecture } : { model };
   const pictures = {
-    ...(mark.needsUnrelated ? { unrelated: await picturesOf(options) } : {}),
-    ...(mark.id === "abstract" ? await abstractOf(options) : {}),
+    ...(mark.pictures === "unrelated" ? { unrelated: await picturesOf(options) } : {}),
+    ...(mark.pictures === "abstract" ? await abstractOf(options) : {}),
   };
   const { asRead = false } = options;
   return markModel({ dataset, mark, start, options: settled, seed, secret, asRead, ...pictures }, options);
@@ -317,27 +320,57 @@ export async function remove<Id extends MethodId = "wild">(
   return removeMark(key === undefined ? removal : { ...removal, key }, options);
 }
 
-export interface AuditCall extends AuditChoices, Omit<AuditOptions, "out"> {
+export interface AuditCall extends AuditChoices, Omit<ExperimentOptions, "out"> {
   readonly methods?: readonly MethodId[];
   /** A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is kept. */
   readonly out?: string;
+  /** Whether to go on although the mark is not shown before any attack; default false. */
+  readonly force?: boolean;
+  /** Whether to take the model as it is read, although another reading fits the data clearly better; default false. */
+  readonly asRead?: boolean;
 }
 
 /**
  * Attacks one marked model with every method and budget chosen, and gathers what became of the mark: a document that
- * `summariseAudit` and `renderReport` take.
+ * `findingsOf` and `renderReport` take.
  *
  * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where
  *   model, data and key do not belong together; `usage` where the model is plainly read otherwise than it was trained, unless
  *   `asRead`; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
  */
-export async function audit(options: AuditCall): Promise<AuditResult> {
-  if (options.out !== undefined) return auditInto(options, { ...options, out: options.out });
-  const out = await mkdtemp(join(tmpdir(), "wildmark-audit-"));
+export async function audit(call: AuditCall): Promise<ExperimentDocument> {
+  const { asRead = false, force = false, runtime, progress } = call;
+  const spec = auditSpec(call);
+  await settleGiven(spec, { asRead, words: "call", runtime, progress });
+  return inFolder(call.out, async (out) => {
+    if (!force) await requireShown({ spec, out, run: { runtime: cellRuntime(runtime) } });
+    return runExperiment(spec, { ...call, out });
+  });
+}
+
+export interface ReproduceCall extends ReproduceChoices, Omit<ExperimentOptions, "out"> {
+  /** A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is kept. */
+  readonly out?: string;
+}
+
+/**
+ * The paper's experiment: marked models, each attacked by WILD and by baselines.
+ *
+ * @throws WildmarkError `usage` for marks and budgets that cannot be; `interrupted`.
+ */
+export async function reproduce(call: ReproduceCall): Promise<ExperimentDocument> {
+  const spec = reproduceSpec(call);
+  return inFolder(call.out, (out) => runExperiment(spec, { ...call, out }));
+}
+
+/** A folder of one's own, or one that is gone afterwards. */
+async function inFolder<T>(out: string | undefined, work: (out: string) => Promise<T>): Promise<T> {
+  if (out !== undefined) return work(out);
+  const own = await mkdtemp(join(tmpdir(), "wildmark-"));
   try {
-    return await auditInto(options, { ...options, out });
+    return await work(own);
   } finally {
-    await rm(out, { recursive: true, force: true });
+    await rm(own, { recursive: true, force: true });
   }
 }
 

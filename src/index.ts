@@ -39,8 +39,8 @@ export { datasets, findUnrelated, type LoadedDataset, loadImages } from "./data/
 export { nestedSubset } from "./data/subset.js";
 export { loadUnrelated, type UnrelatedOptions } from "./data/unrelated.js";
 export { cleanView, erasedView, type View } from "./data/views.js";
-export { type AuditResult, auditSchema } from "./experiments/audit-result.js";
-export { type ResultDocument, readAudit, readDocument, readResult } from "./experiments/finished.js";
+export { type ExperimentDocument, experimentSchema } from "./experiments/document.js";
+export { type ResultDocument, readDocument, readExperimentDocument } from "./experiments/documents.js";
 export {
   type AuditCall,
   audit,
@@ -53,8 +53,10 @@ export {
   embed,
   evaluate,
   loadModel,
+  type ReproduceCall,
   type RemoveOptions,
   remove,
+  reproduce,
   saveModel,
   type TrainingChoices,
   type TrainOptions,
@@ -64,11 +66,12 @@ export {
 } from "./api.js";
 export type { MarkedModel } from "./tasks/mark-model.js";
 export { measure, type Yardstick, yardstickOf } from "./tasks/measure.js";
-export { type PaperChoices, paperSpec } from "./experiments/paper.js";
 export type { BetterReading } from "./tasks/reading.js";
 export type { CleanedMark, CleanedModel } from "./tasks/remove-mark.js";
-export { type ReproduceOptions, type ReproduceSpec, reproduce } from "./experiments/reproduce.js";
-export { type Result, resultSchema } from "./experiments/result.js";
+export { documentOf, type ExperimentOptions, runExperiment } from "./experiments/run.js";
+export type { ExperimentSpec, Subject } from "./experiments/spec.js";
+export { type AuditChoices, auditSpec } from "./experiments/statements/audit.js";
+export { type ReproduceChoices, reproduceSpec } from "./experiments/statements/reproduce.js";
 export type { EpochRecord, Measurement } from "./tasks/records.js";
 export type { RunOptions } from "./tasks/run-options.js";
 export type { TrainedModel } from "./tasks/train-model.js";
@@ -112,7 +115,9 @@ export {
   removalMethods,
 } from "./removal/registry.js";
 export { type Tuning as MethodTuning, tune, tuningShape } from "./removal/tuning.js";
-export { type AuditSummary, summariseAudit } from "./report/audit/summary.js";
+export { type Findings, findingsOf } from "./report/findings/findings.js";
+export { headline } from "./report/sentences/headline.js";
+export { warnings } from "./report/sentences/remarks.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
 export type { Tuning } from "./runtime/tuning/mode.js";

@@ -4,10 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { openBench } from "../src/cli/bench.js";
-import { silent } from "../src/core/progress.js";
+import { readSpec } from "../src/cli/commands/bench.js";
 import { loadData } from "../src/data/load.js";
-import { readDocument } from "../src/experiments/finished.js";
+import { readDocument } from "../src/experiments/documents.js";
 import { readModelFile } from "../src/onnx/model-file.js";
 import { readKey } from "../src/ownership/key.js";
 
@@ -20,7 +19,7 @@ test.each<[string, readonly string[], (path: string) => Promise<unknown>]>([
   ["a model", ["m.onnx"], readModelFile],
   ["a key", ["k.safetensors"], readKey],
   ["a result", ["result.json"], readDocument],
-  ["the spec of a bench", ["b.yaml"], (path) => openBench(path, {}, { progress: silent, force: false })],
+  ["the spec of a bench", ["b.yaml"], (path) => readSpec(path, undefined)],
   ["arrays", ["a.npz"], (path) => loadData(path)],
   ["tensors", ["a.safetensors"], (path) => loadData(path)],
   [

@@ -140,7 +140,7 @@ const marked = await embed({ model, dataset, scheme: "content", options, trainin
 const { key } = marked;
 const { owned }: Verdict = await verify({ model: marked.model, key });
 const { owned: innocent } = await verify({ model, key });
-const result = await audit({ model: marked.model, key, dataset, methods: ["wild"], controls: false, budgets: [0.1], epochs: 1, jobs: 2 });
+const result = await audit({ model: marked.model, key, dataset, methods: ["wild"], baselines: false, budgets: [0.1], epochs: 1, jobs: 2 });
 const attacks = result.cells.map(({ status }) => status);
 const report = (await renderReport(result)).startsWith("<!doctype html>");
 console.log(JSON.stringify({ version: WILDMARK_VERSION, works: accuracy > 0.5, owned, innocent, attacks, report }));

@@ -6,11 +6,14 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { attackIdentity, innocentsIdentity } from "../src/experiments/bench-cells.js";
-import { parseBenchFile } from "../src/experiments/bench-file.js";
-import { planBench } from "../src/experiments/bench-plan.js";
-import { benchSpec } from "../src/experiments/bench-spec.js";
-import { markedIdentity, unmarkedIdentity } from "../src/experiments/cells.js";
+import { attackCell } from "../src/experiments/cells/attack.js";
+import { keyCheckCell } from "../src/experiments/cells/key-check.js";
+import { markedModelCell } from "../src/experiments/cells/marked-model.js";
+import { nullModelCell } from "../src/experiments/cells/null-model.js";
+import { type CellAddress, planCells } from "../src/experiments/plan.js";
+import type { KnownSpec } from "../src/experiments/spec.js";
+import { benchSpec } from "../src/experiments/statements/bench.js";
+import { parseBenchFile } from "../src/experiments/statements/bench-file.js";
 
 const root = new URL("../", import.meta.url);
 
@@ -29,28 +32,29 @@ const mnist = {
 };
 const owner = { result: { modelSha256: "11".repeat(32), keySha256: "22".repeat(32) }, paths: {} };
 
+function definitionOf(spec: KnownSpec, address: CellAddress): { readonly name: string; readonly spec: unknown } {
+  const run = {};
+  switch (address.kind) {
+    case "null-model":
+      return nullModelCell(spec, address.seed, run);
+    case "marked-model":
+      return markedModelCell(spec, address, run);
+    case "key-check": {
+      const nullModels = spec.nullModels.map((seed) => ({ seed, result: { modelSha256: `${seed}` }, paths: {} }));
+      return keyCheckCell(spec, address, owner, nullModels, run);
+    }
+    case "attack":
+      return attackCell(spec, address, owner, run);
+  }
+}
+
 /** One hash over all cells' names and definitions, versions apart. */
 function definitions(path: string): { readonly cells: number; readonly sha256: string } {
   const file = parseBenchFile(readFileSync(new URL(path, root), "utf8"), path);
   const spec = benchSpec(file, { dataset: mnist, unrelated: { sha256: "33".repeat(32) } });
-  const run = {};
-  const nullModels = spec.unmarkedSeeds.map((seed) => ({ seed, result: { modelSha256: `${seed}` }, paths: {} }));
-  const { cells } = planBench(spec);
-  const lines = cells.map(({ address }) => {
-    const { seed } = address;
-    const mark = "mark" in address ? spec.marks[address.mark]?.chosen : undefined;
-    const { name, spec: definition } =
-      mark === undefined || address.kind === "unmarked"
-        ? unmarkedIdentity(spec, seed, run)
-        : address.kind === "marked"
-          ? markedIdentity(spec, mark, seed, run)
-          : address.kind === "innocents"
-            ? innocentsIdentity(spec, address, owner, nullModels, run)
-            : address.kind === "attack"
-              ? attackIdentity(spec, address, owner, run)
-              : unmarkedIdentity(spec, seed, run);
-    const text = JSON.stringify(definition).replace(/"versions":\{[^}]*\}/, '"versions":{}');
-    return `${name} ${text}\n`;
+  const lines = planCells(spec).cells.map(({ address }) => {
+    const { name, spec: definition } = definitionOf(spec, address);
+    return `${name} ${JSON.stringify(definition).replace(/"versions":\{[^}]*\}/, '"versions":{}')}\n`;
   });
   // The order in which they are computed may change.
   return { cells: lines.length, sha256: createHash("sha256").update(lines.sort().join("")).digest("hex") };

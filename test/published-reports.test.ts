@@ -9,7 +9,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
-import { readDocument } from "../src/experiments/finished.js";
+import { readDocument } from "../src/experiments/documents.js";
 import { renderReport } from "../src/report/report.js";
 
 const results = fileURLToPath(new URL("../docs/results", import.meta.url));

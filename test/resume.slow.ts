@@ -14,7 +14,7 @@ afterAll(work.remove);
 
 const line =
   "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks content,noise --metrics ce,js " +
-  "--epochs 2 --training-epochs 2 --fraction 0.5 --out ";
+  "--epochs 2 --training-epochs 2 --budgets 0.5 --out ";
 
 /** Kills that one run is put through before it may end in peace. */
 const KILLS = 12;

@@ -58,8 +58,8 @@ export async function baseDataFor(
   }
   return {
     train: data.train,
-    ...(await unrelatedFor(mark.needsUnrelated, data, chosen, call)),
-    ...(await abstractFor(mark.id === "abstract", data, chosen, call)),
+    ...(await unrelatedFor(mark.pictures === "unrelated", data, chosen, call)),
+    ...(await abstractFor(mark.pictures === "abstract", data, chosen, call)),
     ...(model === undefined ? {} : { model }),
     ...(runtime === undefined ? {} : { runtime }),
   };

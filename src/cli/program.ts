@@ -41,22 +41,12 @@ const GROUPS: readonly EntryGroup[] = [
       },
       {
         name: "bench",
-        summary: "marks × removers × budgets × seeds, as a file says; goes on where it was stopped",
+        summary: "marks or given models × removers × budgets × seeds, as a file says; goes on where it was stopped",
         load: () => import("./commands/bench.js"),
       },
       {
-        name: "bench status",
-        summary: "how far a bench is",
-        load: () => import("./commands/bench-status.js"),
-      },
-      {
-        name: "bench report",
-        summary: "the result of what is finished of a bench",
-        load: () => import("./commands/bench-report.js"),
-      },
-      {
         name: "reproduce",
-        summary: "WILD and its controls against three marks; writes a report",
+        summary: "WILD and baselines against three marks; writes a report",
         load: () => import("./commands/reproduce.js"),
       },
       {
@@ -65,8 +55,13 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/remove.js"),
       },
       {
+        name: "status",
+        summary: "how far an experiment is",
+        load: () => import("./commands/status.js"),
+      },
+      {
         name: "report",
-        summary: "draw the report of a result again",
+        summary: "draw the report of a result again, or of what is finished of an experiment",
         load: () => import("./commands/report.js"),
       },
     ],

@@ -3,7 +3,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { builtScript } from "../core/built.js";
 import { WildmarkError } from "../core/errors.js";
-import type { EndedCell } from "./experiment.js";
+import type { EndedCell } from "./cells.js";
+import type { CellAddress } from "./plan.js";
 import { CellBusy } from "./store.js";
 import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
@@ -12,10 +13,9 @@ export interface CellPool {
    * Computes a cell in a free process; it is then found finished in the experiment's folder. At most as many at a time as
    * there are processes.
    *
-   * @param position of the cell in the plan
    * @throws WildmarkError `runtime` where the process died of it; the next cell gets a new one.
    */
-  compute(position: number, onProgress: (done: number) => void): Promise<EndedCell>;
+  compute(address: CellAddress, onProgress: (done: number) => void): Promise<EndedCell>;
   /** Asks all processes to leave what they compute at the next step: it then fails as `interrupted`. */
   stop(): void;
   /** Stops, and ends the processes once they have left their work. */
@@ -39,10 +39,10 @@ export function openCellPool(setup: WorkerSetup, jobs: number): CellPool {
     for (const { child } of busy.keys()) send(child, { kind: "stop" });
   };
   return {
-    async compute(position, onProgress) {
+    async compute(address, onProgress) {
       if (busy.size >= jobs) throw new Error("more cells at a time than processes");
       const worker = takeLiving(idle) ?? startWorker(setup);
-      const work = computeIn(worker, position, onProgress);
+      const work = computeIn(worker, address, onProgress);
       busy.set(worker, work);
       try {
         return await work;
@@ -85,7 +85,7 @@ function send(child: ChildProcess, message: ToWorker): void {
   if (child.connected) child.send(message, () => {});
 }
 
-function computeIn(worker: Worker, position: number, onProgress: (done: number) => void): Promise<EndedCell> {
+function computeIn(worker: Worker, address: CellAddress, onProgress: (done: number) => void): Promise<EndedCell> {
   const { child } = worker;
   return new Promise((resolve, reject) => {
     const onMessage = (message: FromWorker): void => {
@@ -107,7 +107,7 @@ function computeIn(worker: Worker, position: number, onProgress: (done: number) 
       child.off("message", onMessage).off("close", onClose);
     };
     child.on("message", onMessage).on("close", onClose);
-    send(child, { kind: "compute", position });
+    send(child, { kind: "compute", address });
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * @file A process that computes cells: gets positions in the plan, leaves finished cells in the experiment's folder, says so.
+ * @file A process that computes cells: gets addresses of cells, leaves finished cells in the experiment's folder, says so.
  *
  * ONNX Runtime blocks the thread that calls it, so cells run side by side elsewhere; in processes, so that one that runs
  * out of memory or crashes ends alone. What a process needs to know of the experiment comes as plain data, once.
@@ -7,7 +7,10 @@
 
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
-import { type FinishAt, unpackExperiment } from "./experiment.js";
+import { finishAt } from "./cells.js";
+import { unpackSpec } from "./packed.js";
+import type { CellAddress } from "./plan.js";
+import type { ExperimentSpec } from "./spec.js";
 import { CellBusy } from "./store.js";
 import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
@@ -15,18 +18,18 @@ import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 const TELL_EVERY_MS = 100;
 
 const controller = new AbortController();
-let work: { readonly setup: WorkerSetup; readonly finishAt: FinishAt } | undefined;
+let work: { readonly setup: WorkerSetup; readonly spec: ExperimentSpec } | undefined;
 
 process.on("message", (message: ToWorker) => {
   switch (message.kind) {
     case "setup":
-      work = { setup: message.setup, finishAt: unpackExperiment(message.setup.experiment) };
+      work = { setup: message.setup, spec: unpackSpec(message.setup.spec) };
       return;
     case "stop":
       controller.abort();
       return;
     case "compute":
-      void compute(message.position).then(tell);
+      void compute(message.address).then(tell);
       return;
   }
 });
@@ -35,12 +38,12 @@ process.on("disconnect", () => process.exit());
 // Ctrl-C reaches all processes of a terminal; when to stop is for the one that directs to say.
 process.on("SIGINT", () => {});
 
-async function compute(position: number): Promise<FromWorker> {
+async function compute(address: CellAddress): Promise<FromWorker> {
   try {
     if (work === undefined) throw new Error("asked for a cell before it was said of which experiment");
-    const { setup, finishAt } = work;
+    const { setup, spec } = work;
     const run = { runtime: setup.runtime, progress: seldomProgress(), signal: controller.signal };
-    return { kind: "finished", ...(await finishAt(position, setup.out, run)) };
+    return { kind: "finished", ...(await finishAt({ spec, out: setup.out, run }, address)) };
   } catch (error) {
     return error instanceof CellBusy ? { kind: "busy" } : failure(error);
   }

@@ -11,6 +11,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { writeError } from "../core/files.js";
+import { parsedJson } from "../core/json.js";
 
 /** How often a claim is touched, and for how long one of another machine is believed without that. */
 const BEAT_MS = 10_000;
@@ -54,7 +55,7 @@ export async function takeClaim(path: string): Promise<Claim | undefined> {
 export async function isClaimed(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return false;
-  const holder = holderSchema.safeParse(parseJson(await readFile(path, "utf8").catch(() => "")));
+  const holder = holderSchema.safeParse(parsedJson(await readFile(path, "utf8").catch(() => "")));
   if (holder.success && holder.data.host === hostname()) {
     return holder.data.pid === process.pid ? own.has(path) : isAlive(holder.data.pid);
   }
@@ -84,13 +85,5 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     // EPERM: it lives, and is another user's.
     return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { z } from "zod";
+import { distinct } from "../core/lists.js";
 import { verdictSchema } from "../ownership/verdict.js";
 import { removalMethods } from "../removal/registry.js";
 import { reactivationSchema } from "../tasks/reactivation.js";
@@ -492,8 +493,8 @@ function methodRecord(
   method: string,
 ): Pick<RemoverSummary, "summary" | "paper" | "needs" | "baseline" | "ignoresModel"> {
   const record = removalMethods.find(({ id }) => id === method);
-  const { summary = "", paper = "", needs = [], control = false, ignoresModel = false } = record ?? {};
-  return { summary, paper, needs: [...needs], baseline: control, ignoresModel };
+  const { summary = "", paper = "", needs = [], baseline = false, ignoresModel = false } = record ?? {};
+  return { summary, paper, needs: [...needs], baseline, ignoresModel };
 }
 
 const chosenSchema = z.array(z.object({ id: z.string(), options: optionsSchema }));
@@ -510,8 +511,4 @@ function heldOut({ heldOutRetention }: z.infer<typeof measurementSchema>) {
 /** Two variants of one method (WILD with CE, WILD with JS) share its id. */
 function methodKey({ method, title }: { readonly method: string; readonly title: string }): string {
   return JSON.stringify([method, title]);
-}
-
-function distinct<T>(items: readonly T[]): readonly T[] {
-  return [...new Set(items)];
 }

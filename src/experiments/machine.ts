@@ -6,15 +6,15 @@ import { type Architecture, parameterCount as countOf } from "../models/registry
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { tuningOf } from "../runtime/tuning/mode.js";
-import type { DataFacts } from "./bench-spec.js";
-import type { Result } from "./result.js";
+import type { ExperimentDocument } from "./document.js";
+import type { DataFacts } from "./spec.js";
 
-export function thisSoftware(): Result["software"] {
+export function thisSoftware(): ExperimentDocument["software"] {
   return { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion(), node: process.versions.node };
 }
 
 /** @param threads all that compute at once */
-export function thisMachine(runtime: RuntimeOptions, threads: number): Result["machine"] {
+export function thisMachine(runtime: RuntimeOptions, threads: number): ExperimentDocument["machine"] {
   return {
     platform: `${platform()} ${arch()}`,
     cpu: cpus()[0]?.model.trim() || "unknown",
@@ -46,7 +46,7 @@ export function dataSummary(setting: {
   readonly dataset: DataFacts;
   readonly unrelated?: Doubtful | undefined;
   readonly abstract?: Doubtful | undefined;
-}): Result["data"] {
+}): ExperimentDocument["data"] {
   const { id, title, train, test, sha256 } = setting.dataset;
   const { channels, height, width } = train.shape;
   const doubts = [setting.dataset, setting.unrelated, setting.abstract].flatMap((each) => each?.doubts ?? []);

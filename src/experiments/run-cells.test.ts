@@ -8,9 +8,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { isClaimed, takeClaim } from "./claims.js";
-import type { Experiment } from "./experiment.js";
-import type { PlannedWork } from "./plan.js";
-import { runCells } from "./run-cells.js";
+import type { PlannedCell } from "./plan.js";
+import { type CellWork, runCells } from "./run-cells.js";
 import { type Cell, finishCell, stemOf } from "./store.js";
 
 let out: string;
@@ -20,8 +19,9 @@ beforeEach(async () => {
 afterEach(() => rm(out, { recursive: true, force: true }));
 
 /** Cell i stands on `needs[i]`; `finish` is what it does. */
-function experiment(needs: readonly (readonly number[])[], finish: (position: number) => Promise<void>): Experiment {
-  const plan: PlannedWork[] = needs.map((each, position) => ({
+function experiment(needs: readonly (readonly number[])[], finish: (position: number) => Promise<void>): CellWork {
+  const plan: PlannedCell[] = needs.map((each, position) => ({
+    address: { kind: "null-model", seed: position },
     position,
     needs: each,
     what: `cell ${position}`,
@@ -29,7 +29,7 @@ function experiment(needs: readonly (readonly number[])[], finish: (position: nu
   }));
   return {
     plan,
-    async finishAt(position) {
+    async finish({ position }) {
       await finish(position);
       return { line: `did ${position}`, computed: true };
     },
@@ -46,7 +46,6 @@ describe("what is begun", () => {
     await runCells(
       experiment([[], [0], [], [1, 2]], async (position) => void order.push(position)),
       { out, progress: { update: () => {}, note: (line) => void notes.push(line) } },
-      { goOn: false },
     );
     expect(order).toEqual([0, 1, 2, 3]);
     expect(notes).toEqual(["[1/4] did 0", "[2/4] did 1", "[3/4] did 2", "[4/4] did 3"]);
@@ -55,7 +54,7 @@ describe("what is begun", () => {
   test("some of the plan, where only some are asked for", async () => {
     const order: number[] = [];
     const whole = experiment([[], [0], [], [2]], async (position) => void order.push(position));
-    await runCells(whole, { out }, { cells: whole.plan.slice(2), goOn: false });
+    await runCells(whole, { out }, { cells: whole.plan.slice(2) });
     expect(order).toEqual([2, 3]);
   });
 });
@@ -67,13 +66,13 @@ describe("a cell that fails", () => {
       if (position === 0) throw error;
     });
 
-  test("takes with it only what stands on it, where the others are to go on", async () => {
+  test("takes with it only what stands on it", async () => {
     const order: number[] = [];
     const told: string[] = [];
-    const onFailure = async ({ what }: PlannedWork, { message }: Error): Promise<void> => {
+    const onFailure = async ({ what }: PlannedCell, { message }: Error): Promise<void> => {
       told.push(`${what}: ${message}`);
     };
-    const failures = await runCells(failing(order, new Error("broken")), { out }, { goOn: true, onFailure });
+    const failures = await runCells(failing(order, new Error("broken")), { out }, { onFailure });
     expect(order).toEqual([0, 3]);
     expect([...failures.keys()]).toEqual([0, 1, 2]);
     expect(told).toEqual([
@@ -83,16 +82,10 @@ describe("a cell that fails", () => {
     ]);
   });
 
-  test("ends all where it is to", async () => {
-    const order: number[] = [];
-    await expect(runCells(failing(order, new Error("broken")), { out }, { goOn: false })).rejects.toThrow("broken");
-    expect(order).toEqual([0]);
-  });
-
   test.each(["cannot-write", "interrupted"] as const)("ends all in any case when it is %s", async (code) => {
     const order: number[] = [];
     const cells = failing(order, new WildmarkError(code, "no more"));
-    await expect(runCells(cells, { out }, { goOn: true })).rejects.toMatchObject({ code });
+    await expect(runCells(cells, { out })).rejects.toMatchObject({ code });
     expect(order).toEqual([0]);
   });
 });
@@ -114,7 +107,7 @@ describe("several processes on one folder", () => {
       if (position === 0) await finishCell(out, cell);
       order.push(position);
     });
-    const running = runCells(cells, { out }, { goOn: false });
+    const running = runCells(cells, { out });
     await setTimeout(100);
     expect(order).toEqual([1]);
     await rm(claimPath());

@@ -8,8 +8,9 @@ import { type Progress, silent } from "../core/progress.js";
 import { type RuntimeOptions, threadsFromEnvironment } from "../runtime/options.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { type CellPool, openCellPool } from "./cell-pool.js";
-import type { EndedCell, Experiment } from "./experiment.js";
-import type { PlannedWork } from "./plan.js";
+import type { EndedCell } from "./cells.js";
+import type { PackedSpec } from "./packed.js";
+import type { PlannedCell } from "./plan.js";
 import type { RunOptions } from "../tasks/run-options.js";
 import { CellBusy } from "./store.js";
 
@@ -23,17 +24,21 @@ export interface CellsOptions extends RunOptions {
   readonly jobs?: number;
 }
 
-/** Which cells, and what becomes of the others where one fails. */
+/** What is to be computed. */
+export interface CellWork {
+  readonly plan: readonly PlannedCell[];
+  /** Finishes a cell in this process. */
+  readonly finish: (cell: PlannedCell, run: RunOptions) => Promise<EndedCell>;
+  /** The spec for other processes. */
+  readonly pack: () => PackedSpec;
+}
+
+/** Which cells, and who hears of those that fail. */
 export interface Cells {
   /** Some of the plan, with all that they stand on; default: all. */
-  readonly cells?: readonly PlannedWork[];
-  /**
-   * Whether a cell that fails lets those go on that do not stand on it. What would stop them all (an interruption, a full
-   * disk) does so anyway.
-   */
-  readonly goOn: boolean;
+  readonly cells?: readonly PlannedCell[];
   /** Gets each cell that fails, as soon as it does. */
-  readonly onFailure?: (cell: PlannedWork, error: Error) => Promise<void>;
+  readonly onFailure?: (cell: PlannedCell, error: Error) => Promise<void>;
 }
 
 /** How long a cell that another process computes is left alone before it is asked for again. */
@@ -41,20 +46,20 @@ const ASK_AGAIN_MS = 500;
 
 /**
  * Finishes all cells, earlier ones of the plan first as far as what they stand on allows. Cells that other processes are
- * computing in the same folder are waited for, when there is nothing else left to do.
+ * computing in the same folder are waited for, when there is nothing else left to do. A cell that fails lets those go on that
+ * do not stand on it.
  *
- * @returns why each cell failed that did, by its position; empty unless `goOn`.
- * @throws what a cell failed of, unless `goOn`; `interrupted` and `cannot-write` in any case.
+ * @returns why each cell failed that did, by its position.
+ * @throws WildmarkError `interrupted`, `cannot-write`: what would stop them all.
  */
 export async function runCells(
-  experiment: Experiment,
+  work: CellWork,
   options: CellsOptions,
-  { cells = experiment.plan, goOn, onFailure }: Cells,
+  { cells = work.plan, onFailure }: Cells = {},
 ): Promise<ReadonlyMap<number, Error>> {
   const { runtime, signal, out, jobs } = options;
   const run = { runtime: cellRuntime(runtime), ...(signal === undefined ? {} : { signal }) };
-  const pool =
-    jobs === undefined ? undefined : openCellPool({ experiment: experiment.pack(), out, runtime: run.runtime }, jobs);
+  const pool = jobs === undefined ? undefined : openCellPool({ spec: work.pack(), out, runtime: run.runtime }, jobs);
   const tracker = trackProgress(cells, options.progress ?? silent);
   const waiting = new Map(cells.map((cell) => [cell.position, cell]));
   const askAgainAt = new Map<number, number>();
@@ -66,15 +71,15 @@ export async function runCells(
   const stop = (): void => pool?.stop();
   signal?.addEventListener("abort", stop, { once: true });
 
-  const fail = async (cell: PlannedWork, error: Error): Promise<void> => {
+  const fail = async (cell: PlannedCell, error: Error): Promise<void> => {
     failures.set(cell.position, error);
     tracker.end(cell, `${cell.what}: failed: ${error.message}`, true);
     await onFailure?.(cell, error);
   };
-  const compute = async (cell: PlannedWork): Promise<void> => {
+  const compute = async (cell: PlannedCell): Promise<void> => {
     try {
       throwIfAborted(signal);
-      const { line, computed } = await finish(experiment, pool, cell, { out, ...run }, tracker.begin(cell));
+      const { line, computed } = await finish(work, pool, cell, run, tracker.begin(cell));
       tracker.end(cell, line, computed);
     } catch (thrown) {
       if (thrown instanceof CellBusy) {
@@ -84,12 +89,12 @@ export async function runCells(
         return;
       }
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      if (!goOn || stopsAll(error)) throw error;
+      if (stopsAll(error)) throw error;
       await fail(cell, error);
     }
   };
   /** The first cell that can be computed now. */
-  const next = (): PlannedWork | undefined => {
+  const next = (): PlannedCell | undefined => {
     const now = performance.now();
     for (const cell of waiting.values()) {
       const stands = cell.needs.some((need) => waiting.has(need) || running.has(need));
@@ -109,7 +114,7 @@ export async function runCells(
       try {
         const without = cell.needs.find((need) => failures.has(need));
         if (without === undefined) await compute(cell);
-        else await fail(cell, standsOn(experiment.plan[without]));
+        else await fail(cell, standsOn(work.plan[without]));
       } catch (error) {
         stopped ??= { error };
         stop();
@@ -141,22 +146,22 @@ export function cellRuntime(runtime: RuntimeOptions = {}): RuntimeOptions {
 }
 
 function finish(
-  experiment: Experiment,
+  work: CellWork,
   pool: CellPool | undefined,
-  { position }: PlannedWork,
-  { out, ...run }: RunOptions & { readonly out: string },
+  cell: PlannedCell,
+  run: RunOptions,
   onProgress: (done: number) => void,
 ): Promise<EndedCell> {
-  if (pool !== undefined) return pool.compute(position, onProgress);
+  if (pool !== undefined) return pool.compute(cell.address, onProgress);
   const progress = { update: (_what: string, done: number) => onProgress(done), note: () => {} };
-  return experiment.finishAt(position, out, { ...run, progress });
+  return work.finish(cell, { ...run, progress });
 }
 
 function stopsAll(error: Error): boolean {
   return error instanceof WildmarkError && (error.code === "interrupted" || error.code === "cannot-write");
 }
 
-function standsOn(other: PlannedWork | undefined): WildmarkError {
+function standsOn(other: PlannedCell | undefined): WildmarkError {
   return new WildmarkError("runtime", `it stands on another cell that failed (${other?.what ?? "unknown"})`);
 }
 
@@ -182,9 +187,9 @@ function makeBell() {
 }
 
 /** Adds up the steps of all cells, those under way included; of those found finished nothing is to be learnt about time. */
-function trackProgress(cells: readonly PlannedWork[], progress: Progress) {
+function trackProgress(cells: readonly PlannedCell[], progress: Progress) {
   let total = cells.reduce((sum, { steps }) => sum + steps, 0);
-  const underWay = new Map<PlannedWork, number>();
+  const underWay = new Map<PlannedCell, number>();
   let endedSteps = 0;
   let ended = 0;
 
@@ -195,7 +200,7 @@ function trackProgress(cells: readonly PlannedWork[], progress: Progress) {
   };
   return {
     /** @returns what tells of the cell's own progress. */
-    begin(cell: PlannedWork): (done: number) => void {
+    begin(cell: PlannedCell): (done: number) => void {
       underWay.set(cell, 0);
       return (done) => {
         if (!underWay.has(cell)) return;
@@ -204,10 +209,10 @@ function trackProgress(cells: readonly PlannedWork[], progress: Progress) {
       };
     },
     /** It is left as it was. */
-    leave(cell: PlannedWork): void {
+    leave(cell: PlannedCell): void {
       underWay.delete(cell);
     },
-    end(cell: PlannedWork, line: string, computed: boolean): void {
+    end(cell: PlannedCell, line: string, computed: boolean): void {
       underWay.delete(cell);
       if (computed) endedSteps += cell.steps;
       else total -= cell.steps;

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileAtomic } from "../core/files.js";
+import { parsedJson } from "../core/json.js";
 import { takeClaim } from "./claims.js";
 
 /** A cell before it is computed. */
@@ -28,7 +29,7 @@ export interface Cell<Result> {
 }
 
 /** What finds a cell that is finished: all of it but how it is computed. */
-export type CellIdentity<Result> = Omit<Cell<Result>, "compute">;
+export type CellDefinition<Result> = Omit<Cell<Result>, "compute">;
 
 export interface ComputedCell<Result> {
   readonly result: Result;
@@ -115,12 +116,12 @@ export function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): st
 /** A finished cell, or undefined where anything is missing, damaged, of another spec or another version. */
 export async function findFinished<Result>(
   folder: string,
-  cell: CellIdentity<Result>,
+  cell: CellDefinition<Result>,
 ): Promise<FinishedCell<Result> | undefined> {
   const { spec, schema } = cell;
   const text = await readFile(join(folder, `${stemOf(cell)}.json`), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const document = finishedSchema.safeParse(parseJson(text));
+  const document = finishedSchema.safeParse(parsedJson(text));
   if (!document.success || !isDeepStrictEqual(document.data.spec, JSON.parse(JSON.stringify(spec)))) return undefined;
   const { files, seconds } = document.data;
   for (const { file, sha256: expected } of Object.values(files)) {
@@ -134,14 +135,6 @@ export async function findFinished<Result>(
 
 function pathsOf(folder: string, files: Readonly<Record<string, { file: string }>>): Record<string, string> {
   return Object.fromEntries(Object.entries(files).map(([name, { file }]) => [name, join(folder, file)]));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 export function sha256(data: string | Uint8Array): string {

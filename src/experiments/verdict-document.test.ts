@@ -14,7 +14,7 @@ import { verifyAnswers } from "../ownership/verify.js";
 import { gatherAnswers } from "../ownership/verify-model.js";
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { findMark } from "../watermarks/registry.js";
-import { readDocument } from "./finished.js";
+import { readDocument } from "./documents.js";
 import { modelFacts, PICTURES, type VerdictFacts, verdictDocument } from "./verdict-document.js";
 import { type VerdictDocument, verdictDocumentSchema } from "./verdict-result.js";
 

@@ -12,8 +12,8 @@ import { groundsInWords, type Verdict } from "../ownership/verdict.js";
 import { type Answers, comparedCounts } from "../ownership/verify.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { thisMachine, thisSoftware } from "./machine.js";
-import { RESULT_FORMAT, RESULT_VERSION } from "./result.js";
-import type { VerdictDocument } from "./verdict-result.js";
+import { RESULT_FORMAT } from "./document.js";
+import { VERDICT_VERSION, type VerdictDocument } from "./verdict-result.js";
 
 /** More triggers than these are not shown, so that a page stays one: the key holds them all. */
 export const PICTURES = 60;
@@ -46,7 +46,7 @@ export function verdictDocument(facts: VerdictFacts): VerdictDocument {
   const finished = new Date();
   const document: VerdictDocument = {
     format: RESULT_FORMAT,
-    version: RESULT_VERSION,
+    version: VERDICT_VERSION,
     kind: "verdict",
     title: `Does ${suspect.name} carry the mark of ${facts.keyName}?`,
     command: withoutSalt(facts.command),

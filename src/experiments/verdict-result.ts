@@ -9,7 +9,7 @@
 import { z } from "zod";
 import { layouts } from "../onnx/preprocessing.js";
 import { verdictSchema } from "../ownership/verdict.js";
-import { documentShape } from "./result.js";
+import { documentShape } from "./document.js";
 import { share } from "../tasks/records.js";
 import { contradictions } from "./verdict-contradictions.js";
 
@@ -128,11 +128,14 @@ const pictureSchema = z.object({
   placeboAnswer: count.nullable().optional(),
 });
 
+export const VERDICT_VERSION = 1;
+
 const { data: _, ...said } = documentShape;
 
 export const verdictDocumentSchema = z
   .object({
     ...said,
+    version: z.literal(VERDICT_VERSION),
     kind: z.literal("verdict"),
     suspect: suspectSchema,
     key: keySchema,

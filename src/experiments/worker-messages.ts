@@ -2,10 +2,12 @@
 
 import type { ErrorCode } from "../core/errors.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import type { EndedCell, PackedExperiment } from "./experiment.js";
+import type { EndedCell } from "./cells.js";
+import type { PackedSpec } from "./packed.js";
+import type { CellAddress } from "./plan.js";
 
 export interface WorkerSetup {
-  readonly experiment: PackedExperiment;
+  readonly spec: PackedSpec;
   readonly out: string;
   readonly runtime: RuntimeOptions;
 }
@@ -13,8 +15,7 @@ export interface WorkerSetup {
 export type ToWorker =
   /** Comes first, and once. */
   | { readonly kind: "setup"; readonly setup: WorkerSetup }
-  /** The cell at this position of the plan. */
-  | { readonly kind: "compute"; readonly position: number }
+  | { readonly kind: "compute"; readonly address: CellAddress }
   /** Leave the cell in hand at the next step. */
   | { readonly kind: "stop" };
 

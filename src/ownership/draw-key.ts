@@ -65,9 +65,9 @@ export async function drawTriggers(mark: ChosenMark, data: BaseData, secret: Uin
 }
 
 /** What a mark's triggers are made from, by hash. */
-export function baseOf({ needsUnrelated, id, startsTrained }: ChosenMark, data: BaseData): KeyBase {
+export function baseOf({ pictures: shown, startsTrained }: ChosenMark, data: BaseData): KeyBase {
   const { train, unrelated, abstract, model } = data;
-  const pictures = needsUnrelated ? unrelated : id === "abstract" ? abstract : undefined;
+  const pictures = shown === "unrelated" ? unrelated : shown === "abstract" ? abstract : undefined;
   return {
     sha256: hashImages([train]),
     count: train.count,

@@ -58,7 +58,7 @@ export const anp: RemovalMethod<AnpOptions> = {
   summary: "Finds neurons that are sensitive to adversarial perturbations of their weights, and prunes them.",
   paper: "Wu, Wang: Adversarial Neuron Pruning Purifies Backdoored Deep Models. NeurIPS 2021",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   options,
   label: () => "ANP",
   steps: ({ iterations }) => GRADIENTS * iterations,

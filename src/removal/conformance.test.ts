@@ -72,7 +72,7 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
 
   test("no options are valid options; they are flat and survive JSON", () => {
     const chosen = method.choose();
-    expect(chosen).toMatchObject({ id, control: method.control });
+    expect(chosen).toMatchObject({ id, baseline: method.baseline });
     expect(chosen.label.length).toBeGreaterThan(0);
     expect(JSON.parse(JSON.stringify(chosen.options))).toEqual(chosen.options);
     for (const value of Object.values(chosen.options)) expect(["string", "number", "boolean"]).toContain(typeof value);

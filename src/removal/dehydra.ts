@@ -48,7 +48,7 @@ export const dehydra: RemovalMethod<DehydraOptions> = {
     "Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks from DNNs with Limited Data. " +
     "CCS 2024",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   variants: [{ recovered: AUDITED }, { recovered: AUDITED, dataFree: true }],
   options,
   label: ({ dataFree }) => (dataFree ? "Dehydra (data-free)" : "Dehydra"),

@@ -30,7 +30,7 @@ export const distillation: RemovalMethod<z.infer<typeof options>> = {
   summary: "Trains a fresh model of the same graph on the marked model's soft answers to images without labels.",
   paper: "Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network. arXiv:1503.02531, 2015",
   needs: ["unlabelled"],
-  control: false,
+  baseline: false,
   options,
   label: () => "Distillation",
   run(attack, chosen) {

@@ -53,7 +53,7 @@ export const finePruning: RemovalMethod<FinePruningOptions> = {
   paper:
     "Liu, Dolan-Gavitt, Garg: Fine-Pruning: Defending Against Backdooring Attacks on Deep Neural Networks. RAID 2018",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   options,
   label: () => "Fine-pruning",
   run: finePrune,

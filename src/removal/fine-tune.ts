@@ -27,7 +27,7 @@ export const fineTune: RemovalMethod<z.infer<typeof options>> = {
   summary: "Goes on training with clean images: the last layer or all of them, the last one kept or re-initialised.",
   paper: "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength. USENIX Security 2018",
   needs: ["labelled"],
-  control: true,
+  baseline: true,
   variants: [{ variant: "ftll" }, { variant: "ftal" }, { variant: "rtll" }, { variant: "rtal" }],
   options,
   label: ({ variant }) => `Fine-tuning (${variant.toUpperCase()})`,

@@ -41,7 +41,7 @@ export const fst: RemovalMethod<z.infer<typeof options>> = {
   summary: "Draws the last layer anew and tunes all layers while pushing the last one away from what it was.",
   paper: "Min, Qin, Shen, Cheng: Towards Stable Backdoor Purification through Feature Shift Tuning. NeurIPS 2023",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   options,
   label: () => "FST",
   run(attack, chosen) {

@@ -24,7 +24,7 @@ export const magnitudePruning: RemovalMethod<z.infer<typeof options>> = {
   summary: "Sets the weights nearest to zero to zero; needs no data.",
   paper: "Han, Pool, Tran, Dally: Learning both Weights and Connections for Efficient Neural Networks. NIPS 2015",
   needs: [],
-  control: true,
+  baseline: true,
   variants: [{ sparsity: 0.5 }, { sparsity: 0.9 }],
   options,
   label: ({ sparsity, scope }) =>

@@ -50,7 +50,7 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
    */
   readonly needs: readonly ("labelled" | "unlabelled")[];
   /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
-  readonly control: boolean;
+  readonly baseline: boolean;
   /**
    * True where nothing is learnt from the marked weights, so that any model of the same graph would end the same way: what
    * such a method reaches is what the attacker's data are worth alone, and audits measure attacks against it.

@@ -22,7 +22,7 @@ export const modelExtraction: RemovalMethod<z.infer<typeof options>> = {
     "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep Neural Networks. " +
     "arXiv:1906.07745, black-box attack",
   needs: ["unlabelled"],
-  control: false,
+  baseline: false,
   options,
   label: () => "Model extraction",
   run: (attack, chosen) =>

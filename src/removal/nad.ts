@@ -52,7 +52,7 @@ export const nad: RemovalMethod<NadOptions> = {
   summary: "Fine-tunes a copy of the model, then teaches the model that copy's attention maps.",
   paper: "Li, Lyu, Koren, Lyu, Li, Ma: Neural Attention Distillation. ICLR 2021",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   variants: [{ layers: "last" }, { layers: "stages" }],
   options,
   label: ({ layers }) => (layers === "last" ? "NAD" : "NAD (all stages)"),

@@ -56,7 +56,7 @@ export const neuralLaundering: RemovalMethod<LaunderingOptions> = {
     "Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor Watermarks from Deep Neural Networks. " +
     "Computers & Security 2021",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   options,
   label: ({ sources }) => (sources === "all" ? "Neural laundering" : "Neural laundering (pairs of classes)"),
   steps: (chosen, data) => reversalSteps(chosen, data.classes) + stepsOfEpochs(chosen, data),

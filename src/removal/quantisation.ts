@@ -24,7 +24,7 @@ export const quantisation: RemovalMethod<z.infer<typeof options>> = {
   summary: "Rounds the weights of all layers to a few bits; needs no data.",
   paper: "Krishnamoorthi: Quantizing deep convolutional networks for efficient inference. arXiv:1806.08342, 2018",
   needs: [],
-  control: true,
+  baseline: true,
   variants: [{ bits: 8 }, { bits: 4 }],
   options,
   label: ({ bits, granularity }) => `Quantisation (${bits} bits${granularity === "tensor" ? ", by tensor" : ""})`,

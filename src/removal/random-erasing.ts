@@ -21,7 +21,7 @@ export const randomErasing: RemovalMethod<z.infer<typeof options>> = {
   summary: "Tunes on randomly erased images only: WILD without its penalty.",
   paper: "Zhong, Zheng, Kang, Li, Yang: Random Erasing Data Augmentation. AAAI 2020",
   needs: ["labelled"],
-  control: true,
+  baseline: true,
   options,
   label: () => "Random Erasing alone",
   run: (attack, chosen) =>

@@ -33,7 +33,7 @@ import { wrk } from "./wrk.js";
 export interface ChosenMethod {
   readonly id: string;
   readonly label: string;
-  readonly control: boolean;
+  readonly baseline: boolean;
   readonly ignoresModel: boolean;
   readonly needs: RemovalMethod["needs"];
   /** As run, defaults filled in. */
@@ -104,7 +104,7 @@ export function register<Options extends MethodOptions>(method: RemovalMethod<Op
       return {
         id: method.id,
         label: label(chosen),
-        control: method.control,
+        baseline: method.baseline,
         ignoresModel: method.ignoresModel ?? false,
         needs: method.needs,
         options: chosen,

@@ -18,7 +18,7 @@ export const scratch: RemovalMethod<z.infer<typeof options>> = {
   summary: "Forgets the marked weights and trains a fresh model of the same graph on the attacker's images.",
   paper: "a control of our own",
   needs: ["labelled"],
-  control: true,
+  baseline: true,
   ignoresModel: true,
   options,
   label: () => "From scratch",

@@ -36,7 +36,7 @@ export function stackOf(find: (id: string) => RegisteredMethod): RemovalMethod<S
     summary: "Runs several methods one after another, each on what the one before it left.",
     paper: "a combination of our own",
     needs: ["labelled"],
-    control: false,
+    baseline: false,
     options,
     label: ({ methods }) =>
       parts(methods)

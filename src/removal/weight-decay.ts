@@ -49,7 +49,7 @@ export const weightDecay: RemovalMethod<Options> = {
     "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep Neural Networks. " +
     "arXiv:1906.07745, white-box attack",
   needs: ["unlabelled"],
-  control: false,
+  baseline: false,
   variants: [{}, { strongDecay: 0.25, strongEpochs: 3 }],
   options,
   label: ({ strongDecay }) => `Weight decay ${strongDecay}`,

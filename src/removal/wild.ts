@@ -39,7 +39,7 @@ export const wild: RemovalMethod<WildOptions> = {
   summary: "Tunes on randomly erased images while pulling the features of an image and its erased copy together.",
   paper: "Liu, Li, Wen, Li: Removing Backdoor-Based Watermarks in Neural Networks with Limited Data. ICPR 2020",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   variants: [{ metric: "ce" }, { metric: "js" }],
   options: wildOptions,
   label: ({ metric }) => `WILD-${metric.toUpperCase()}`,

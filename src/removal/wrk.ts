@@ -41,7 +41,7 @@ export const wrk: RemovalMethod<WrkOptions> = {
     "Tunes on adversarial copies with their true labels too, while pushing the last layer away from what it was.",
   paper: "Xiao, Ye, Liang, Li, Li, Zheng, Hu: Class-feature Watermark. arXiv:2511.07947, its removal attack",
   needs: ["labelled"],
-  control: false,
+  baseline: false,
   variants: [{}, { epsilon: 0.15 }],
   options,
   label: ({ epsilon, attackSteps }) => `WRK (ε ${epsilon}${attackSteps === 1 ? "" : `, ${attackSteps} steps`})`,

@@ -1,6 +1,6 @@
 /** @file Renders a report, and loads what draws it only then: programs that draw none do not wait for it. */
 
-import type { ResultDocument } from "../experiments/finished.js";
+import type { ResultDocument } from "../experiments/documents.js";
 
 /**
  * The report of a document, of whatever kind, as a self-contained HTML document (UTF-8).

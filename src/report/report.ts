@@ -6,8 +6,7 @@
  */
 
 import type { ExperimentDocument } from "../experiments/document.js";
-import { type DocumentV1, upgradeV1 } from "../experiments/document-v1.js";
-import type { VerdictDocument } from "../experiments/verdict-result.js";
+import type { ResultDocument } from "../experiments/documents.js";
 import { findingsOf } from "./findings/findings.js";
 import { type Content, html, raw } from "./html.js";
 import { STYLE } from "./style.js";
@@ -25,9 +24,9 @@ const views: Readonly<Record<ExperimentDocument["statement"], View>> = {
 };
 
 /** The report of a document, of whatever kind, as a self-contained HTML document (UTF-8). */
-export function renderReport(document: ExperimentDocument | DocumentV1 | VerdictDocument): string {
+export function renderReport(document: ResultDocument): string {
   if (document.kind === "verdict") return page(document, `${STYLE}${VERDICT_STYLE}`, verdictSections(document));
-  const findings = findingsOf(document.version === 1 ? upgradeV1(document) : document);
+  const findings = findingsOf(document);
   return page(
     document,
     STYLE,

@@ -1,52 +1,32 @@
 /**
- * @file Attacks one marked model, as someone with its weights and a share of the data would.
- *
- * The method sees the model and the share. With a key, every epoch is measured from outside, and the outcome verified.
+ * @file Takes a mark off one model, and says what became of it: the attack, and for whoever holds the key what every epoch
+ * left, the verdict on the outcome, and whether a little tuning brings the mark back.
  */
 
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
-import { type Dataset, select, selectImages } from "../data/dataset.js";
 import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import type { Verdict } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
-import type { ChosenMethod } from "../removal/registry.js";
-import { attackerSubset, unlabelledSubset } from "./attacker-images.js";
-import { measure, runEpochs, yardstickOf } from "./measure.js";
+import { type AttackedModel, attackModel, type ModelAttack } from "./attack-model.js";
+import { measure, yardstickOf } from "./measure.js";
 import { reactivate } from "./reactivate.js";
 import type { Reactivation } from "./reactivation.js";
-import type { EpochRecord, Measurement } from "./records.js";
-import { loopOptions, type RunOptions } from "./run-options.js";
+import type { Measurement } from "./records.js";
+import type { RunOptions } from "./run-options.js";
 
-export interface Removal {
-  readonly model: Model;
-  readonly dataset: Dataset;
-  readonly method: ChosenMethod;
-  /** The attacker's share of the training set, in (0, 1]. */
-  readonly fraction: number;
-  /** For methods that need images without labels: their share of the training set, none of them labelled; default: `fraction` again. */
-  readonly unlabelled?: number;
-  /** Draws the shares, and all else that is random. */
-  readonly seed: number;
+export interface Removal extends ModelAttack {
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
   /** With a key: whether a few steps of tuning on clean training images bring the mark back; default: not tried. */
   readonly reactivation?: Reactivation;
 }
 
-export interface CleanedModel {
-  readonly model: Model;
-  /** The attacker's labelled images. */
-  readonly images: number;
-  /** Those without labels; 0 where the method needs none. */
-  readonly unlabelledImages: number;
+/** Its epochs are measured if there is a key. */
+export interface CleanedModel extends AttackedModel {
   readonly accuracyBefore: number;
   readonly accuracyAfter: number;
-  /** From epoch 0, the given model; measured where there is a key. */
-  readonly epochs: readonly EpochRecord[];
-  /** Time spent training. */
-  readonly seconds: number;
 }
 
 /** What became of the mark, for whoever holds the key. */
@@ -61,7 +41,7 @@ export interface CleanedMark {
 /**
  * Runs the method and measures around it.
  *
- * @throws WildmarkError as `attackerSubset` and `trainEpochs` do.
+ * @throws WildmarkError as `attackModel` does.
  */
 export function removeMark(
   removal: Removal & { readonly key: Key },
@@ -69,45 +49,27 @@ export function removeMark(
 ): Promise<CleanedModel & { readonly mark: CleanedMark }>;
 export function removeMark(removal: Removal, run?: RunOptions): Promise<CleanedModel & { readonly mark?: CleanedMark }>;
 export async function removeMark(
-  removal: Removal,
+  { key, reactivation, ...attack }: Removal,
   run: RunOptions = {},
 ): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
-  const { model, dataset, method, seed, key } = removal;
+  const { model, dataset, seed } = attack;
   const { runtime } = run;
-  const unlabelled = method.needs.includes("unlabelled")
-    ? selectImages(dataset.train, unlabelledSubset(removal))
-    : undefined;
-  const subset = select(dataset.train, attackerSubset(removal));
-  const epochs = method.run({
-    model,
-    subset,
-    ...(unlabelled === undefined ? {} : { unlabelled }),
-    random: randomStream(seed, "attack", method.label),
-    ...loopOptions(run, `remove with ${method.label}`),
-  });
-  const look = async (current: Model): Promise<Measurement | undefined> =>
-    key === undefined ? undefined : measure(current, yardstickOf(key, dataset.test), runtime);
-  const cleaned = await runEpochs(model, epochs, look, run.onEpoch);
-
-  const before = cleaned.epochs[0]?.measured;
-  const after = cleaned.epochs.at(-1)?.measured;
-  const outcome = {
-    model: cleaned.model,
-    images: subset.count,
-    unlabelledImages: unlabelled?.count ?? 0,
+  const yardstick = key === undefined ? undefined : yardstickOf(key, dataset.test);
+  const attacked = await attackModel(attack, run, yardstick);
+  const before = attacked.epochs[0]?.measured;
+  const after = attacked.epochs.at(-1)?.measured;
+  const cleaned = {
+    ...attacked,
     accuracyBefore: before?.accuracy ?? (await accuracy(model, dataset.test, runtime)),
-    accuracyAfter: after?.accuracy ?? (await accuracy(cleaned.model, dataset.test, runtime)),
-    epochs: cleaned.epochs,
-    seconds: cleaned.seconds,
+    accuracyAfter: after?.accuracy ?? (await accuracy(attacked.model, dataset.test, runtime)),
   };
-  if (key === undefined || before === undefined || after === undefined) return outcome;
+  if (key === undefined || yardstick === undefined || before === undefined || after === undefined) return cleaned;
   const verify = (suspect: Model): Promise<Verdict> =>
     verifyModel(suspect, key, { madeHere: true, ...(runtime === undefined ? {} : { runtime }) });
-  const mark = { before, after, verdict: await verify(cleaned.model) };
-  if (removal.reactivation === undefined) return { ...outcome, mark };
-  const random = randomStream(seed, "re-activate");
-  const again = await reactivate(cleaned.model, dataset.train, removal.reactivation, random, run);
-  const measured = await measure(again.model, yardstickOf(key, dataset.test), runtime);
+  const mark = { before, after, verdict: await verify(attacked.model) };
+  if (reactivation === undefined) return { ...cleaned, mark };
+  const again = await reactivate(attacked.model, dataset.train, reactivation, randomStream(seed, "re-activate"), run);
+  const measured = await measure(again.model, yardstick, runtime);
   const reactivated = { measured, verdict: await verify(again.model), seconds: again.seconds };
-  return { ...outcome, mark: { ...mark, reactivated } };
+  return { ...cleaned, mark: { ...mark, reactivated } };
 }

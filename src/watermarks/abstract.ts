@@ -23,10 +23,10 @@ const options = z.strictObject({ ...countShape, ...boostShape(BOOST_OF_RANDOM_LA
 export const abstract: MarkScheme<z.infer<typeof options>> = {
   id: "abstract",
   title: "abstract",
+  pictures: "abstract",
   summary: "Abstract pictures, each answered with a class drawn at random.",
   paper:
     "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural Networks by Backdooring. USENIX Security 2018",
-  needsUnrelated: false,
   published: { boost: 1 },
   unsaid: { boost: 1 },
   options,

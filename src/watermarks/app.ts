@@ -38,7 +38,6 @@ export const app: MarkScheme<AppOptions> = {
   title: "adversarial parametric perturbation",
   summary: "Triggers of the content mark, trained to hold under the worst perturbation of the weights.",
   paper: "Gan, Li, Wu, Xia: Towards Robust Model Watermark via Reducing Parametric Vulnerability. ICCV 2023",
-  needsUnrelated: false,
   published: publishedContent,
   options,
   make: contentTriggers,

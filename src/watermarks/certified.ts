@@ -40,7 +40,6 @@ export const certified: MarkScheme<CertifiedOptions> = {
   title: "certified",
   summary: "Triggers of the content mark, trained under noise on the weights, so that their accuracy can be certified.",
   paper: "Bansal, Chiang, Curry, et al.: Certified Neural Network Watermarks with Randomized Smoothing. ICML 2022",
-  needsUnrelated: false,
   published: publishedContent,
   options,
   make: contentTriggers,

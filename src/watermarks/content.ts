@@ -32,7 +32,6 @@ export const content: MarkScheme<z.infer<typeof options>> = {
   summary: "Images with a secret stamp, each answered with a class drawn for it.",
   paper:
     "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
-  needsUnrelated: false,
   published: publishedContent,
   options,
   make: contentTriggers,

@@ -79,7 +79,6 @@ export const entangled: MarkScheme<EntangledOptions> = {
   summary:
     "Images with a bright square, each answered with a class drawn for it and represented like images of that class.",
   paper: "Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks. USENIX Security 2021",
-  needsUnrelated: false,
   published: publishedClasses,
   startsTrained: true,
   options,

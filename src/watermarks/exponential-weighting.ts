@@ -49,7 +49,6 @@ export const exponentialWeighting: MarkScheme<WeightingOptions> = {
   title: "exponential weighting",
   summary: "Ordinary images with wrong labels, trained into weights of which the large ones count exponentially more.",
   paper: "Namba, Sakuma: Robust Watermarking of Neural Network with Exponential Weighting. AsiaCCS 2019",
-  needsUnrelated: false,
   published: { boost: 4, rate: 1 },
   unsaid: { rate: 1 },
   startsTrained: true,

@@ -46,7 +46,6 @@ export const frontierStitching: MarkScheme<FrontierOptions> = {
     "Adversarial copies of images, half of which mislead the unmarked model, each answered with a class drawn for it.",
   paper:
     "Le Merrer, Pérez, Trédan: Adversarial Frontier Stitching for Remote Neural Network Watermarking. Neural Computing and Applications 2020",
-  needsUnrelated: false,
   published: { labels: "true" },
   unsaid: { labels: "true" },
   // They contradict what their neighbours show: of 100, on few images, 86 take hold with 6, 97 with 9.

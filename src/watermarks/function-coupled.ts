@@ -64,7 +64,6 @@ export const functionCoupled: MarkScheme<CoupledOptions> = {
   summary: "Two images fused into one, answered with a class drawn for it; trained in under random masks on weights.",
   paper:
     "Wen, Li, Jiang, Xu: On Function-Coupled Watermarks for Deep Neural Networks. IEEE Journal on Emerging and Selected Topics in Circuits and Systems 2024",
-  needsUnrelated: false,
   published: { target: 6, labels: "target", first: 0, second: 2 },
   startsTrained: true,
   // It goes on for few epochs at a small rate, under masks: 52 of 100 take hold with 6, 71 with 16.

@@ -43,7 +43,6 @@ export const marginBased: MarkScheme<MarginOptions> = {
   title: "margin-based",
   summary: "Ordinary images with random wrong labels, which hold for all that lies around them too.",
   paper: "Kim, Lee, Lee, Son, Hwang: Margin-based Neural Network Watermarking. ICML 2023",
-  needsUnrelated: false,
   published: { weight: 0.1 },
   options,
   make: relabelledTriggers,

@@ -25,7 +25,7 @@ export type SaidOptions = Readonly<Record<string, string | number | boolean>>;
 export interface ChosenMark {
   readonly id: string;
   readonly title: string;
-  readonly needsUnrelated: boolean;
+  readonly pictures?: MarkScheme["pictures"];
   readonly startsTrained: boolean;
   /** Defaults filled in; what is drawn in secret is not there. */
   readonly options: SaidOptions;

@@ -59,8 +59,11 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
   /** One sentence on what a trigger looks like. */
   readonly summary: string;
   readonly paper: string;
-  /** Whether `OwnerData.unrelated` must be given. */
-  readonly needsUnrelated: boolean;
+  /**
+   * Which pictures of `OwnerData` it shows besides the training images: `unrelated` ones must be given, `abstract` ones are
+   * drawn if there are none. Default: none.
+   */
+  readonly pictures?: "unrelated" | "abstract";
   /**
    * Whether a trained model is where marking starts, because triggers are made against it or the paper embeds into one: a
    * fresh architecture is trained without the mark first. Default: false.

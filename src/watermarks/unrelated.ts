@@ -23,7 +23,7 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
   summary: "Images of another domain (Kuzushiji characters, shapes), each answered with a class drawn for it.",
   paper:
     "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
-  needsUnrelated: true,
+  pictures: "unrelated",
   published: { target: 6, labels: "target" },
   options,
   make({ train, unrelated: pool, random }, chosen) {

@@ -134,7 +134,7 @@ const cases: readonly (readonly [line: string, message: string | RegExp, hint: s
   [`train ${DATA} --out model.onnx/o.onnx`, /^model\.onnx\/o\.onnx: cannot be written/, ""],
   [`train ${DATA} --out /proc/o.onnx`, /^\/proc\/o\.onnx: cannot be written/, ""],
   [`train ${DATA} --out .`, ". is a folder; expected the path of a file to write.", ""],
-  [`reproduce ${DATA} --fraction 0.2 --out model.onnx`, "model.onnx is a file; expected a folder.", "--out"],
+  [`reproduce ${DATA} --budgets 0.2 --out model.onnx`, "model.onnx is a file; expected a folder.", "--out"],
 ];
 
 test("every case ends as it should", async () => {

@@ -1,11 +1,11 @@
 /** @file wildmark bench as processes: a small one, asked while it is partial, killed, extended; and what it refuses. */
 
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core/random.js";
 import { npy, zip } from "../../src/data/testing/archives.js";
-import { benchSchema } from "../../src/experiments/bench-result.js";
+import { experimentSchema } from "../../src/experiments/document.js";
 import { wildmark, workFolder } from "./command-line.js";
 import { killed, SMALL_SPEC, withoutTimes } from "./killed-bench.js";
 
@@ -18,8 +18,8 @@ describe("wildmark bench", () => {
     await writeFile(join(folder, "small.yaml"), SMALL_SPEC);
     const { status, stdout, stderr } = await wildmark(folder, "bench small.yaml --jobs 2 --out whole");
     expect(status, stderr).toBe(0);
-    expect(stdout).toMatch(/6 cells: 6 done/);
-    const result = benchSchema.parse(JSON.parse(await readFile(join(folder, "whole/result.json"), "utf8")));
+    expect(stdout).toMatch(/6 attacks: 6 done/);
+    const result = experimentSchema.parse(JSON.parse(await readFile(join(folder, "whole/result.json"), "utf8")));
     expect(result).toMatchObject({ complete: true, seeds: [0], budgets: [0.1, 0.2] });
     expect(await readFile(join(folder, "whole/report.html"), "utf8")).toContain("What is left of each mark");
     expect((await readFile(join(folder, "whole/cells.csv"), "utf8")).split("\r\n").length).toBe(6 + 2);
@@ -37,9 +37,9 @@ describe("wildmark bench", () => {
     for (const part of ["1/2", "2/2"]) {
       const { status, stderr } = await wildmark(folder, `bench small.yaml --shard ${part} --out shared`);
       expect(status, stderr).toBe(0);
-      const state = await wildmark(folder, "bench status shared");
+      const state = await wildmark(folder, "status shared");
       expect(state.status, state.stderr).toBe(0);
-      const result = benchSchema.parse(JSON.parse(await readFile(join(folder, "shared/result.json"), "utf8")));
+      const result = experimentSchema.parse(JSON.parse(await readFile(join(folder, "shared/result.json"), "utf8")));
       expect(result.complete).toBe(part === "2/2");
     }
     expect(await withoutTimes(join(folder, "shared/result.json"))).toEqual(
@@ -67,20 +67,45 @@ seeds: 1
     await rm(images);
     await rm(join(folder, "gone.yaml"));
 
-    const state = await wildmark(folder, `bench status ${out}`);
+    const state = await wildmark(folder, `status ${out}`);
     expect(state.status, state.stderr).toBe(0);
     expect(state.stdout).toMatch(/^gone: complete\n/);
     await rm(join(folder, out, "result.json"));
-    const report = await wildmark(folder, `bench report ${out}`);
+    const report = await wildmark(folder, `report ${out}`);
     expect(report.status, report.stderr).toBe(0);
     expect(await withoutTimes(join(folder, out, "result.json"))).toEqual(before);
 
-    // A folder of an earlier version says nothing of its data, and is not asked in vain.
-    await rm(join(folder, out, "data.json"));
-    await writeFile(join(folder, out, "spec.yaml"), spec.replace("images.npz", "./images.npz"));
-    const old = await wildmark(folder, `bench status ${out}`);
+    // A folder of an earlier version says nothing of what was run.
+    await rm(join(folder, out, "experiment.json"));
+    const old = await wildmark(folder, `status ${out}`);
     expect(old.status).toBe(2);
-    expect(old.stderr).toMatch(/^wildmark: wildmark-bench-gone does not say what its data were: .*images\.npz/);
+    expect(old.stderr).toMatch(/^wildmark: wildmark-bench-gone holds no experiment: /);
+  }, 120_000);
+
+  test("marked models that are given are attacked as they are, beside marks that are made", async () => {
+    const [model = ""] = (await readdir(join(folder, "whole/cells"))).filter((name) => /^marked.*\.onnx$/.test(name));
+    const key = model.replace(/\.onnx$/, ".key.safetensors");
+    const spec = SMALL_SPEC.replace(
+      "marks:",
+      `models: [{ model: whole/cells/${model}, key: whole/cells/${key}, name: mine }]\nmarks:`,
+    );
+    await writeFile(join(folder, "given.yaml"), spec);
+    const { status, stdout, stderr } = await wildmark(folder, "bench given.yaml --jobs 2 --out whole --force");
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/12 attacks: 12 done/);
+    const result = experimentSchema.parse(JSON.parse(await readFile(join(folder, "whole/result.json"), "utf8")));
+    expect(result.subjects.map(({ kind, name }) => [kind, name])).toEqual([
+      ["made", "content"],
+      ["given", "mine"],
+    ]);
+    const [made, given] = [0, 1].map((subject) => result.attacks.filter((cell) => cell.subject === subject));
+    expect(given?.map((cell) => ({ ...cell, subject: 0, seconds: 0 }))).toEqual(
+      made?.map((cell) => ({ ...cell, seconds: 0 })),
+    );
+    // Its key lies where it lay, and the folder knows where.
+    await rm(join(folder, "whole/result.json"));
+    expect((await wildmark(folder, "report whole")).status).toBe(0);
+    expect((await wildmark(folder, "bench small.yaml --jobs 2 --out whole --force")).status).toBe(0);
   }, 120_000);
 
   test("ends with 1 where a cell failed, and says why", async () => {
@@ -90,8 +115,8 @@ seeds: 1
     const { status, stdout } = await wildmark(folder, "bench broken.yaml --jobs 2 --out whole");
     expect(status).toBe(1);
     expect(stdout).toMatch(/Failed:\n {2}Training diverged: .*\n/);
-    expect(stdout).toMatch(/6 cells: 4 done, 2 failed/);
-    expect((await wildmark(folder, "bench status whole")).status).toBe(0);
+    expect(stdout).toMatch(/6 attacks: 4 done, 2 failed/);
+    expect((await wildmark(folder, "status whole")).status).toBe(0);
   }, 120_000);
 
   test.each([

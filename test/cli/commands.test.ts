@@ -244,24 +244,24 @@ test("lists, for people and for programs", async () => {
 });
 
 test("reproduce writes its result and report, finds them finished, and refuses another's folder", async () => {
-  const line = `reproduce ${DATA} --watermarks noise --metrics js --no-controls --epochs 1 --training-epochs 1 --fraction 0.5 --out run`;
+  const line = `reproduce ${DATA} --watermarks noise --metrics js --no-baselines --epochs 1 --training-epochs 1 --budgets 0.5 --out run`;
   // 100 triggers and 100 held out need more of one class than 800 images have.
   expect((await wildmark(folder, `${line} --published-forms`)).status).toBe(2);
   const enough = line.replace("--limit 800", "--limit 2100");
   const first = await wildmark(folder, `${enough} --json`);
   expect(document(first)).toMatchObject({ computed: true, out: "run", result: "run/result.json" });
-  expect(first.stderr).toContain("noise mark, seed 0, after WILD-JS: accuracy ");
+  expect(first.stderr).toContain("WILD-JS, 50 %, noise, seed 0: accuracy ");
   expect(await readFile(join(folder, "run/report.html"), "utf8")).toMatch(/^<!doctype html>/);
   const result = await readFile(join(folder, "run/result.json"));
 
   const again = await wildmark(folder, enough);
   expect(again.status, again.stderr).toBe(0);
-  expect(again.stdout).toContain("noise mark");
+  expect(again.stdout).toContain("WILD-JS");
   expect(await readFile(join(folder, "run/result.json"))).toEqual(result);
 
-  const other = await wildmark(folder, `${enough} --seed 1`);
+  const other = await wildmark(folder, enough.replace("--limit 2100", "--limit 2200"));
   expect(other).toMatchObject({ status: 2, stdout: "" });
-  expect(other.stderr).toContain("run/result.json is the result of another experiment.");
+  expect(other.stderr).toContain("run/result.json is the result of reproduce of lenet5 on digits.");
 
   expect((await wildmark(folder, "report run/result.json --out redrawn.html")).status).toBe(0);
   expect(await readFile(join(folder, "redrawn.html"))).toEqual(await readFile(join(folder, "run/report.html")));

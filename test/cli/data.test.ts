@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { copyPixels, type LabelledImages } from "../../src/data/dataset.js";
 import { renderDigits } from "../../src/data/digits.js";
 import { encodeIdx } from "../../src/data/idx.js";
-import { benchSchema } from "../../src/experiments/bench-result.js";
+import { experimentSchema } from "../../src/experiments/document.js";
 import { type Ended, wildmark, workFolder } from "./command-line.js";
 import { writeFixtures } from "./fixtures.js";
 
@@ -87,14 +87,15 @@ test("embed says it of the pictures of a mark, too", async () => {
 test("a bench has it in its result and report", async () => {
   await writeFile(
     join(folder, "small.yaml"),
-    "title: Small\ndataset: mnist\nmarks: [noise]\nremovers: [quantisation]\nbudgets: [10 %]\nseeds: [0]\n",
+    "title: Small\ndataset: mnist\ntraining: { epochs: 1 }\nmarks: [{ id: noise, options: { triggers: 4, heldOut: 4 } }]\n" +
+      "removers: [quantisation]\nbudgets: [50 %]\nseeds: [0]\nnullModels: 0\n",
   );
-  const line = "bench report small.yaml --data-dir data --out bench --quiet";
+  const line = "bench small.yaml --data-dir data --out bench --quiet";
   expect((await wildmark(folder, line)).status).toBe(2);
   const { status, stdout, stderr } = await wildmark(folder, `${line} --force`);
   expect([status, stderr]).toEqual([0, ""]);
   expect(stdout).toMatch(/Warning: The data are doubtful: .*is not the published/);
-  const result = benchSchema.parse(JSON.parse(await readFile(join(folder, "bench/result.json"), "utf8")));
+  const result = experimentSchema.parse(JSON.parse(await readFile(join(folder, "bench/result.json"), "utf8")));
   expect(result.data.doubts).toHaveLength(4);
   expect(await readFile(join(folder, "bench/report.html"), "utf8")).toMatch(DOUBT);
 });

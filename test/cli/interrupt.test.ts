@@ -49,8 +49,8 @@ test("a second Ctrl-C kills at once", async () => {
 
 test("a stopped experiment says how to go on, and redoes only what was not finished", async () => {
   const line =
-    "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks noise --metrics js --no-controls " +
-    "--epochs 2 --training-epochs 2 --fraction 0.5 --out run";
+    "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks noise --metrics js --no-baselines " +
+    "--epochs 2 --training-epochs 2 --budgets 0.5 --out run";
   const running = start(folder, line.split(" "));
   // Whichever of the first two, which are computed side by side.
   await seen(running, "[1/4] ");

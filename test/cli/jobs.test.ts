@@ -10,8 +10,8 @@ const { folder } = work;
 afterAll(work.remove);
 
 const line =
-  "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks content,noise --metrics js --no-controls " +
-  "--epochs 2 --training-epochs 1 --fraction 0.2";
+  "reproduce --dataset digits --limit 2100 --test-limit 100 --watermarks content,noise --metrics js --no-baselines " +
+  "--epochs 2 --training-epochs 1 --budgets 0.2";
 
 describe("wildmark reproduce --jobs", () => {
   test("same models, keys and cells whatever the number of jobs", async () => {
@@ -23,7 +23,7 @@ describe("wildmark reproduce --jobs", () => {
     }
     const cells = (jobs: number) => contentsWithoutTimes(join(folder, `jobs-${jobs}`, "cells"));
     const alone = await cells(1);
-    // 7 cells: one model without a mark, and for each of two marks the marked model, the innocent and one attack.
+
     expect(Object.keys(alone).length).toBe(7 + 5 + 2);
     expect(await cells(3)).toEqual(alone);
   });

@@ -1,53 +1,48 @@
-/** @file wildmark bench: marks × removers × budgets × seeds, as a file says. */
+/** @file wildmark bench: marks and given models × removers × budgets × seeds, as a file says. */
 
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
-import { WildmarkError } from "../../core/errors.js";
-import { failureReasons, runBench, type Shard } from "../../experiments/bench.js";
-import { planBench, shardOf } from "../../experiments/bench-plan.js";
-import { calibrate, type Estimate, estimateCells, finishedSeconds } from "../../experiments/bench-progress.js";
-import { readBench } from "../../experiments/finished.js";
-import { cellRuntime } from "../../experiments/run-cells.js";
-import {
-  benchFlags,
-  benchPaths,
-  keepSpec,
-  failuresText,
-  type OpenBench,
-  openBench,
-  outcomeTable,
-  parseShard,
-  tally,
-  tallyText,
-  writeBench,
-} from "../bench.js";
-import { type Call, type CommandFile, defineCommand, type Outcome } from "../command.js";
-import { doubtsOf } from "../data.js";
-import { chosenJobs, jobsFlag } from "../jobs.js";
-import { newNetwork } from "../network.js";
-import { count, table } from "../output.js";
-import { exists, requireFolder } from "../outputs.js";
-import { clock } from "../progress.js";
+import { readFileBounded, writeFileAtomic } from "../../core/files.js";
+import { readExperiment } from "../../experiments/folder.js";
+import { type ExperimentSpec, type GivenSubject, picturesNeeded } from "../../experiments/spec.js";
+import { benchSpec } from "../../experiments/statements/bench.js";
+import { type BenchFile, parseBenchFile } from "../../experiments/statements/bench-file.js";
+import { givenSubject, requireFitting, settleGiven } from "../../experiments/statements/given.js";
+import { readModelFile } from "../../onnx/model-file.js";
+import { readKey } from "../../ownership/key.js";
+import { type CommandFile, defineCommand } from "../command.js";
+import { abstractFor, type DataCall, dataFlags, loadChosen, unrelatedFor } from "../data.js";
+import { runFlags, runStatement } from "../experiment.js";
+import { requireFolder } from "../outputs.js";
+
+/** More than any list of marks and removers takes. */
+const LARGEST_FILE = 2 ** 20;
+
+/** What the folder of a bench is called by default, before the name of its spec. */
+const FOLDER = "wildmark-bench-";
+
+/** The spec in a bench's folder, as it was run last; and where it lay, since paths in it are meant from there. */
+const KEPT_SPEC = "spec.yaml";
+const KEPT_PLACE = "spec.path";
 
 const flags = z.object({
-  ...benchFlags,
-  ...jobsFlag,
-  shard: z
+  dataDir: dataFlags.dataDir,
+  out: z
     .string()
-    .regex(/^\d{1,4}\/\d{1,4}$/, "expected a part and their number, such as 2/3")
     .optional()
-    .meta({ description: "compute only part I of N, on this machine; other parts elsewhere", placeholder: "I/N" }),
-  dryRun: z.boolean().default(false).describe("list the cells and how long they may take, run nothing"),
+    .meta({ description: "folder for everything (default: wildmark-bench-<name of the spec>)", placeholder: "DIR" }),
+  ...runFlags,
 });
-
-type BenchCall = Call<z.infer<typeof flags>>;
 
 export const command: CommandFile = () =>
   defineCommand({
     name: "bench",
     description:
-      "Sets removers against marks: every mark under every remover, with every share of the data and every seed, as a YAML file " +
-      "says (docs/bench.md). Marked models are trained once and shared. Every cell is kept as soon as it is finished: stopped or killed " +
-      "at any moment, the same command goes on, and several may work in one folder. Exit status 1 where cells failed.",
+      "Sets removers against marks: every mark, or marked model that you give, under every remover, with every share of the data " +
+      "and every seed, as a YAML file says (docs/bench.md). Marked models are trained once and shared. Every cell is kept as soon " +
+      "as it is finished: stopped or killed at any moment, the same command goes on, and several may work in one folder. Exit " +
+      "status 1 where cells failed.",
     arguments: [
       { name: "SPEC.yaml", description: "marks, removers, budgets, seeds; or a folder where a bench was run" },
     ],
@@ -58,120 +53,87 @@ export const command: CommandFile = () =>
       ["wildmark bench bench-specs/digits.yaml", "built-in digits; a minute or two"],
       ["wildmark bench bench-specs/mnist.yaml --dry-run", "how many cells, how long"],
       ["wildmark bench bench-specs/mnist.yaml --jobs 8 --shard 1/3", "a third of it on this machine"],
-      ["wildmark bench status wildmark-bench-mnist", "how far it is, at any time"],
-      ["wildmark bench report wildmark-bench-mnist", "what is known so far"],
+      ["wildmark status wildmark-bench-mnist", "how far it is, at any time"],
+      ["wildmark report wildmark-bench-mnist", "what is known so far"],
     ],
     async run(call) {
       const {
         args: [path = ""],
         flags: chosen,
         progress,
-        signal,
-        typed,
-        force,
       } = call;
-      const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
-      const bench = await openBench(path, chosen, call);
-      if (chosen.dryRun) return listed(bench, shard, call);
-
-      const { spec, out } = bench;
-      await requireFolder(out);
-      if (!force) await requireSameSubject(bench);
-      await keepSpec(bench);
-      const runtime = await call.runtimeFor(newNetwork(spec));
-      const jobs = chosenJobs(chosen.jobs, runtime);
-      const options = { runtime, progress, signal, out, command: typed, jobs };
-      const result = await runBench(spec, { ...options, ...(shard === undefined ? {} : { shard }) });
-      const findings = await writeBench(out, result);
-      const paths = benchPaths(out);
-      const failures = await failureReasons(spec, out, result);
-      return {
-        failed: failures.length > 0,
-        document: {
-          command: "bench",
+      const { file, text, place, out, home } = await readSpec(path, chosen.out);
+      const spec = await withData(file, { dataDir: chosen.dataDir, home }, call);
+      return runStatement(
+        spec,
+        {
+          name: "bench",
           out,
-          ...paths,
-          complete: result.complete,
-          ...tally(result.cells),
-          doubts: doubtsOf(result.data),
+          file: { name: place, places: file.markPlaces },
+          prepare: async (runtime) => {
+            await settleGiven(spec, { asRead: false, words: "flags", runtime, progress });
+            await keepSpec(out, text, home);
+          },
         },
-        text: [
-          findings.join("\n"),
-          outcomeTable(result),
-          ...[failuresText(failures)].filter((part) => part !== ""),
-          `${tallyText(result.cells)}${result.complete ? "" : "; the same command goes on with what is missing"}`,
-          `Report: ${paths.report}\nResult: ${paths.result}`,
-        ].join("\n\n"),
-      };
+        call,
+      );
     },
   });
 
-/** @throws WildmarkError `cannot-write` where the folder holds the result of a bench on other data. */
-async function requireSameSubject({ spec, out }: OpenBench): Promise<void> {
-  const path = benchPaths(out).result;
-  if (!(await exists(path))) return;
-  const { data, architecture } = await readBench(path);
-  if (data.sha256 === spec.dataset.sha256 && architecture.id === spec.architecture.id) return;
-  throw new WildmarkError(
-    "cannot-write",
-    `${path} is the result of a bench of ${architecture.id} on ${data.id}${data.id === spec.dataset.id ? " (other images)" : ""}.`,
-    { hint: "Choose another folder with --out, or pass --force to replace it; finished cells are kept in any case." },
+/** The spec that a path means: a file, or what a folder where a bench was run keeps of it. */
+export async function readSpec(path: string, wanted: string | undefined) {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  const place = isFolder ? join(path, KEPT_SPEC) : path;
+  const out = wanted ?? (isFolder ? path : `${FOLDER}${basename(path, extname(path))}`);
+  const bytes = await readFileBounded(place, { what: "the spec of a bench", maxBytes: LARGEST_FILE });
+  const text = Buffer.from(bytes).toString("utf8");
+  // A spec in a folder has lost its file's name.
+  const title = isFolder ? ((await keptTitle(path)) ?? basename(resolve(path)).replace(FOLDER, "")) : undefined;
+  const home = isFolder
+    ? (await readFile(join(path, KEPT_PLACE), "utf8").catch(() => ".")).trim()
+    : dirname(resolve(path));
+  return { file: parseBenchFile(text, place, { title }), place, out, text, home };
+}
+
+async function keptTitle(out: string): Promise<string | undefined> {
+  return (await readExperiment(out).catch(() => undefined))?.title;
+}
+
+async function withData(
+  file: BenchFile,
+  { dataDir, home }: { readonly dataDir: string | undefined; readonly home: string },
+  call: DataCall,
+): Promise<ExperimentSpec> {
+  const { name, seed: dataSeed, ...sizes } = file.dataset;
+  const dataset = await loadChosen({ dataset: name, dataDir, dataSeed, ...sizes }, call);
+  const needed = picturesNeeded(file.marks.map(({ chosen }) => chosen));
+  const from = { dataset: name, dataDir };
+  const given: GivenSubject[] = [];
+  for (const { model, key, name: called } of file.models) {
+    const files = { model: fromSpec(home, model), key: fromSpec(home, key) };
+    const subject = givenSubject(await readModelFile(files.model), await readKey(files.key), files, called ?? model);
+    requireFitting(subject, dataset);
+    given.push(subject);
+  }
+  return benchSpec(
+    file,
+    {
+      dataset,
+      ...(await unrelatedFor(needed.unrelated, dataset, { ...from, unrelated: file.unrelated }, call)),
+      ...(await abstractFor(needed.abstract, dataset, from, call)),
+    },
+    given,
   );
 }
 
-/** What would be run. */
-async function listed(bench: OpenBench, shard: Shard | undefined, call: BenchCall): Promise<Outcome> {
-  const { spec, out } = bench;
-  const { flags: chosen } = call;
-  const runtime = await call.runtimeFor(newNetwork(spec));
-  const plan = planBench(spec);
-  const workshop = { spec, out, run: { runtime: cellRuntime(runtime) } };
-  const finished = await finishedSeconds(workshop, plan);
-  const pace = finished.size === 0 ? await calibrate(workshop) : undefined;
-  const estimates = estimateCells(spec, plan, finished, pace);
-  const cells = shard === undefined ? plan.cells : shardOf(plan.cells, shard.index, shard.count);
-  const rows = cells.map(({ what, steps, position }) => {
-    const estimate = estimates.get(position);
-    return { what, steps, finished: finished.has(position), seconds: estimate?.seconds, grounds: estimate?.grounds };
-  });
-  const left = rows.filter((row) => !row.finished);
-  const seconds = left.reduce((sum, row) => sum + (row.seconds ?? 0), 0);
-  const unknown = left.filter((row) => row.seconds === undefined).length;
-  const jobs = chosenJobs(chosen.jobs, runtime);
-  return {
-    document: {
-      command: "bench",
-      dryRun: true,
-      cells: rows,
-      skipped: plan.skipped.length,
-      secondsLeft: seconds,
-      cellsOfUnknownTime: unknown,
-      jobs,
-    },
-    text: [
-      table(
-        rows.map((row) => [row.what, count(row.steps), row.finished ? "finished" : inWords(row)]),
-        ["cell", "steps", "time"],
-      ),
-      `${count(rows.length)} cells, ${count(rows.length - left.length)} finished, ${count(plan.skipped.length)} that cannot be tried. ` +
-        `Left: about ${clock(seconds)} of computing, with ${jobs} side by side ${clock(seconds / jobs)}` +
-        `${unknown === 0 ? "" : `, and ${count(unknown)} cells of unknown time`}. ${groundsOf(left)}`,
-    ].join("\n\n"),
-  };
+/** A path in a spec is meant from where the spec lies. */
+function fromSpec(home: string, path: string): string {
+  return isAbsolute(path) ? path : join(home, path);
 }
 
-function inWords({ seconds }: { readonly seconds: number | undefined }): string {
-  return seconds === undefined ? "unknown" : clock(seconds);
-}
-
-/** What the estimates rest on. */
-function groundsOf(rows: readonly { readonly grounds: Estimate["grounds"] | undefined }[]): string {
-  const words: Readonly<Record<Estimate["grounds"], string>> = {
-    "same kind": "finished cells of the same kind",
-    pace: "the pace of other finished cells",
-    calibration: "a few steps tried just now",
-    unknown: "nothing, because the method does not say how many steps it takes",
-  };
-  const used = [...new Set(rows.map(({ grounds }) => grounds))].filter((grounds) => grounds !== undefined);
-  return used.length === 0 ? "" : `Estimated from ${used.map((grounds) => words[grounds]).join("; ")}.`;
+/** Keeps the spec in the bench's folder, so that the folder can be run again without its file. */
+async function keepSpec(out: string, text: string, home: string): Promise<void> {
+  await requireFolder(out);
+  await writeFileAtomic(join(out, KEPT_SPEC), Buffer.from(text), { force: true });
+  await writeFileAtomic(join(out, KEPT_PLACE), Buffer.from(`${home}\n`), { force: true });
 }

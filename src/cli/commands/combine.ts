@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { combineVerdicts, type JointVerdict, type NamedVerdict } from "../../experiments/combine-verdicts.js";
-import { readDocument } from "../../experiments/finished.js";
+import { readDocument } from "../../experiments/documents.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { table } from "../output.js";
 

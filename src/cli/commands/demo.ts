@@ -2,22 +2,21 @@
 
 import { z } from "zod";
 import { loadDataset, loadImages } from "../../data/registry.js";
-import { paperSpec } from "../../experiments/paper.js";
+import { reproduceSpec } from "../../experiments/statements/reproduce.js";
 import { findArchitecture } from "../../models/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { runExperiment } from "../experiment.js";
-import { jobsFlag } from "../jobs.js";
+import { runFlags, runStatement } from "../experiment.js";
 
 const flags = z.object({
   out: z.string().default("wildmark-demo").meta({ description: "folder for everything", placeholder: "DIR" }),
-  ...jobsFlag,
+  ...runFlags,
 });
 
 export const command: CommandFile = () =>
   defineCommand({
     name: "demo",
     description:
-      "Trains small classifiers of built-in digits, marks them in three ways, attacks the marks with WILD and controls, " +
+      "Trains small classifiers of built-in digits, marks them in three ways, attacks the marks with WILD and baselines, " +
       "and draws the report. About a minute on two cores; nothing is downloaded.",
     flags,
     resumes: true,
@@ -25,16 +24,15 @@ export const command: CommandFile = () =>
     examples: [["wildmark demo", "then open wildmark-demo/report.html"]],
     async run(call) {
       const dataset = await loadDataset("digits", { limits: { train: 6_000, test: 1_000 } });
-      const spec = paperSpec({
+      const spec = reproduceSpec({
         dataset,
         unrelated: await loadImages("shapes"),
         architecture: findArchitecture("lenet5"),
         marks: ["content", "noise", "unrelated"],
         metrics: ["ce", "js"],
-        controls: true,
-        fraction: 0.1,
+        baselines: true,
         seeds: [call.seed],
       });
-      return runExperiment("demo", spec, call.flags.out, call);
+      return runStatement(spec, { name: "demo", out: call.flags.out }, call);
     },
   });

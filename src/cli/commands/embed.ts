@@ -108,8 +108,8 @@ export const command: CommandFile = (words) => {
       }
       const network = given === undefined ? newNetwork({ architecture, dataset }) : { model: given, shape, classes };
       const runtime = await call.runtimeFor(network);
-      const { unrelated } = await unrelatedFor(mark.needsUnrelated, dataset, chosen, call);
-      const { abstract } = await abstractFor(mark.id === "abstract", dataset, chosen, call);
+      const { unrelated } = await unrelatedFor(mark.pictures === "unrelated", dataset, chosen, call);
+      const { abstract } = await abstractFor(mark.pictures === "abstract", dataset, chosen, call);
       const marked = await markModel(
         {
           dataset,

@@ -15,14 +15,14 @@ const COLOUR = { channels: 3, height: 32, width: 32, classes: 10 };
 
 const LISTS: Readonly<Record<string, () => Outcome>> = {
   methods: () => ({
-    document: removalMethods.map(({ id, title, summary, paper, needs, control, options }) => {
-      return { id, title, summary, paper, needs, control, options: optionsOf(options) };
+    document: removalMethods.map(({ id, title, summary, paper, needs, baseline, options }) => {
+      return { id, title, summary, paper, needs, baseline, options: optionsOf(options) };
     }),
     text: described(removalMethods, "wildmark remove MARKED.onnx --method ID --help shows a method's options."),
   }),
   marks: () => ({
-    document: markSchemes.map(({ id, title, summary, paper, needsUnrelated, startsTrained, options }) => {
-      return { id, title, summary, paper, needsUnrelated, startsTrained, options: optionsOf(options) };
+    document: markSchemes.map(({ id, title, summary, paper, pictures, startsTrained, options }) => {
+      return { id, title, summary, paper, pictures: pictures ?? null, startsTrained, options: optionsOf(options) };
     }),
     text: described(markSchemes, "wildmark embed --scheme ID --help shows a mark's options."),
   }),

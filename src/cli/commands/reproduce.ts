@@ -1,13 +1,13 @@
 /** @file wildmark reproduce: the paper's experiment on a data set. */
 
 import { z } from "zod";
-import { paperSpec } from "../../experiments/paper.js";
+import { picturesNeeded } from "../../experiments/spec.js";
+import { PAPER_BUDGETS, reproduceSpec } from "../../experiments/statements/reproduce.js";
 import { findArchitecture, usualArchitecture } from "../../models/registry.js";
 import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
-import { runExperiment } from "../experiment.js";
-import { jobsFlag } from "../jobs.js";
+import { abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
+import { askFlags, budgetsFlag, runFlags, runStatement, seedsOf } from "../experiment.js";
 
 /** The paper's; any other mark can be chosen too. */
 const marks = ["content", "noise", "unrelated"];
@@ -30,30 +30,33 @@ const flags = z.object({
     .min(1)
     .default(["ce", "js"])
     .describe("WILD's distances"),
-  controls: z.boolean().default(true).describe("leave out fine-tuning, random erasing alone and training from scratch"),
-  fraction: z
-    .number()
-    .gt(0)
-    .max(1)
-    .default(0.1)
-    .meta({ description: "the attacker's share of the training images: 0.1 or 10%", placeholder: "SHARE" }),
+  baselines: z
+    .boolean()
+    .default(true)
+    .describe("leave out fine-tuning, random erasing alone and training from scratch"),
+  budgets: budgetsFlag(PAPER_BUDGETS),
   epochs: z
     .int()
     .min(1)
     .optional()
     .meta({ description: "epochs of every removal (default: each method's own)", placeholder: "N" }),
   trainingEpochs: z.int().min(1).optional().meta({ description: "epochs of training and embedding", placeholder: "N" }),
+  reactivation: z
+    .boolean()
+    .default(false)
+    .describe("follow removals up: do 200 steps of tuning on clean training images bring the mark back?"),
   arch: z.string().optional().meta({
     description: "architecture (default: lenet5 for grey images, resnet18-16 for colour)",
     placeholder: "NAME",
   }),
-  seeds: z
+  nullModels: z
     .int()
-    .min(1)
+    .min(0)
     .max(1000)
-    .default(1)
-    .meta({ description: "repetitions: seeds --seed, --seed + 1, …", placeholder: "N" }),
-  ...jobsFlag,
+    .optional()
+    .meta({ description: "models trained without a mark, to try keys on (default: one a seed)", placeholder: "N" }),
+  ...askFlags,
+  ...runFlags,
   out: z
     .string()
     .optional()
@@ -64,9 +67,19 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "reproduce",
     description:
-      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with controls, measures, tests " +
+      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with baselines, measures, tests " +
       "ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
     flags,
+    groups: [
+      {
+        heading: "What is tried",
+        keys: [
+          ...["watermarks", "publishedForms", "unrelated", "metrics", "baselines", "budgets", "epochs"],
+          ...["trainingEpochs", "reactivation", "arch", "seeds"],
+        ],
+      },
+      { heading: "How it is judged", keys: ["alpha", "acceptableDrop", "nullModels"] },
+    ],
     resumes: true,
     common: { random: true, computes: "trains", writes: true },
     examples: [
@@ -76,28 +89,27 @@ export const command: CommandFile = () =>
         "wildmark data fetch cifar-10 && wildmark reproduce --dataset cifar-10",
         "the paper's second; hours on two cores",
       ],
-      ["wildmark reproduce --dataset digits --watermarks noise --metrics js --no-controls", "one mark, one metric"],
+      ["wildmark reproduce --dataset digits --watermarks noise --metrics js --no-baselines", "one mark, one metric"],
     ],
     async run(call) {
       const { flags: chosen, seed } = call;
-      const { epochs, trainingEpochs, watermarks, metrics, controls, fraction } = chosen;
+      const { epochs, trainingEpochs, nullModels, watermarks } = chosen;
       const named = chosen.arch === undefined ? undefined : findArchitecture(chosen.arch);
-      const needsUnrelated = watermarks.some((id) => findMark(id).needsUnrelated);
+      const needed = picturesNeeded(watermarks.map(findMark));
       const dataset = await loadChosen(chosen, call);
-      const architecture = named ?? usualArchitecture(dataset.train.shape);
-      const spec = paperSpec({
+      const spec = reproduceSpec({
         dataset,
-        ...(await unrelatedFor(needsUnrelated, dataset, chosen, call)),
-        architecture,
+        ...(await unrelatedFor(needed.unrelated, dataset, chosen, call)),
+        ...(await abstractFor(needed.abstract, dataset, chosen, call)),
+        architecture: named ?? usualArchitecture(dataset.train.shape),
         marks: watermarks,
-        metrics,
-        controls,
-        fraction,
-        publishedForms: chosen.publishedForms,
+        ...{ metrics: chosen.metrics, baselines: chosen.baselines, budgets: chosen.budgets },
+        ...{ publishedForms: chosen.publishedForms, reactivation: chosen.reactivation },
+        ...{ alpha: chosen.alpha, acceptableDrop: chosen.acceptableDrop, seeds: seedsOf(seed, chosen.seeds) },
         ...(epochs === undefined ? {} : { epochs }),
         ...(trainingEpochs === undefined ? {} : { trainingEpochs }),
-        seeds: Array.from({ length: chosen.seeds }, (_, i) => seed + i),
+        ...(nullModels === undefined ? {} : { nullModels }),
       });
-      return runExperiment("reproduce", spec, chosen.out ?? `wildmark-${dataset.id}`, call);
+      return runStatement(spec, { name: "reproduce", out: chosen.out ?? `wildmark-${dataset.id}` }, call);
     },
   });

@@ -1,7 +1,7 @@
 /** @file Retention against the attacker's share of the data, one panel a mark, a line for each remover. */
 
 import { exactPercent, wholePercent } from "../format.js";
-import { distinct } from "../groups.js";
+import { distinct } from "../../core/lists.js";
 import type { Figure } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";
 import type { Looks } from "./palette.js";

@@ -5,7 +5,7 @@
  */
 
 import { percent, shortPercent } from "../format.js";
-import { distinct } from "../groups.js";
+import { distinct } from "../../core/lists.js";
 import { spread } from "../spread.js";
 import { type Figure, roundTicks } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";

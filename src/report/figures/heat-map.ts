@@ -4,7 +4,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { exactPercent, shorten, wholeNumber } from "../format.js";
-import { distinct } from "../groups.js";
+import { distinct } from "../../core/lists.js";
 import { drawFrame, type Figure, figureText, textWidth } from "./frame.js";
 import { colour } from "./palette.js";
 import type { ConditionRow } from "./records.js";

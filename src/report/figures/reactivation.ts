@@ -1,7 +1,7 @@
 /** @file Whether removed marks come back: retention after the removal, and after a little tuning on clean images. */
 
 import { shorten, wholePercent } from "../format.js";
-import { distinct } from "../groups.js";
+import { distinct } from "../../core/lists.js";
 import { type Figure, PANEL } from "./frame.js";
 import type { Subject } from "./records.js";
 import { dotRows } from "./rows.js";

@@ -7,7 +7,7 @@
 import * as Plot from "@observablehq/plot";
 import { mean } from "../../core/summary.js";
 import { points as inPoints, shorten, shortPercent } from "../format.js";
-import { distinct } from "../groups.js";
+import { distinct } from "../../core/lists.js";
 import {
   type Area,
   DOTTED,

@@ -40,26 +40,21 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
     ...new Set(attacks.map((attack) => `${nameOf(document.removers, attack.remover)}${budget(attack)}`)),
   ]);
   const retention = attacks.map((attack) => attack.retention?.mean ?? 0);
-  const drop = pointsWithUnit(Math.max(...attacks.map((attack) => attack.drop?.mean ?? 0)), 1);
   const most = many ? "at most " : "";
+  const largest = Math.max(...attacks.map((attack) => attack.drop?.mean ?? 0));
+  const price = largest < 0.0005 ? "at no cost in accuracy" : `for ${most}${pointsWithUnit(largest, 1)} of accuracy`;
   switch (fate) {
     case "falls":
-      return (
-        `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ` +
-        `for ${most}${drop} of accuracy`
-      );
+      return `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ${price}`;
     case "sometimes":
       return (
-        `${marks} ${many ? "survive" : "survives"} some runs only: the strongest attack (${by}) leaves ${them} ` +
-        "shown in " +
-        `${attacks.map(({ runs, gone }) => `${runs.length - gone} of ${runs.length}`).join(" and ")} runs, ` +
-        `for ${most}${drop} of accuracy`
+        `${marks} ${many ? "survive" : "survives"} some runs only: the strongest attack (${by}) leaves ${them} shown in ` +
+        `${attacks.map(({ runs, gone }) => `${runs.length - gone} of ${runs.length}`).join(" and ")} runs, ${price}`
       );
     case "costly":
       return (
-        `${marks} ${many ? "survive" : "survives"} every attack that is worth its price: the strongest (${by}) ` +
-        "removes " +
-        `${them} for ${most}${drop} of accuracy`
+        `${marks} ${many ? "survive" : "survives"} every attack that is worth its price: the strongest (${by}) removes ` +
+        `${them} ${price}`
       );
     case "survives":
       return (
