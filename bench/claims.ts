@@ -327,7 +327,7 @@ async function honestClaim(
     return verifyAnswers(
       key,
       { ...given, ...(others.length === 0 ? {} : { strangers: others }) },
-      { committed: true, regenerated: true },
+      { committed: true, triesLog2: 0, regenerated: true },
     ).pValue;
   });
   return {
@@ -336,8 +336,11 @@ async function honestClaim(
       accuracy: marked.measured.accuracy,
       retention: marked.measured.retention,
       pValue: verifyAnswers(marked.key, { ...own, strangers: beside }, { regenerated: true }).pValue,
-      pValueCommitted: verifyAnswers(marked.key, { ...own, strangers: beside }, { committed: true, regenerated: true })
-        .pValue,
+      pValueCommitted: verifyAnswers(
+        marked.key,
+        { ...own, strangers: beside },
+        { committed: true, triesLog2: 0, regenerated: true },
+      ).pValue,
     },
     onOwner: rowOf(`strangers' keys of the ${id} mark on a model with another owner's`, pValues),
   };

@@ -21,7 +21,8 @@ export { type Progress, silent } from "./core/progress.js";
 export { type RandomStream, randomStream } from "./core/random.js";
 export { WILDMARK_VERSION } from "./core/version.js";
 export { augmentedView } from "./data/augment.js";
-export { type BestReadingOptions, bestReading, type ReadingScore, type ReadingScores } from "./data/best-reading.js";
+export { bestReading, type ReadingScore, type ReadingScores } from "./data/best-reading.js";
+export type { RaceOptions as BestReadingOptions } from "./data/reading-race.js";
 export {
   copyPixels,
   type Dataset,
@@ -120,7 +121,7 @@ export { headline } from "./report/sentences/headline.js";
 export { warnings } from "./report/sentences/remarks.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
-export type { Tuning } from "./runtime/tuning/mode.js";
+export type { Autotuning } from "./runtime/autotuning/mode.js";
 /** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
 export { type AddedGradient, type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
 export { type CompiledGradient, compileGradient, type GradientPlan } from "./training/gradient.js";

@@ -75,7 +75,7 @@ export interface Outcome {
 export interface CommonFlags {
   /** `--seed`; "secret" where a seed that others know gives away what it makes: then it is drawn unless given. */
   readonly random?: boolean | "secret";
-  /** `--threads` and `--device`; where it "trains", `--tuning` too. */
+  /** `--threads` and `--device`; where it "trains", `--autotuning` too. */
   readonly computes?: boolean | "trains";
   /** `--force`, which overwrites. */
   readonly writes?: boolean;

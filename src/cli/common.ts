@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { devices } from "../runtime/options.js";
-import { tunings } from "../runtime/tuning/mode.js";
+import { autotunings } from "../runtime/autotuning/mode.js";
 
 /** Of no effect where nothing is random, computed or written: then accepted, so that scripts can pass them to all. */
 export const commonFlags = z.object({
@@ -15,14 +15,14 @@ export const commonFlags = z.object({
     .enum([...devices, "auto"])
     .default("cpu")
     .describe("where models run; auto: tries the network on all and takes the quickest"),
-  tuning: z
-    .enum(tunings)
+  autotuning: z
+    .enum(autotunings)
     .optional()
     .meta({
       description:
-        "how each layer's gradient is computed: by rule (off), as measured before (cached), or measured first where it " +
-        "was not (full) (default: WILDMARK_TUNING, else off)",
-      placeholder: tunings.join("|"),
+        "how layers and their gradients are computed: by rule (off), as measured before (cached), or measured first where it " +
+        "was not (full) (default: WILDMARK_AUTOTUNING, else off)",
+      placeholder: autotunings.join("|"),
     }),
   force: z
     .boolean()

@@ -1,5 +1,6 @@
-/** @file The lowerings of a model's layers for people and for programs: what `wildmark info --tuning` shows. */
+/** @file The lowerings of a model's layers for people and for programs: what `wildmark info --autotuning` shows. */
 
+import { WILDMARK_DOMAIN } from "../autodiff/primitives.js";
 import { convGeometry, poolGeometry } from "../autodiff/windows.js";
 import { WildmarkError } from "../core/errors.js";
 import type { ImageShape } from "../core/image.js";
@@ -7,16 +8,16 @@ import type { Progress } from "../core/progress.js";
 import type { Node } from "../onnx/graph.js";
 import type { Model } from "../onnx/model.js";
 import { resolvePreprocessing } from "../onnx/preprocessing.js";
-import { loweringFamilies } from "../runtime/lowering/index.js";
+import { rewrites } from "../runtime/lowering/index.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { chooseLowerings, type LayerChoice, type TuningWatch } from "../runtime/tuning/tune.js";
+import { targetOf } from "../runtime/autotuning/identity.js";
+import { chooseLowerings, type LayerChoice, type AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { gradientGraph, layerOf } from "../training/primitives.js";
 import { indented, table } from "./output.js";
 
-/** One gradient of one layer. */
-export interface LayerLowering extends Omit<LayerChoice, "node"> {
+/** One layer, or one gradient of it. */
+export interface LayerLowering extends Omit<LayerChoice, "node" | "value"> {
   readonly layer: string;
   /** The primitive: "ConvGradWeight". */
   readonly operator: string;
@@ -32,11 +33,11 @@ export interface LoweringsOptions {
   /** Whether what was not measured is measured now. */
   readonly measure: boolean;
   readonly runtime: RuntimeOptions;
-  readonly watch: TuningWatch;
+  readonly watch: AutotuningWatch;
 }
 
 /**
- * What training takes with `--tuning cached`, or `full` where `measure` is set.
+ * What training takes with `--autotuning cached`, or `full` where `measure` is set.
  *
  * @throws WildmarkError `bad-model` where the model cannot be trained or does not say how large its images are.
  */
@@ -44,9 +45,9 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
   const { rows, measure, runtime, watch } = options;
   const graph = await gradientGraph(model, imageShapeOf(model), rows, runtime);
   const target = await targetOf(runtime);
-  const choices = await chooseLowerings(graph, { ...watch, tuning: measure ? "full" : "cached", target });
-  const windowed = choices.filter(({ node }) => node.opType in TITLES);
-  return windowed.map(({ node, ...choice }) => ({
+  const choices = await chooseLowerings(graph, { ...watch, autotuning: measure ? "full" : "cached", target });
+  const windowed = choices.filter(({ node: { domain, opType } }) => domain === WILDMARK_DOMAIN && opType in TITLES);
+  return windowed.map(({ node, value: _, ...choice }) => ({
     layer: layerOf(graph, node),
     operator: node.opType,
     ...dimensionsOf(node),
@@ -57,19 +58,21 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
 /** A table for each operator: a row for each shape, a column for each lowering. */
 export function loweringsInWords(layers: readonly LayerLowering[], { rows, runtime }: LoweringsOptions): string {
   const head =
-    `How gradients are computed with ${rows} images a step on ${runtime.device ?? "cpu"}, in milliseconds where measured; ` +
-    "• is what --tuning cached and full take (off, the default, goes by rule):";
+    `How layers and their gradients are computed with ${rows} images a step on ${runtime.device ?? "cpu"}, in milliseconds where measured; ` +
+    "• is what --autotuning cached and full take (off, the default, goes by rule):";
   const tables = Object.entries(TITLES).flatMap(([operator, title]) => {
     const own = layers.filter((layer) => layer.operator === operator);
     return own.length === 0 ? [] : [`${title}\n${indented(tableOf(operator, own))}`];
   });
   if (tables.length === 0) return `${head}\n${indented("The model has neither convolutions nor poolings that train.")}`;
+  const several = layers.filter(({ candidates }) => candidates.length > 1).length;
   const unmeasured = layers.filter(({ why }) => why === "static").length;
-  const hint = `${unmeasured} of ${layers.length} gradients were not measured on this machine; --measure does that, and keeps it.`;
+  const hint = `${unmeasured} of ${several} choices were not measured on this machine; --measure does that, and keeps it.`;
   return [head, ...tables.map(indented), ...(unmeasured === 0 ? [] : [hint])].join("\n\n");
 }
 
 const TITLES: Readonly<Record<string, string>> = {
+  Conv: "A convolution itself:",
   ConvGradWeight: "To the kernel of a convolution:",
   ConvGradInput: "To the input of a convolution:",
   MaxPoolGrad: "To the input of a max pooling:",
@@ -77,8 +80,8 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 function tableOf(operator: string, layers: readonly LayerLowering[]): string {
-  const family = loweringFamilies.find((candidate) => candidate.operator === operator);
-  const names = (family?.lowerings ?? [])
+  const { inBlocks = [], kernels = [] } = rewrites.get(`${WILDMARK_DOMAIN}.${operator}`) ?? {};
+  const names = [...inBlocks, ...kernels]
     .map(({ name }) => name)
     .filter((name) => layers.some(({ candidates }) => candidates.includes(name)));
   const shapes = new Map<string, LayerLowering[]>();
@@ -148,13 +151,13 @@ export function imageShapeOf(model: Model): ImageShape {
     if (layout === "NHWC" && sizes.length === 3) return { channels: c, height: a, width: b };
     if (layout === "NHW" && sizes.length === 2) return { channels: 1, height: a, width: b };
   }
-  throw new WildmarkError("bad-model", "--tuning needs a model that says how large its images are.", {
+  throw new WildmarkError("bad-model", "--autotuning needs a model that says how large its images are.", {
     hint: "Its input has open or flattened dimensions. --layout helps where only the order of the axes is in doubt.",
   });
 }
 
 /** Measuring as the progress shows it. */
-export function watchOf(progress: Progress, signal: AbortSignal): TuningWatch {
+export function watchOf(progress: Progress, signal: AbortSignal): AutotuningWatch {
   return {
     onMeasured(done, total) {
       throwIfAborted(signal);

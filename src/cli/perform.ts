@@ -124,11 +124,11 @@ function usesCache({ name, common }: Command): boolean {
 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
 async function runtimeOf(
-  { device, threads, tuning }: z.infer<typeof commonFlags>,
+  { device, threads, autotuning }: z.infer<typeof commonFlags>,
   work: Workload,
   note: (line: string) => void,
 ): Promise<RuntimeOptions> {
-  const rest = { ...(threads === undefined ? {} : { threads }), ...(tuning === undefined ? {} : { tuning }) };
+  const rest = { ...(threads === undefined ? {} : { threads }), ...(autotuning === undefined ? {} : { autotuning }) };
   if (device !== "auto") return { device, ...rest };
   const { quickest, TRIAL_IMAGES, tryDevices } = await import("../training/devices.js");
   const trials = await tryDevices(work, rest);
@@ -160,7 +160,7 @@ function hasEffect(flag: string, common: CommonFlags): boolean {
     case "threads":
     case "device":
       return common.computes !== undefined && common.computes !== false;
-    case "tuning":
+    case "autotuning":
       return common.computes === "trains";
     case "force":
       return common.writes === true || common.loads === true;

@@ -121,7 +121,7 @@ const GROUPS: readonly EntryGroup[] = [
       },
       {
         name: "key export",
-        summary: "the key's images as files under random names, for a suspect that somebody else asks",
+        summary: "the key's images as files, for a suspect that somebody else asks",
         load: () => import("./commands/key-export.js"),
       },
     ],

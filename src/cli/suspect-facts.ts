@@ -8,6 +8,9 @@ import type { Key } from "../ownership/key.js";
 import type { ReadingTried } from "../ownership/suspect-readings.js";
 import type { SuspectRecord } from "./suspect.js";
 
+/** Names of no class that a document tells. */
+const TOLD_WORDS = 20;
+
 export interface AskedModel {
   readonly key: Key;
   /** Of a model's file. */
@@ -24,18 +27,18 @@ export function suspectFacts(record: SuspectRecord, { key, model, tried }: Asked
         ...(record.through === undefined ? {} : { through: record.through }),
       };
     case "answers": {
-      const { kind, name, sha256, exported, answered } = record;
-      return { kind, name, sha256, table: { exported, answered } };
+      const { kind, name, sha256, exported, answered, bound, seen = 0 } = record;
+      return { kind, name, sha256, table: { exported, answered, bound, seen } };
     }
     case "endpoint": {
-      const { kind, name, cost, decoys, unknownWords, ...rest } = record;
+      const { kind, name, cost, decoys, unknownWords, unheard: _, ...rest } = record;
       return {
         kind,
         name,
         endpoint: {
           ...rest,
           decoys: { ...decoys },
-          unknownWords: [...unknownWords],
+          unknownWords: unknownWords.slice(0, TOLD_WORDS),
           ...(cost === undefined ? {} : { cost }),
         },
       };

@@ -11,7 +11,7 @@ import { exportImages } from "../ownership/suspects/export.js";
 import { firstQueries } from "../ownership/suspects/key-queries.js";
 import { readLedger } from "../ownership/suspects/ledger.js";
 import { writeManifest } from "../ownership/suspects/manifest.js";
-import { startServer, type TestServer } from "../ownership/suspects/testing/servers.js";
+import { startServer, type TestServer, WORDS } from "../ownership/suspects/testing/servers.js";
 import { ownAnswers, smallKey, smallModel } from "../ownership/suspects/testing/small.js";
 import { describeDryRun, dryRun, openSuspect, type SuspectChoice, suspectFlags } from "./suspect.js";
 
@@ -103,13 +103,17 @@ test("a file, a table of answers and an endpoint of the same model: the same ans
   expect(await readLedger(`${keyPath}.ledger.jsonl`)).toHaveLength(20);
 });
 
-test("the same command goes on with the same decoys and asks nothing twice", async () => {
+test("the same command goes on with the same decoys, and asks twice only as a check", async () => {
   await serve("concurrency: 2");
   const chosen = choice({ endpoint: yaml, decoys: 5, dataset: "digits" });
   await answersOf(chosen);
-  const { record } = await answersOf(chosen);
-  expect(record).toMatchObject({ asked: 25, askedNow: 0 });
-  expect(server?.requests()).toBe(25);
+  const { record, notes } = await answersOf(chosen);
+  // The two calls ask for ten triggers and ten placebos, all of which are checked.
+  expect(record).toMatchObject({ asked: 25, askedNow: 20, checked: 20, unheard: { answers: 0, of: 20 } });
+  expect(notes.join("\n")).toContain("20 answers of the transcript were asked for again, and were the same");
+  expect(server?.requests()).toBe(25 + 20);
+  const fresh = await answersOf({ ...chosen, flags: { ...chosen.flags, fresh: true } });
+  expect(fresh.record).toMatchObject({ asked: 25, askedNow: 25, checked: 0 });
 });
 
 test("--queries asks the first triggers with their placebos; a budget does so by itself", async () => {
@@ -133,13 +137,72 @@ test("a dry run sends nothing and writes nothing", async () => {
   const lines = describeDryRun(await dryRun(chosen), "p = 0.016");
   expect(lines).toEqual([
     "20 queries: 6 triggers, 6 placebos, 8 decoys",
-    "0 are in the transcript already, 20 would be sent",
+    "0 are in the transcript already; 20 would be sent",
     "cost: 0.2 USD",
     "time: at least 20 s, at the rate that the description allows",
     "smallest p-value that can be reached: p = 0.016",
   ]);
   expect(server?.requests()).toBe(0);
   expect(await readdir(folder)).toEqual(["suspect.yaml"]);
+  await answersOf(choice({ endpoint: yaml, queries: 6 }));
+  expect(describeDryRun(await dryRun(chosen), "")[1]).toBe(
+    "12 are in the transcript already, 12 of them would be asked again; 20 would be sent",
+  );
+  const fresh = { ...chosen, flags: { ...chosen.flags, fresh: true } };
+  expect(describeDryRun(await dryRun(fresh), "")[1]).toBe("0 are in the transcript already; 20 would be sent");
+});
+
+test("answers that were read and not heard are said, and so is a check that the budget did not allow", async () => {
+  await serve("budget: 20");
+  const chosen = choice({ endpoint: yaml });
+  const opened = await openSuspect(chosen);
+  await opened.suspect.ask(triggers);
+  expect([opened.lacks(), opened.unheard()]).toEqual([[], undefined]);
+  await opened.close();
+  const again = await openSuspect(chosen);
+  await again.suspect.ask(triggers);
+  await again.suspect.ask(placebos);
+  expect(again.lacks()).toEqual([]);
+  await again.close();
+  // Twenty of twenty are spent.
+  const spent = await openSuspect(chosen);
+  await spent.suspect.ask(triggers);
+  expect(spent.lacks()).toEqual([expect.stringContaining("--fresh")]);
+  expect(spent.unheard()).toEqual({ answers: 10, of: 10 });
+  await spent.close();
+});
+
+test("what is paid for where somebody chose which class each word or score is: none for the key's own", async () => {
+  await serve("");
+  const named = { ...key, classNames: WORDS };
+  const words = async (labels: string, of: SuspectChoice["key"] = named): Promise<number> => {
+    const csv = join(folder, "answers.csv");
+    await writeManifest(`${keyPath}.manifest.json`, exportImages([triggers]).manifest, { force: true });
+    await writeFile(csv, "");
+    return (await openSuspect({ ...choice({ answers: csv, labels }), key: of })).chosenAmong();
+  };
+  expect(await words(WORDS.join(","))).toBe(0);
+  // As answers are read: whatever case, spaces, hyphens; numbers; and what only the suspect knows behind them.
+  expect(await words(WORDS.map((word) => ` ${word.toUpperCase()}`).join(","))).toBe(0);
+  expect(await words([...WORDS, "other", "another"].join(","))).toBe(0);
+  expect(await words("0,1,2,3,4,5,6,7,8,9")).toBe(0);
+  expect(await words("LABEL_0,LABEL_1,2,3,4,5,6,7,8,9")).toBe(0);
+  const [first = "", second = "", ...rest] = WORDS;
+  expect(await words([second, first, ...rest].join(","))).toBe(10);
+  expect(await words([second, first, ...rest, "other", "another"].join(","))).toBe(12);
+  expect(await words("zero,one,two,three,four,five,six,seven,eight,nine", key)).toBe(10);
+  const order = async (classes: readonly (number | string)[]): Promise<number> => {
+    await writeFile(
+      yaml,
+      `preset: raw\nurl: http://127.0.0.1:1\nanswer: {as: scores, order: [${classes.join(", ")}]}\n`,
+    );
+    const opened = await openSuspect(choice({ endpoint: yaml, transcript: join(folder, `${classes.join()}.jsonl`) }));
+    await opened.close();
+    return opened.chosenAmong();
+  };
+  expect(await order([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])).toBe(0);
+  expect(await order([1, 0, 2, 3, 4, 5, 6, 7, 8, 9])).toBe(10);
+  expect(await order([1, 0, 2, 3, 4, 5, 6, 7, 8, 9, "other", "another"])).toBe(12);
 });
 
 test("--through: the model is asked what the way leaves of the images", async () => {

@@ -5,7 +5,8 @@
  * first triggers of a key with their placebos, where `--queries` or the endpoint's budget says so.
  */
 
-import { basename, extname } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
@@ -16,10 +17,11 @@ import type { EndpointConfig } from "../ownership/suspects/endpoint/config.js";
 import type { EndpointSummary } from "../ownership/suspects/endpoint/endpoint.js";
 import type { QueryPlan } from "../ownership/suspects/endpoint/plan.js";
 import { type AskableKey, askedFirst, firstQueries, keySecrets } from "../ownership/suspects/key-queries.js";
-import { labelReader, readClassNames } from "../ownership/suspects/labels.js";
+import { chosenAmong, labelReader, readClassNames } from "../ownership/suspects/labels.js";
 import { ledgerPath, openLedger } from "../ownership/suspects/ledger.js";
 import { manifestPath } from "../ownership/suspects/manifest.js";
 import { suspectThrough } from "../ownership/suspects/through.js";
+import type { Verdict } from "../ownership/verdict.js";
 import { decoyFlags, decoysFor } from "./decoys.js";
 
 export const suspectFlags = {
@@ -30,6 +32,10 @@ export const suspectFlags = {
   manifest: z.string().optional().meta({
     description: "which exported name is which image (default: KEY.manifest.json)",
     placeholder: "FILE",
+  }),
+  images: z.string().optional().meta({
+    description: "the exported images, to see that they are what was exported (default: images beside the table)",
+    placeholder: "DIR",
   }),
   labels: z.string().optional().meta({
     description: "what the suspect calls the key's classes, in their order: a file with a name a line, or names",
@@ -43,6 +49,10 @@ export const suspectFlags = {
     description: "what the endpoint was asked and answered; goes on there (default: KEY.NAME.transcript.jsonl)",
     placeholder: "FILE",
   }),
+  fresh: z
+    .boolean()
+    .default(false)
+    .describe("ask the endpoint everything anew: what the transcript holds was heard by somebody else, perhaps"),
   ledger: z.string().optional().meta({
     description: "where images shown to an endpoint are entered (default: KEY.ledger.jsonl)",
     placeholder: "FILE",
@@ -93,6 +103,8 @@ export type SuspectRecord =
       readonly sha256: string;
       readonly exported: number;
       readonly answered: number;
+      readonly bound: boolean;
+      readonly seen?: number;
     }
   | ({
       readonly kind: "endpoint";
@@ -106,10 +118,14 @@ export interface OpenedSuspect {
   /** How many triggers and placebos of the key are asked; a table of answers may hold fewer. */
   readonly queries: { readonly triggers: number; readonly placebos: number };
   /**
-   * Whether the words for the classes, or the order of the scores, are others than the key's own: somebody chose them, perhaps
-   * after seeing the answers, and there are K! ways to.
+   * How many words, or scores, there were to choose the key's classes among, where somebody chose them, perhaps after seeing the
+   * answers; 0 where they are the key's own. Known when everything was asked.
    */
-  readonly renamed: boolean;
+  readonly chosenAmong: () => number;
+  /** What the way of asking lacks before anything is shown by it, in words; known when everything was asked. */
+  readonly lacks: () => readonly string[];
+  /** Of the answers that were used, those that were not heard by this process; undefined where all were. */
+  readonly unheard: () => Verdict["unheard"];
   /** What was used, when everything was asked. */
   readonly record: () => SuspectRecord;
   /** Lines for people, when everything was asked. */
@@ -148,13 +164,16 @@ async function openModelFile(
   return {
     suspect: limited(asked, key, queries),
     queries: countsOf(key, queries),
-    renamed: false,
+    chosenAmong: () => 0,
+    lacks: () => [],
+    unheard: () => undefined,
     record: () => ({ kind: "model", name: path, ...(through === undefined ? {} : { through }) }),
     notes: () =>
       through === undefined
         ? []
         : [
-            `Every image went through ${through} before the model saw it: this is a verdict on the model behind that way.`,
+            `Every image went through ${through} before the model saw it: this is a verdict on the model behind that way; other ways that ` +
+              "were tried count as keys (--keys-tried)",
           ],
     close: async () => {},
   };
@@ -170,19 +189,44 @@ async function openAnswers({ flags, key, keyPath }: SuspectChoice, path: string)
   const { manifest = manifestPath(keyPath), labels, queries } = flags;
   const names = labels === undefined ? key.classNames : await readClassNames(labels);
   const { answersSuspect } = await import("../ownership/suspects/answers.js");
-  const suspect = await answersSuspect(path, manifest, { classes: key.classes, labels: names });
-  const { name, sha256, exported, answered } = suspect;
+  const images = flags.images ?? (await folderBeside(path));
+  const suspect = await answersSuspect(path, manifest, { classes: key.classes, labels: names, images });
+  const { name, sha256, exported, answered, bound, seen } = suspect;
   return {
     suspect: limited(suspect, key, queries),
     queries: countsOf(key, queries),
-    renamed: isRenamed(names, key),
-    record: () => ({ kind: "answers", name, sha256, exported, answered }),
+    chosenAmong: () => chosenAmong(names, key),
+    lacks: () => (bound ? [] : ["a manifest whose names follow from the images (wildmark key export writes one)"]),
+    unheard: () => undefined,
+    record: () => ({
+      kind: "answers",
+      name,
+      sha256,
+      exported,
+      answered,
+      bound,
+      ...(seen === undefined ? {} : { seen }),
+    }),
     notes: () => [
       `${answered} of ${exported} exported images have an answer` +
         (answered === exported ? "" : "; the others count as refused, and so as wrong answers"),
+      seen === exported
+        ? `all exported images were looked at (${images}), and are what was exported`
+        : `${seen ?? 0} of ${exported} exported images were looked at (--images DIR): that the others, as they were answered, are what ` +
+          "was exported is the word of whoever gave them away",
     ],
     close: async () => {},
   };
+}
+
+/** Where `key export` puts images, seen from its table; undefined where there is no such folder. */
+async function folderBeside(table: string): Promise<string | undefined> {
+  const folder = join(dirname(table), "images");
+  const isThere = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isThere ? folder : undefined;
 }
 
 /** An endpoint's description with what it will be asked. */
@@ -239,13 +283,27 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
     transcript,
     ledger,
     decoys: decoys === undefined ? undefined : { images: decoys, each: decoys.count / images, random },
+    fresh: flags.fresh,
     progress,
     signal,
   });
   return {
     suspect: askedFirst(suspect, key, queries),
     queries: countsOf(key, queries),
-    renamed: isRenamed(config.classNames, key) || (order?.some((label, score) => label !== score) ?? false),
+    chosenAmong: () => {
+      const words = chosenAmong(config.classNames, key);
+      const { unknownWords } = suspect.summary();
+      const scores = order?.some((label, score) => label !== score) ? Math.max(key.classes, order.length) : 0;
+      return Math.max(words === 0 ? 0 : words + unknownWords.length, scores);
+    },
+    lacks: () =>
+      suspect.summary().unchecked === 0
+        ? []
+        : ["answers of the transcript that are heard again (raise the budget, or ask everything anew with --fresh)"],
+    unheard: () => {
+      const { unheard } = suspect.summary();
+      return unheard.answers === 0 ? undefined : unheard;
+    },
     record: () => ({
       kind: "endpoint",
       name: config.name,
@@ -258,28 +316,25 @@ async function openEndpoint(choice: SuspectChoice, path: string): Promise<Opened
   };
 }
 
-/** Names of the user's choosing, unless they are the key's own in its order or numbers in theirs. */
-function isRenamed(names: readonly string[] | undefined, { classNames }: SuspectChoice["key"]): boolean {
-  if (names === undefined) return false;
-  const own = classNames ?? names.map((_, label) => String(label));
-  return names.some((name, label) => name !== own[label]);
-}
-
 function endpointNotes(
   summary: EndpointSummary,
   { file }: EndpointConfig,
   transcript: string,
   ledger: string,
 ): readonly string[] {
-  const { asked, askedNow, answered, refused, unreadable, unknownWords, decoys, head, cost } = summary;
+  const { asked, askedNow, checked, answered, refused, unreadable, unknownWords, decoys, head, cost } = summary;
   const price = cost === undefined ? "" : `, ${money(cost, file.currency)} in all`;
   return [
     `${asked} images asked, ${askedNow} of them now${price}; ${answered} answered, ${refused} refused or without an answer`,
+    ...(checked === 0 ? [] : [`${checked} answers of the transcript were asked for again, and were the same`]),
     ...(unreadable === 0 ? [] : [`${unreadable} answers hold no class; they count as refused`]),
     ...(unknownWords.length === 0
       ? []
       : [
-          `no class is called ${unknownWords.map((word) => `"${word}"`).join(", ")}: wrong answers, or a name that --labels lacks`,
+          `no class is called ${unknownWords
+            .slice(0, 20)
+            .map((word) => `"${word}"`)
+            .join(", ")}: wrong answers, or a name that --labels lacks`,
         ]),
     ...(decoys.answered === 0
       ? []
@@ -308,19 +363,22 @@ export async function dryRun(choice: SuspectChoice): Promise<DryRun> {
   const { config, transcriptPath, queries, images } = await prepare(choice, endpoint);
   const { planQueries } = await import("../ownership/suspects/endpoint/plan.js");
   const { readTranscript } = await import("../ownership/suspects/endpoint/transcript.js");
+  const { CHECKED } = await import("../ownership/suspects/endpoint/endpoint.js");
   const found = await readTranscript(transcriptPath);
-  const asked = new Set(found?.entries.flatMap(({ image }) => (image === undefined ? [] : [image])));
-  return { plan: planQueries(config, { images, decoys, asked: asked.size }), queries: countsOf(choice.key, queries) };
+  const sent = (found?.entries ?? []).flatMap(({ image }) => (image === undefined ? [] : [image]));
+  const asked = choice.flags.fresh ? 0 : new Set(sent).size;
+  const planned = { images, decoys, asked, again: Math.min(CHECKED, asked), paid: sent.length };
+  return { plan: planQueries(config, planned), queries: countsOf(choice.key, queries) };
 }
 
 /** A dry run in plain lines. @param smallest the smallest p-value that can be reached, as the verdict would be drawn. */
 export function describeDryRun({ plan, queries }: DryRun, smallest: string): string[] {
-  const { images, decoys, asked, toSend, beyondBudget, cost, currency, seconds } = plan;
+  const { images, decoys, asked, again, toSend, beyondBudget, cost, currency, seconds } = plan;
   const { triggers, placebos } = queries;
   const others = images - triggers - placebos;
   return [
     `${images + decoys} queries: ${triggers} triggers, ${placebos} placebos, ${others === 0 ? "" : `${others} others, `}${decoys} decoys`,
-    `${asked} are in the transcript already, ${toSend} would be sent`,
+    `${asked} are in the transcript already${again === 0 ? "" : `, ${again} of them would be asked again`}; ${toSend} would be sent`,
     ...(beyondBudget === 0 ? [] : [`${beyondBudget} are beyond the budget and would not be asked`]),
     cost === undefined
       ? "cost: unknown; costPerQuery in the description says what one costs"
@@ -363,8 +421,10 @@ function requireOneKind({ path, flags }: SuspectChoice): void {
   const kind = answers !== undefined ? "answers" : endpoint !== undefined ? "endpoint" : "model";
   const of: readonly (readonly [flag: string, given: boolean, kinds: readonly string[]])[] = [
     ["--manifest", flags.manifest !== undefined, ["answers"]],
+    ["--images", flags.images !== undefined, ["answers"]],
     ["--labels", flags.labels !== undefined, ["answers", "endpoint"]],
     ["--transcript", flags.transcript !== undefined, ["endpoint"]],
+    ["--fresh", flags.fresh, ["endpoint"]],
     ["--ledger", flags.ledger !== undefined, ["endpoint"]],
     ["--decoys", flags.decoys > 0, ["endpoint"]],
     ["--dry-run", flags.dryRun, ["endpoint"]],

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { randomStream } from "../core/random.js";
 import { findAbstract, renderAbstract } from "./abstract.js";
 import { copyPixels, imageAt } from "./dataset.js";
 import { encodeIdx } from "./idx.js";
@@ -20,11 +21,11 @@ const grey = { channels: 1, height: 20, width: 24 };
 const colour = { channels: 3, height: 16, width: 16 };
 
 test.each([[grey], [colour]])("built-in pictures of %j: the same again, no two alike, from dark to bright", (shape) => {
-  const pictures = renderAbstract(12, 3, shape);
+  const pictures = renderAbstract(12, randomStream(3), shape);
   const { channels, height, width } = shape;
   expect([pictures.count, pictures.shape]).toEqual([12, shape]);
-  expect(copyPixels(renderAbstract(12, 3, shape))).toEqual(copyPixels(pictures));
-  expect(copyPixels(renderAbstract(12, 4, shape))).not.toEqual(copyPixels(pictures));
+  expect(copyPixels(renderAbstract(12, randomStream(3), shape))).toEqual(copyPixels(pictures));
+  expect(copyPixels(renderAbstract(12, randomStream(4), shape))).not.toEqual(copyPixels(pictures));
   const all = Array.from({ length: 12 }, (_, i) => imageAt(pictures, i).slice());
   expect(new Set(all.map((image) => Buffer.from(image).toString("base64"))).size).toBe(12);
   for (const image of all) {
@@ -34,9 +35,9 @@ test.each([[grey], [colour]])("built-in pictures of %j: the same again, no two a
   }
 });
 
-test("more pictures of a seed begin with the same ones", () => {
-  const few = copyPixels(renderAbstract(2, 3, grey));
-  expect(copyPixels(renderAbstract(5, 3, grey)).subarray(0, few.length)).toEqual(few);
+test("more pictures of a stream begin with the same ones", () => {
+  const few = copyPixels(renderAbstract(2, randomStream(3), grey));
+  expect(copyPixels(renderAbstract(5, randomStream(3), grey)).subarray(0, few.length)).toEqual(few);
 });
 
 test("the published set is taken from its folder, in the shape that is wanted, and a copy that differs by force only", async () => {

@@ -2,11 +2,11 @@
  * @file Abstract pictures for the mark of Adi et al. (USENIX Security 2018): their own 100 where these are on this machine,
  * those of a path, or built-in ones.
  *
- * Built-in pictures are waves bent by other waves, in colours or greys; picture i depends on seed, shape and i alone.
+ * Built-in pictures are waves bent by other waves, in colours or greys; picture i depends on stream, shape and i alone.
  */
 
 import type { Progress } from "../core/progress.js";
-import { type RandomStream, randomStream } from "../core/random.js";
+import type { RandomStream } from "../core/random.js";
 import { cifar10Labels, decodeCifar } from "./cifar.js";
 import { describeConversion } from "./convert.js";
 import { convertImages, type ImageShape, type Images, imageSize } from "./dataset.js";
@@ -91,12 +91,12 @@ function converted(from: ImageShape, to: ImageShape): string[] {
   return done === undefined ? [] : [`abstract pictures: ${done}`];
 }
 
-/** @param seed any safe integer. */
-export function renderAbstract(count: number, seed: number, shape: ImageShape): Images {
+/** @param random nothing is drawn from it: each picture has a stream of its own below it. */
+export function renderAbstract(count: number, random: RandomStream, shape: ImageShape): Images {
   const size = imageSize(shape);
   const images = new Uint8Array(count * size);
   for (let i = 0; i < count; i++) {
-    paint(images.subarray(i * size, (i + 1) * size), shape, randomStream(seed, "abstract", i));
+    paint(images.subarray(i * size, (i + 1) * size), shape, random.stream("abstract").stream(i));
   }
   return { shape, count, pixels: inMemory(images) };
 }

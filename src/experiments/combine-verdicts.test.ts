@@ -33,3 +33,19 @@ test("the same key on the same suspect twice is one claim, and a key with chosen
   const chosen = { file: "c.json", document: sampleVerdict({ drawn: false }) };
   expect(() => combineVerdicts([chosen], 0.05)).toThrow(/no e-value/);
 });
+
+test("nor are keys with the same secret, images and labels another claim, whatever their files say beside", () => {
+  const identity = "e".repeat(64);
+  const variants = ["1", "2"].map((sha256) => {
+    const { file, document } = claim("a", sha256, 90);
+    const { drawn, ...key } = document.key;
+    return { file, document: { ...document, key: { ...key, ...(drawn && { drawn: { ...drawn, identity } }) } } };
+  });
+  expect(() => combineVerdicts(variants, 0.05)).toThrow("are about one key and one suspect");
+});
+
+test("what cannot be shown by itself adds nothing", () => {
+  const { file, document } = claim("a", "1", 90);
+  const lacking = { file, document: { ...document, verdict: { ...document.verdict, missing: ["a bound manifest"] } } };
+  expect(() => combineVerdicts([lacking], 0.05)).toThrow("nothing can be shown by it without a bound manifest");
+});

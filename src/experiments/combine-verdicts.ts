@@ -36,7 +36,7 @@ export function combineVerdicts(verdicts: readonly NamedVerdict[], alpha: number
     const { suspect } = each.document;
     const id = suspect.sha256 ?? `${suspect.kind} ${suspect.name}`;
     const known = bySuspect.get(id) ?? [];
-    const twin = known.find(({ document }) => document.key.sha256 === each.document.key.sha256);
+    const twin = known.find(({ document }) => idOf(document) === idOf(each.document));
     if (twin !== undefined) {
       throw new WildmarkError("usage", `${twin.file} and ${each.file} are about one key and one suspect.`, {
         hint: "Give one of them: a second look at the same answers proves nothing more.",
@@ -68,10 +68,19 @@ export function combineVerdicts(verdicts: readonly NamedVerdict[], alpha: number
   });
 }
 
+/** Of a key's labels rather than of its file, in which much can be changed that no label follows from. */
+function idOf({ key }: VerdictDocument): string {
+  return key.drawn?.identity ?? key.sha256;
+}
+
 function logEOf({ file, document }: NamedVerdict): number {
-  const { anytime } = document.verdict;
-  if (anytime !== undefined) return anytime.logE;
-  throw new WildmarkError("usage", `${file} holds no e-value: the labels of its key were chosen, not drawn.`, {
-    hint: "Only keys with a label drawn for each trigger give evidence that can be multiplied.",
+  const { anytime, missing } = document.verdict;
+  if (anytime !== undefined && missing === undefined) return anytime.logE;
+  const why =
+    missing === undefined
+      ? "the labels of its key were chosen, not drawn"
+      : `nothing can be shown by it without ${missing.join(" and ")}`;
+  throw new WildmarkError("usage", `${file} holds no e-value: ${why}.`, {
+    hint: "Only keys with a label drawn for each trigger, in verdicts that can show something, give evidence that can be multiplied.",
   });
 }

@@ -54,7 +54,7 @@ describe("the document", () => {
     expect(document.complete).toBe(true);
     expect(compareDocument(document, twoSeeds)).toBe("same");
     expect(compareDocument(document, twoSeeds, { device: "webgpu" })).toBe("another");
-    expect(compareDocument(document, twoSeeds, { tuning: "cached" })).toBe("another");
+    expect(compareDocument(document, twoSeeds, { autotuning: "cached" })).toBe("another");
     const { tuning: _, ...machine } = document.machine;
     expect(compareDocument(experimentSchema.parse({ ...document, machine }), twoSeeds)).toBe("same");
   });

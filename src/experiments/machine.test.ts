@@ -11,14 +11,14 @@ describe("the machine", () => {
     expect(machine).toMatchObject({ threads: 3, device: "webgpu" });
     expect(machine.cpu).not.toBe("");
     expect(thisMachine({}, 1)).toMatchObject({ device: "cpu", threads: 1, tuning: "off" });
-    expect(thisMachine({ tuning: "full" }, 1)).toMatchObject({ tuning: "full" });
+    expect(thisMachine({ autotuning: "full" }, 1)).toMatchObject({ tuning: "full" });
   });
 
-  test("what cells are told apart by holds the tuning, from wherever it comes, and nothing of it where it is off", () => {
-    expect(computedBy({ tuning: "off" })).toEqual(computedBy());
+  test("what cells are told apart by holds the autotuning, from wherever it comes, and nothing of it where it is off", () => {
+    expect(computedBy({ autotuning: "off" })).toEqual(computedBy());
     expect(computedBy()).not.toHaveProperty("tuning");
-    expect(computedBy({ tuning: "cached" })).toEqual({ ...computedBy(), tuning: "cached" });
-    vi.stubEnv("WILDMARK_TUNING", "full");
+    expect(computedBy({ autotuning: "cached" })).toEqual({ ...computedBy(), tuning: "cached" });
+    vi.stubEnv("WILDMARK_AUTOTUNING", "full");
     expect(computedBy()).toHaveProperty("tuning", "full");
     vi.unstubAllEnvs();
   });

@@ -5,7 +5,7 @@ import { WILDMARK_VERSION } from "../core/version.js";
 import { type Architecture, parameterCount as countOf } from "../models/registry.js";
 import { runtimeVersion } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import { tuningOf } from "../runtime/tuning/mode.js";
+import { autotuningOf } from "../runtime/autotuning/mode.js";
 import type { ExperimentDocument } from "./document.js";
 import type { DataFacts } from "./spec.js";
 
@@ -20,16 +20,16 @@ export function thisMachine(runtime: RuntimeOptions, threads: number): Experimen
     cpu: cpus()[0]?.model.trim() || "unknown",
     device: runtime.device ?? "cpu",
     threads,
-    tuning: tuningOf(runtime),
+    tuning: autotuningOf(runtime),
   };
 }
 
 /**
  * What of software and machine a cell's spec holds. Devices and lowerings differ in the last bits; results of one are not
- * taken for those of another. With `--tuning off` nothing is said of it, as before there was a choice.
+ * taken for those of another. With `--autotuning off` nothing is said of it, as before there was a choice.
  */
 export function computedBy(runtime: RuntimeOptions = {}) {
-  const tuning = tuningOf(runtime);
+  const tuning = autotuningOf(runtime);
   return {
     versions: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
     device: runtime.device ?? "cpu",

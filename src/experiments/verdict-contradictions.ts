@@ -7,7 +7,7 @@
  */
 
 import { binomialTail, clopperPearson } from "../core/statistics.js";
-import { decide, withSecrets } from "../ownership/decide.js";
+import { decide, triesOf, withSecrets } from "../ownership/decide.js";
 import type { Ground, OwnershipTest, Verdict } from "../ownership/verdict.js";
 
 interface Counts {
@@ -34,12 +34,16 @@ export function contradictions(document: Checkable): readonly string[] {
 }
 
 function ofCounts({ verdict, key, asked, compared }: Checkable): string[] {
-  const { n, matches, retention, interval, confidence, nullModels, strangers } = verdict;
+  const { n, matches, retention, interval, confidence, nullModels, strangers, stops = 1, duplicates = 0 } = verdict;
   if (matches > n) return [`verdict: ${matches} matches of ${n} triggers`];
   const [low, high] = clopperPearson(matches, n, confidence);
   const found: string[] = [];
   if (n > asked.triggers || asked.triggers > key.triggers) {
     found.push(`verdict: ${n} triggers counted, ${asked.triggers} asked, ${key.triggers} in the key`);
+  }
+  const distinct = key.triggers - duplicates;
+  if (stops !== (n < distinct ? distinct : 1)) {
+    found.push(`verdict: ${stops} stops paid for, with ${n} triggers counted of ${distinct}`);
   }
   if (!near(retention, matches / n)) found.push(`verdict: retention ${retention} with ${matches} of ${n} matches`);
   if (!near(interval[0], low) || !near(interval[1], high)) {
@@ -82,8 +86,8 @@ function pValueOf({ id, against }: OwnershipTest, { verdict, compared }: Checkab
 }
 
 function ofDecision({ verdict }: Checkable): string[] {
-  const { owned, alpha, pValue, tests, decidedBy, missing, triesLog2 = 0, keysTried = 1, readings = 1 } = verdict;
-  const decided = decide(tests, { triesLog2, keysTried, readings });
+  const { owned, alpha, pValue, tests, decidedBy, missing, triesLog2 = 0 } = verdict;
+  const decided = decide(tests, triesOf(verdict));
   const named = tests.find((test) => test.id === decidedBy);
   const found: string[] = [];
   if (owned !== pValue <= alpha) {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeModel, modelSha256 } from "../onnx/model.js";
 import { drawTriggers } from "../ownership/draw-key.js";
 import { type Key, keySha256 } from "../ownership/key.js";
+import { keyIdentity } from "../ownership/key-binding.js";
 import { makeKey } from "../ownership/make-key.js";
 import { modelSuspect, NOT_ASKED, REFUSED } from "../ownership/suspect.js";
 import type { Verdict } from "../ownership/verdict.js";
@@ -80,6 +81,14 @@ test("tells suspect, key, models and data by hash, and what was asked of whom", 
     regenerated: true,
     commitment: "e".repeat(64),
   });
+  // Named by what its labels follow from: other words about the same key do not make another of it.
+  const identityOf = (changed: Partial<Key>): string | undefined => {
+    const { drawn } = key;
+    return drawn && keyIdentity({ ...key, ...changed, drawn });
+  };
+  const { identity } = document.key.drawn ?? {};
+  expect(identity).toBe(identityOf({ createdBy: "another", seed: 9, modelSha256: "1".repeat(64) }));
+  expect(identity).not.toBe(identityOf({ classNames: ["a"] }));
   expect(document.asked).toEqual({ triggers: 70, placebos: 70, heldOutTriggers: 4, strangers: 140 });
   const { nullModels: others, strangers, luck } = document.compared;
   expect(luck).toBeCloseTo(1 / 7, 12);
@@ -214,6 +223,11 @@ describe("a document that was changed", () => {
     ["a test that is not there", verdictWith({ decidedBy: "placebo-fisher" }), /decided by placebo-fisher, but/],
     ["no null model", comparedWith({ nullModels: [] }), /another number of null models/],
     ["no stranger's key", comparedWith({ strangers: { keys: [] } }), /another number of strangers' keys/],
+    [
+      "triggers that were not asked, and nothing paid for where asking stopped",
+      (d) => ({ ...d, key: { ...d.key, triggers: 100 } }),
+      /1 stops paid for, with 70 triggers counted of 100/,
+    ],
     ["what is missing", verdictWith({ missing: ["null models"] }), /the tests give p = 1, not/],
     [
       "a ground",

@@ -5,6 +5,7 @@ import { imageSize } from "../data/dataset.js";
 import { modelPreprocessing } from "../onnx/image-graph.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { type Key, type KeyBase, type KeyImages, type KeyOption, keySha256, MADE_ELSEWHERE } from "../ownership/key.js";
+import { keyIdentity } from "../ownership/key-binding.js";
 import type { NullModel } from "../ownership/null-models.js";
 import { NOT_ASKED, REFUSED, type SuspectAnswers } from "../ownership/suspect.js";
 import type { Matches } from "../ownership/tests.js";
@@ -111,7 +112,14 @@ function keyFacts(facts: VerdictFacts): VerdictDocument["key"] {
     // Field by field: the secret lies beside them.
     ...(drawn === undefined
       ? {}
-      : { drawn: { labelling: drawn.labelling, exchangeable: drawn.exchangeable, base: { ...drawn.base } } }),
+      : {
+          drawn: {
+            labelling: drawn.labelling,
+            exchangeable: drawn.exchangeable,
+            base: { ...drawn.base },
+            identity: keyIdentity({ ...key, drawn }),
+          },
+        }),
     regenerated,
     ...(commitment === undefined ? {} : { commitment: commitment.toLowerCase() }),
   };
@@ -204,7 +212,7 @@ function ofTests({ grounds, key, asked, compared, heldOut }: VerdictDocument): s
       ? ["What models without the mark answer to these triggers: none was asked (--null-models)."]
       : [
           `That the ${nullModels.length} null models never saw the key, and that an innocent suspect could have been one of them: ` +
-            "that is the word of whoever gave them.",
+            "that is the word of whoever gave them. Models made to answer otherwise would hide what all others match.",
         ]),
     ...(asked.placebos === 0
       ? [
@@ -248,8 +256,8 @@ function ofKey({ key }: VerdictDocument): string[] {
   ];
 }
 
-function ofSuspect({ suspect }: VerdictDocument): string[] {
-  const { kind, reading, readingsTried } = suspect;
+function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
+  const { kind, reading, readingsTried, table } = suspect;
   const assumed = Object.entries(reading?.from ?? {}).filter(([, from]) => from === "assumed");
   return [
     ...(kind === "model" && readingsTried === undefined
@@ -262,6 +270,17 @@ function ofSuspect({ suspect }: VerdictDocument): string[] {
     ...(kind === "answers"
       ? ["That these answers are the suspect's: whoever filled in the table has to vouch for it."]
       : []),
+    ...(table?.seen !== undefined && table.seen < table.exported
+      ? [
+          `That the images which were answered are those which were exported: ${table.seen} of ${table.exported} were looked at (--images).`,
+        ]
+      : []),
+    ...(verdict.unheard === undefined
+      ? []
+      : [
+          `That the endpoint said what the transcript has: ${verdict.unheard.answers} of ${verdict.unheard.of} answers were read from it, and ` +
+            "not heard by this command (--fresh).",
+        ]),
     ...(kind === "endpoint"
       ? [
           "Which model stands behind the endpoint, and whether it answered the images as it answers others: it may have " +
@@ -274,6 +293,8 @@ function ofSuspect({ suspect }: VerdictDocument): string[] {
 const FIELDS: Readonly<Record<string, string>> = { channelOrder: "order of colours", std: "standard deviation" };
 
 const ALWAYS = [
+  "That no other key, description, reading, way or stop was tried on this suspect before: nothing can count them but whoever asked " +
+    "(--keys-tried).",
   "Who trained the suspect, and when. A model answers like this where it was made from the marked one, or where somebody who had " +
     "the key trained it so.",
 ];

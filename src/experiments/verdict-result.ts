@@ -52,6 +52,9 @@ const endpointSchema = z.object({
   head: z.string(),
   asked: count,
   askedNow: count,
+  /** Answers of the transcript that were asked for again, and were the same; and how many more should have been. */
+  checked: count.optional(),
+  unchecked: count.optional(),
   requests: count,
   answered: count,
   refused: count,
@@ -75,8 +78,13 @@ const suspectSchema = z.object({
   readingsTried: z.array(triedSchema).min(2).optional(),
   /** What every image went through before a model saw it: "jpeg:75,resize:224". */
   through: z.string().optional(),
-  /** Of a table of answers: images that were given away, and how many of them have an answer. */
-  table: z.object({ exported: count, answered: count }).optional(),
+  /**
+   * Of a table of answers: images that were given away, how many of them have an answer, whether their names follow from them, and
+   * how many were looked at by whoever judged.
+   */
+  table: z
+    .object({ exported: count, answered: count, bound: z.boolean().optional(), seen: count.optional() })
+    .optional(),
   endpoint: endpointSchema.optional(),
 });
 
@@ -104,7 +112,15 @@ const keySchema = z.object({
   /** Of the model that it was made for. */
   madeFor: sha256,
   /** Of a key that follows from a secret: how, and from what. */
-  drawn: z.object({ labelling: z.string(), exchangeable: z.boolean(), base: baseSchema }).optional(),
+  drawn: z
+    .object({
+      labelling: z.string(),
+      exchangeable: z.boolean(),
+      base: baseSchema,
+      /** The same for keys with the same secret, images and labels, whatever their files say beside. */
+      identity: sha256.optional(),
+    })
+    .optional(),
   /** Whether it was made again from its secret and the base data, byte for byte, by this command. */
   regenerated: z.boolean(),
   /** What was published, where the key was held against it. */

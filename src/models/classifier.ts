@@ -3,8 +3,8 @@
 import type { RandomStream } from "../core/random.js";
 import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
+import type { ArchitectureInput } from "./architecture.js";
 import type { LayerContext } from "./layers.js";
-import type { ArchitectureInput } from "./registry.js";
 
 /** Declares the input "image", [batch, C, H, W] with values in [0, 1]. */
 export function startClassifier(

@@ -6,9 +6,9 @@
 
 import type { RandomStream } from "../core/random.js";
 import type { Graph } from "../onnx/graph.js";
+import type { ArchitectureFamily, ArchitectureInput } from "./architecture.js";
 import { finishClassifier, startClassifier } from "./classifier.js";
 import { conv2d, dense, type LayerContext, maxPool2, relu } from "./layers.js";
-import type { ArchitectureFamily, ArchitectureInput } from "./registry.js";
 
 export const cnn: ArchitectureFamily = {
   id: "cnn",

@@ -6,9 +6,9 @@
 
 import type { RandomStream } from "../core/random.js";
 import type { Graph } from "../onnx/graph.js";
+import type { Architecture, ArchitectureInput } from "./architecture.js";
 import { finishClassifier, startClassifier } from "./classifier.js";
 import { conv2d, dense, maxPool2, relu } from "./layers.js";
-import type { Architecture, ArchitectureInput } from "./registry.js";
 
 interface Widths {
   readonly filters: readonly [number, number];

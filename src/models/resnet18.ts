@@ -6,9 +6,9 @@
 
 import type { RandomStream } from "../core/random.js";
 import type { Graph } from "../onnx/graph.js";
+import type { ArchitectureFamily, ArchitectureInput } from "./architecture.js";
 import { finishClassifier, startClassifier } from "./classifier.js";
 import { averageFeatures, convNorm, dense, type LayerContext, relu } from "./layers.js";
-import type { ArchitectureFamily, ArchitectureInput } from "./registry.js";
 
 export const resnet18: ArchitectureFamily = {
   id: "resnet18",

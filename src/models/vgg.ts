@@ -5,9 +5,9 @@
 
 import type { RandomStream } from "../core/random.js";
 import type { Graph } from "../onnx/graph.js";
+import type { ArchitectureFamily, ArchitectureInput } from "./architecture.js";
 import { finishClassifier, startClassifier } from "./classifier.js";
 import { averageFeatures, convNorm, dense, maxPool2 } from "./layers.js";
-import type { ArchitectureFamily, ArchitectureInput } from "./registry.js";
 
 export const vgg: ArchitectureFamily = {
   id: "vgg",

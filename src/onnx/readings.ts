@@ -163,15 +163,24 @@ function sameField(field: Field, a: Preprocessing, b: Preprocessing): boolean {
 /** Two grey levels: as far as the statistics of the training and the test images of one data set lie apart. */
 const ROUNDING = 2 / 255;
 
-/** Whether two readings give a model the same images, but for rounding. */
-export function sameReading(a: Preprocessing, b: Preprocessing, { channels }: ImageShape): boolean {
+/**
+ * Whether two readings give a model the same images, but for rounding.
+ *
+ * @param within by how much black and white may differ, as a share of the way between them; default two grey levels.
+ */
+export function sameReading(
+  a: Preprocessing,
+  b: Preprocessing,
+  { channels }: ImageShape,
+  within: number = ROUNDING,
+): boolean {
   const one = channels === 1 ? a.layout.replace("flat-NHWC", "flat") : a.layout;
   const other = channels === 1 ? b.layout.replace("flat-NHWC", "flat") : b.layout;
   if (one !== other || (channels === 3 && a.channelOrder !== b.channelOrder)) return false;
   const [first, second] = [pixelScaling(a, channels), pixelScaling(b, channels)];
   if (first === undefined || second === undefined) return false;
   return first.factors.every((factor, c) => {
-    const near = Math.abs(factor) * ROUNDING;
+    const near = Math.abs(factor) * within;
     const black = (first.shifts[c] ?? 0) - (second.shifts[c] ?? 0);
     return Math.abs(black) < near && Math.abs(black + factor - (second.factors[c] ?? 0)) < near;
   });

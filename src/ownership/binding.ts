@@ -150,6 +150,11 @@ export function nonceOf({ secret }: Binding, content: Buffer, leaf: "key" | "tri
   return hmac(secret, `nonce of ${leaf}`, content, i, 0);
 }
 
+/** Hex digits that tell keys apart by all that their labels follow from. */
+export function identityOf({ secret }: Binding, content: Buffer): string {
+  return hmac(secret, "identity of key", content, 0, 0).toString("hex");
+}
+
 function hmac(secret: Uint8Array, what: string, content: Buffer, i: number, block: number): Buffer {
   return createHmac("sha256", secret).update(`${what}\n${i}\n${block}\n`).update(content).digest();
 }

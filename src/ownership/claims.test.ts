@@ -15,8 +15,9 @@ import { makeKeyElsewhere } from "./key-elsewhere.js";
 import { specText } from "./key-spec.js";
 import { makeKey } from "./make-key.js";
 import { strangersKeys } from "./strangers.js";
+import { NOT_ASKED } from "./suspect.js";
 import { describeVerdict } from "./verdict.js";
-import { smallestPValue, verifyAnswers } from "./verify.js";
+import { smallestPValue, type VerifyOptions, verifyAnswers } from "./verify.js";
 
 const CLASSES = 8;
 const TRIGGERS = 100;
@@ -193,6 +194,32 @@ describe("a commitment that is older than the suspect", () => {
     });
   });
 
+  test("evidence to combine is held against what null models match, and is none where nothing can be shown", () => {
+    const key = luckiest();
+    const asked = { triggers: natural.labels };
+    const alone = verifyAnswers(key, asked, { triesLog2: 0 });
+    expect(alone.anytime?.logE).toBeGreaterThan(0);
+    const beside = verifyAnswers(key, { ...asked, nullModels: [natural.labels] }, { committed: true });
+    expect(beside.anytime?.logE).toBeLessThan(0);
+    const lacking = verifyAnswers(key, asked, { triesLog2: 0, lacks: ["what was asked"] });
+    expect(lacking).toMatchObject({ owned: false, pValue: 1, missing: ["what was asked"] });
+    expect(lacking.anytime).toBeUndefined();
+  });
+
+  test("that nothing is paid for tries is said, and on whose word", () => {
+    const key = luckiest();
+    const asked = { triggers: natural.labels };
+    const said = (options: VerifyOptions, nullModels?: readonly Uint16Array[]): string =>
+      describeVerdict(verifyAnswers(key, { ...asked, ...(nullModels && { nullModels }) }, options)).join("\n");
+    expect(said({})).not.toContain("word of whoever");
+    expect(said({ triesLog2: 0 })).toContain(
+      "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked",
+    );
+    expect(said({ triesLog2: 0, committed: true })).toContain("that none were is the word of whoever asked");
+    expect(said({ triesLog2: 20 })).toContain("that no more were tried is the word of whoever asked");
+    expect(said({ committed: true }, [natural.labels])).toContain("on the word of whoever gave them");
+  });
+
   test("with null models that do not match, a mark that is nearly washed out is shown", async () => {
     const key = await drawnKey("content", 1);
     const triggers = key.triggers.labels.map((label, i) => (i % 3 === 0 ? label : CLASSES));
@@ -200,6 +227,39 @@ describe("a commitment that is older than the suspect", () => {
     const nullModels = [new Uint16Array(TRIGGERS).fill(CLASSES)];
     expect(verifyAnswers(key, { triggers, placebos }, { committed: true }).owned).toBe(false);
     expect(verifyAnswers(key, { triggers, placebos, nullModels }, { committed: true }).owned).toBe(true);
+  });
+});
+
+describe("classes that somebody named, or scores that he put in order, for the answers that he saw", () => {
+  test("are paid for: K! for K of K, more where there were more to choose among", async () => {
+    const key = await drawnKey("content", 1);
+    const asked = { triggers: key.triggers.labels, placebos: new Uint16Array(TRIGGERS).fill(CLASSES) };
+    const judged = (chosenAmong: number) => verifyAnswers(key, asked, { triesLog2: 0, chosenAmong });
+    const ways = (chosenAmong: number): number => 2 ** (judged(chosenAmong).triesLog2 ?? 0);
+    expect(ways(0)).toBe(1);
+    expect(ways(CLASSES)).toBeCloseTo(40_320, 6); // 8!
+    expect(ways(10)).toBeCloseTo(1_814_400, 4); // 10! / 2!
+    const some = key.triggers.labels.map((label, i) => (i < 40 ? label : CLASSES));
+    const of = (chosenAmong: number) => verifyAnswers(key, { triggers: some }, { triesLog2: 0, chosenAmong }).pValue;
+    expect(of(CLASSES) / of(0)).toBeCloseTo(40_320, 3);
+  });
+});
+
+describe("asking that stopped before the end", () => {
+  test("is paid for: after which trigger, may have been chosen by the answers", async () => {
+    const key = await drawnKey("content", 1);
+    const upTo = (n: number) => ({
+      triggers: Array.from(key.triggers.labels, (label, i) => (i < n ? label : NOT_ASKED)),
+    });
+    const judged = { triesLog2: 0 };
+    const all = verifyAnswers(key, upTo(TRIGGERS), judged);
+    expect(all.stops).toBeUndefined();
+    const some = verifyAnswers(key, upTo(40), judged);
+    expect(some).toMatchObject({ n: 40, stops: TRIGGERS });
+    expect(Math.log(some.pValue / TRIGGERS)).toBeCloseTo(-40 * Math.log(CLASSES - 1), 9);
+    expect(describeVerdict(some).join("\n")).toContain("40 triggers were asked of 100 that count");
+    // What holds at any time needs no such price.
+    expect(some.anytime?.pValue).toBeLessThan(some.pValue);
   });
 });
 
@@ -329,12 +389,16 @@ test("the best that a key can do, before anybody is asked", async () => {
   const key = await drawnKey("content", 1);
   const at = (triggers: number, strangers = 0) =>
     smallestPValue(key, { triggers, placebos: triggers, strangers }, { committed: true, triesLog2: 0 });
-  // Luck is 7^-n, pairs are 2^-n: the weaker decides.
-  for (const n of [3, 20]) expect(Math.log2(at(n))).toBeCloseTo(-n, 9);
-  expect(Math.log(smallestPValue(key, { triggers: 6, placebos: 0 }, { committed: true, triesLog2: 0 }))).toBeCloseTo(
-    -6 * Math.log(7),
-    9,
-  );
+  // Luck is 7^-n, pairs are 2^-n: the weaker decides. Who asks fewer than all may have stopped after any number.
+  for (const n of [20, 60]) expect(Math.log2(at(n) / TRIGGERS)).toBeCloseTo(-n, 9);
+  expect(Math.log2(at(TRIGGERS))).toBeCloseTo(-TRIGGERS, 9);
+  const luck = smallestPValue(key, { triggers: 6, placebos: 0 }, { committed: true, triesLog2: 0 });
+  expect(Math.log(luck / TRIGGERS)).toBeCloseTo(-6 * Math.log(7), 9);
+  // Null models take part before they are asked: beside them a commitment pays for no tries.
+  const beside = (nullModels: number) =>
+    smallestPValue(key, { triggers: 30, placebos: 30, nullModels }, { committed: true });
+  expect(beside(0)).toBeGreaterThan(1e-5);
+  expect(beside(19)).toBeLessThan(1e-6);
   // Six triggers without a commitment: a secret that fits is found in no time.
   expect(smallestPValue(key, { triggers: 6, placebos: 0 })).toBe(1);
 });

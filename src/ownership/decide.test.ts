@@ -1,13 +1,13 @@
 /** @file Which test decides once everything that was tried has been paid for. */
 
 import { expect, test } from "vitest";
-import { decide } from "./decide.js";
+import { decide, triesOf } from "./decide.js";
 import type { OwnershipTest } from "./verdict.js";
 
 const testOf = (id: OwnershipTest["id"], pValue: number, paysTries = false): OwnershipTest => {
   return { id, title: id, nullHypothesis: "", detail: "", pValue, ...(paysTries ? { paysTries } : {}) };
 };
-const once = { triesLog2: 0, keysTried: 1, readings: 1 };
+const once = triesOf({});
 
 test("the largest p-value decides; of equals the first", () => {
   const tests = [testOf("binomial", 1e-9), testOf("strangers", 0.25), testOf("placebo-mcnemar", 0.25)];
@@ -20,8 +20,9 @@ test("secrets are paid for by the tests that they help against, and may make ano
   expect(decide(tests, { ...once, triesLog2: 64 })).toEqual({ test: tests[0], pValue: 2 ** -6 });
 });
 
-test("keys and readings multiply whatever decides; a p-value stays one", () => {
+test("keys, readings and stops multiply whatever decides; a p-value stays one", () => {
   const tests = [testOf("binomial", 0.01)];
-  expect(decide(tests, { triesLog2: 64, keysTried: 3, readings: 5 }).pValue).toBeCloseTo(0.15, 12);
+  expect(decide(tests, triesOf({ triesLog2: 64, keysTried: 3, readings: 5 })).pValue).toBeCloseTo(0.15, 12);
+  expect(decide(tests, triesOf({ stops: 20 })).pValue).toBeCloseTo(0.2, 12);
   expect(decide(tests, { ...once, keysTried: 1000 }).pValue).toBe(1);
 });

@@ -11,6 +11,15 @@ export interface Tries {
   readonly triesLog2: number;
   readonly keysTried: number;
   readonly readings: number;
+  /** After how many triggers asking could have stopped: all numbers of them, where not all were asked. */
+  readonly stops: number;
+}
+
+type SaidTries = { readonly [Name in keyof Tries]?: number | undefined };
+
+/** What a verdict, or the document of one, says was tried. */
+export function triesOf({ triesLog2 = 0, keysTried = 1, readings = 1, stops = 1 }: SaidTries): Tries {
+  return { triesLog2, keysTried, readings, stops };
 }
 
 /** The p-value of a test with the secrets paid for, where trying them helps against it; may exceed 1. */
@@ -22,17 +31,17 @@ export function withSecrets({ pValue, paysTries }: OwnershipTest, triesLog2: num
 }
 
 /**
- * The test with the largest p-value once the secrets are paid for, and that p-value times the keys and readings tried
+ * The test with the largest p-value once the secrets are paid for, and that p-value times the keys, readings and stops
  * (Bonferroni), at most 1; of equals the first.
  *
  * @param tests one at least.
  */
 export function decide(
   tests: readonly OwnershipTest[],
-  { triesLog2, keysTried, readings }: Tries,
+  { triesLog2, keysTried, readings, stops }: Tries,
 ): { readonly test: OwnershipTest; readonly pValue: number } {
   const test = tests.reduce((worst, next) =>
     withSecrets(next, triesLog2) > withSecrets(worst, triesLog2) ? next : worst,
   );
-  return { test, pValue: Math.min(1, withSecrets(test, triesLog2) * keysTried * readings) };
+  return { test, pValue: Math.min(1, withSecrets(test, triesLog2) * keysTried * readings * stops) };
 }

@@ -1,6 +1,6 @@
 /** @file What binds the labels of a key in hand: its binding, and the hash of what it is bound to. */
 
-import { type Binding, contentHash, type PairedImages } from "./binding.js";
+import { type Binding, contentHash, identityOf, type PairedImages } from "./binding.js";
 import type { Key, KeyDraw } from "./key.js";
 import { specText } from "./key-spec.js";
 
@@ -23,6 +23,15 @@ export function keyBinding(key: Key & { readonly drawn: KeyDraw }): KeyBinding {
     labels: triggers.labels,
   };
   return { binding, images, content: contentHash(binding, images) };
+}
+
+/**
+ * The same for keys with the same secret, images and labels, whatever else they say of themselves: two looks at one key are not two
+ * proofs. Nothing of the secret can be had from it.
+ */
+export function keyIdentity(key: Key & { readonly drawn: KeyDraw }): string {
+  const { binding, content } = keyBinding(key);
+  return identityOf(binding, content);
 }
 
 /** Whether a key was drawn from a secret. */

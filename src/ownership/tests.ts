@@ -12,6 +12,8 @@ import type { OwnershipTest } from "./verdict.js";
 export interface TestResult {
   readonly test: OwnershipTest;
   readonly least: number;
+  /** How often whoever knows nothing of the key may match, where the test is a binomial one at such a rate. */
+  readonly rate?: number;
 }
 
 /** How often a group of answers was the key's label. */
@@ -177,6 +179,7 @@ export function nullModelBound({ matches, n }: Matches, others: readonly Matches
       paysTries: true,
     },
     least: binomialTail(n, n, bound),
+    rate: bound,
   };
 }
 
@@ -221,6 +224,7 @@ export function strangersBound({ matches, n }: Matches, strangers: readonly Matc
       paysTries: true,
     },
     least: binomialTail(n, n, bound),
+    rate: bound,
   };
 }
 

@@ -36,8 +36,8 @@ export const verdictSchema = z.object({
   /** The most conservative test that applies; its p-value against alpha is the verdict. */
   decidedBy: testSchema.shape.id,
   /**
-   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings and the
-   * keys tried (Bonferroni), at most 1.
+   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings, the keys
+   * tried and the stops (Bonferroni), at most 1.
    */
   pValue: share,
   /** The smallest p-value that this key could have reached here, whatever the suspect answers. */
@@ -67,6 +67,10 @@ export const verdictSchema = z.object({
   refused: z.int().positive().optional(),
   /** How many readings of the suspect's preprocessing were tried, where more than one. */
   readings: z.int().min(2).optional(),
+  /** After how many triggers asking could have stopped, where not all of the key's were asked. */
+  stops: z.int().min(2).optional(),
+  /** Answers to the key's images that were read from a transcript, and neither heard nor checked by whoever judged. */
+  unheard: z.object({ answers: z.int().positive(), of: z.int().positive() }).optional(),
   /** The class that the suspect answered to every image it was asked, where it answered nothing else. */
   onlyAnswer: z.int().min(0).optional(),
   /** How many null models took part. */
@@ -97,7 +101,7 @@ export function describeVerdict(verdict: Verdict): string[] {
   return [
     missing === undefined
       ? `${answer}: ${formatPValue(pValue)}, ${comparison} the significance level ${alpha}; decided by: ${title}`
-      : `${answer}: with this key nothing can be, whatever the suspect answers, without ${listed(missing)}`,
+      : `${answer}: nothing can be, whatever the suspect answers, without ${listed(missing)}`,
     ...groundsOf(verdict),
     ...limits(verdict),
     `${matches} of ${n} triggers answered with the key's labels: retention ${percent(retention)}, ` +
@@ -128,7 +132,7 @@ export interface Ground {
 
 /** What the verdict rests on, in words that a judge reads; nothing for documents from before. */
 export function groundsInWords(verdict: Verdict): readonly Ground[] {
-  const { tests, provenance, triesLog2 = 0, committed, missing } = verdict;
+  const { tests, provenance, missing } = verdict;
   if (provenance === undefined) return [];
   const of = (against: Ground["against"]) => tests.filter((test) => test.against === against);
   const told = (against: Ground["against"], untested: string): Ground => {
@@ -136,14 +140,7 @@ export function groundsInWords(verdict: Verdict): readonly Ground[] {
     const text = found.map(({ title, pValue }) => `${title}, ${formatPValue(pValue)}`).join("; ");
     return { against, tested: found.length > 0, text: found.length > 0 ? text : untested };
   };
-  const tried =
-    provenance !== "drawn"
-      ? ""
-      : triesLog2 > 0
-        ? `; whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${committed === true ? ", or before it on models that answer like it," : ""} would have found a key as good as by luck, which is in the p-value`
-        : committed === true
-          ? "; the key is said to be older than the suspect, so that nobody can have tried secrets on it"
-          : "";
+  const tried = provenance === "drawn" ? `; ${triesInWords(verdict)}` : "";
   const forgers = told(
     "forgers",
     provenance === "chosen"
@@ -157,6 +154,27 @@ export function groundsInWords(verdict: Verdict): readonly Ground[] {
     told("look-alikes", "not tested: neither placebos nor null models were asked"),
     { ...forgers, text: forgers.text + tried },
   ];
+}
+
+/** Below this it is somebody's word that no more secrets were tried. */
+const BEYOND_TRYING = 64;
+
+/** What is paid for secrets that were tried, and on whose word no more. */
+function triesInWords({ triesLog2 = 0, committed = false, nullModels }: Verdict): string {
+  const before = committed ? ", or before it on models that answer like it," : "";
+  const paid =
+    `whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${before} would have found a key as good as by ` +
+    "luck, which is in the p-value";
+  if (triesLog2 >= BEYOND_TRYING) return paid;
+  if (committed && nullModels !== undefined) {
+    return (
+      `${triesLog2 > 0 ? `${paid}; ` : ""}the key is said to be older than the suspect; nothing is paid for secrets that were tried before, on ` +
+      `models that answer like it: the null models are such models, on the word of whoever gave them`
+    );
+  }
+  return triesLog2 > 0
+    ? `${paid}; that no more were tried is the word of whoever asked (--tries-log2)`
+    : "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked (--tries-log2)";
 }
 
 function groundsOf(verdict: Verdict): string[] {
@@ -175,15 +193,30 @@ function limits({
   unmarked,
   keysTried = 1,
   readings = 1,
+  stops = 1,
+  unheard,
+  n,
   duplicates,
   refused,
   missing,
 }: Verdict): string[] {
   const lines: string[] = [];
+  if (unheard !== undefined) {
+    lines.push(
+      `${unheard.answers} of ${unheard.of} answers were read from a transcript and not heard by this command: a transcript can be ` +
+        "made up",
+    );
+  }
   const many = (count: number, what: string): string =>
     `${count} ${what} tried, so the p-value is multiplied by ${count} (Bonferroni)`;
   if (keysTried > 1) lines.push(many(keysTried, "keys were"));
   if (readings > 1) lines.push(many(readings, "readings of the suspect's images were"));
+  if (stops > 1) {
+    lines.push(
+      `${n} triggers were asked of ${stops} that count: whoever stopped there may have seen the answers, so the p-value is ` +
+        `multiplied by ${stops} (Bonferroni)`,
+    );
+  }
   if (onlyAnswer !== undefined) lines.push(`the suspect answers class ${onlyAnswer} to everything it was asked`);
   if (duplicates !== undefined) lines.push(`${duplicates} triggers repeat a picture, and were not counted`);
   if (refused !== undefined) lines.push(`${refused} triggers were not answered, and count as misses`);

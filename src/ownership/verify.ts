@@ -22,7 +22,7 @@
 import { anytimeLogP, mixtureEProcess, stoppingTime } from "../core/e-process.js";
 import { WildmarkError } from "../core/errors.js";
 import { clopperPearson } from "../core/statistics.js";
-import { decide } from "./decide.js";
+import { decide, triesOf } from "./decide.js";
 import { distinctTriggers } from "./distinct.js";
 import { type Key, MADE_ELSEWHERE } from "./key.js";
 import { NOT_ASKED, REFUSED, type SuspectAnswers } from "./suspect.js";
@@ -62,10 +62,11 @@ export interface VerifyOptions {
   /** How many readings of the suspect's preprocessing were tried, 1 by default; multiplied likewise. */
   readonly readings?: number;
   /**
-   * Number of classes whose names were chosen for this suspect's words, in one of K! orders, perhaps after its answers were seen;
-   * the p-value pays for all of them. Default: none were.
+   * How many words of the suspect there were to choose the key's classes among, where somebody chose them, perhaps after its answers
+   * were seen: K of M in one of M! / (M − K)! orders, all of which are paid for as tried secrets are. At least K; default 0:
+   * nobody chose.
    */
-  readonly orders?: number;
+  readonly chosenAmong?: number;
   /**
    * Whether the key is known to be older than the suspect (a public commitment): then nobody can have tried secrets on the suspect
    * itself. On other models of its task he can, so that null models have to be asked before nothing is paid for tries.
@@ -81,6 +82,10 @@ export interface VerifyOptions {
   readonly regenerated?: boolean;
   /** Whether whoever asks made the key and disputes it with nobody; default false. */
   readonly madeHere?: boolean;
+  /** What the way of asking lacks before anything can be shown by it, in words; default nothing. */
+  readonly lacks?: readonly string[];
+  /** Of the answers to the key's images, those that whoever asks did not hear himself; default: he heard all. */
+  readonly unheard?: Verdict["unheard"];
 }
 
 /** Hashes that the whole world's miners compute in a fraction of a second; each try here takes thousands of them, and the suspect's answers. */
@@ -96,7 +101,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
   // A commitment keeps nobody from trying secrets on models of his own, which answer as the suspect will: null models tell.
   const untried = madeHere || (committed && answers.nullModels !== undefined);
-  const { regenerated = false, triesLog2: secrets = untried ? 0 : TRIES_LOG2, orders = 1 } = options;
+  const { regenerated = false, triesLog2: secrets = untried ? 0 : TRIES_LOG2, chosenAmong = 0, unheard } = options;
   requireLevel("alpha", alpha);
   requireLevel("confidence", confidence);
   requireCount("keysTried", keysTried, "count every key that was tried on this suspect, this one too");
@@ -104,17 +109,23 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
   if (!(secrets >= 0 && secrets <= 256)) {
     throw new WildmarkError("usage", `triesLog2 must lie between 0 and 256, found ${secrets}`);
   }
-  const triesLog2 = secrets + logFactorial(orders) / Math.LN2;
+  const triesLog2 = secrets + (chosenAmong === 0 ? 0 : logOrders(key.classes, chosenAmong) / Math.LN2);
   checkCount(answers.triggers, key.triggers.count, "triggers");
-  const { asked, duplicates } = askedTriggers(key, answers.triggers);
+  const { asked, distinct } = askedTriggers(key, answers.triggers);
+  const duplicates = key.triggers.count - distinct;
+  // Where asking stopped before the end, somebody chose where, perhaps after he saw the answers.
+  const stops = asked.length < distinct ? distinct : 1;
   const hits = hitsOf(answers.triggers, asked, key);
   const counted: Matches = { matches: sum(hits), n: asked.length };
   const chance = chanceOf(key, madeHere);
   const controls = controlsOf(key, answers, { asked, hits, counted, chance, madeHere });
-  const missing = missingFor(key, controls, { committed, regenerated, madeHere, sound: chance.sound });
+  const grounds = { committed, regenerated, madeHere, sound: chance.sound };
+  const missing = [...missingFor(key, controls, grounds), ...(options.lacks ?? [])];
   const luck = luckTest(counted, chance, missing.length === 0);
   const all = [luck, ...controls];
-  const tries = { triesLog2, keysTried, readings };
+  const rate = Math.max(chance.p, ...controls.map((control) => control.rate ?? 0));
+  const logFactor = Math.log(keysTried * readings) + triesLog2 * Math.LN2;
+  const tries = triesOf({ triesLog2, keysTried, readings, stops });
   const decided = decide(
     all.map(({ test }) => test),
     tries,
@@ -143,12 +154,13 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     provenance: madeHere ? "made-here" : key.drawn !== undefined ? "drawn" : "chosen",
     committed,
     triesLog2,
-    ...anytimeOf(key, chance, hits, { alpha, logFactor: Math.log(keysTried * readings) + triesLog2 * Math.LN2 }),
-    ...(missing.length === 0 ? {} : { missing }),
+    ...(missing.length === 0 ? anytimeOf(key, { ...chance, p: rate }, hits, { alpha, logFactor }) : { missing }),
     ...onlyAnswerOf(answers),
     ...(duplicates === 0 ? {} : { duplicates }),
     ...(refused === 0 ? {} : { refused }),
     ...(readings === 1 ? {} : { readings }),
+    ...(stops === 1 ? {} : { stops }),
+    ...(unheard === undefined ? {} : { unheard }),
     ...(nullModels === undefined ? {} : { nullModels: nullModels.length }),
     ...(strangers === undefined ? {} : { strangers: strangers.length }),
     ...(keysTried === 1 ? {} : { keysTried }),
@@ -164,7 +176,7 @@ function onlyAnswerOf({ triggers, placebos }: Answers): Pick<Verdict, "onlyAnswe
 
 /**
  * Evidence that holds whenever asking stops: the mixture e-process over the triggers in the key's order, where labels were drawn
- * for each. What was tried is paid for in the e-value.
+ * for each, against the highest rate at which luck, null models or strangers' keys may match. What was tried is paid for in the e-value.
  */
 function anytimeOf(
   { drawn }: Key,
@@ -233,11 +245,11 @@ function labelOfPlacebo({ triggers }: Key, i: number): number | undefined {
  * Triggers that count: each picture once, up to the last one that was put to the suspect. Those before it that were not are misses:
  * a key is asked in its own order, and who leaves some out in between may have picked the others by their answers.
  */
-function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; duplicates: number } {
+function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; distinct: number } {
   const distinct = distinctTriggers(key);
   const end = endOfAsked(answers);
   const asked = distinct.filter((i) => i < end);
-  if (asked.length > 0) return { asked, duplicates: key.triggers.count - distinct.length };
+  if (asked.length > 0) return { asked, distinct: distinct.length };
   throw new WildmarkError("usage", "None of the key's triggers was put to the suspect.", {
     hint: "Ask some: nothing follows from nothing.",
   });
@@ -368,9 +380,10 @@ function checkCount(answers: SuspectAnswers, count: number, name: string): void 
   }
 }
 
-function logFactorial(n: number): number {
+/** Natural logarithm of the number of ways to choose k of n words, in order. */
+function logOrders(k: number, n: number): number {
   let sum = 0;
-  for (let i = 2; i <= n; i++) sum += Math.log(i);
+  for (let i = n - k + 1; i <= n; i++) sum += Math.log(i);
   return sum;
 }
 
@@ -393,23 +406,32 @@ function sum(values: Uint8Array): number {
 /**
  * The smallest p-value that a key can reach: every trigger answered with its label, no placebo and no stranger's key so.
  *
- * @param asked how many triggers and placebos are put to the suspect, the first ones of the key.
+ * @param asked how many triggers and placebos are put to the suspect, the first ones of the key; how many null models and
+ *   strangers' keys stand beside.
  */
 export function smallestPValue(
   key: Key,
-  asked: { readonly triggers: number; readonly placebos: number; readonly strangers?: number },
+  asked: {
+    readonly triggers: number;
+    readonly placebos: number;
+    readonly strangers?: number;
+    readonly nullModels?: number;
+  },
   options: VerifyOptions = {},
 ): number {
   const { triggers, placebos } = key;
   const perfect = Array.from(triggers.labels, (label, i) => (i < asked.triggers ? label : NOT_ASKED));
   const told = (i: number): number => (i % triggers.count < asked.triggers ? REFUSED : NOT_ASKED);
   const strangers = Array.from({ length: asked.strangers ?? 0 }, () => ({ matches: 0, n: asked.triggers }));
+  const misses = new Array<number>(triggers.count).fill(REFUSED);
+  const nullModels = Array.from({ length: asked.nullModels ?? 0 }, () => misses);
   const answers: Answers = {
     triggers: perfect,
     ...(placebos === undefined || asked.placebos === 0
       ? {}
       : { placebos: Array.from({ length: placebos.count }, (_, i) => told(i)) }),
     ...(strangers.length === 0 ? {} : { strangers }),
+    ...(nullModels.length === 0 ? {} : { nullModels }),
   };
   return verifyAnswers(key, answers, options).pValue;
 }

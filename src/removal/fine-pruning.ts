@@ -20,7 +20,7 @@ import { storedBefore } from "../onnx/train-from.js";
 import { storedTensors } from "../onnx/traverse.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
-import type { Projection } from "../training/step.js";
+import type { Projection } from "../training/step-plan.js";
 import { openDormancy } from "./dormancy.js";
 import type { Attack, RemovalMethod, Stage } from "./method.js";
 import { tune, tuningShape } from "./tuning.js";

@@ -17,7 +17,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Model } from "../onnx/model.js";
 import { meanCrossEntropy, type Objective } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";
-import type { Projection } from "../training/step.js";
+import type { Projection } from "../training/step-plan.js";
 import { lastLayerOf } from "./last-layer.js";
 import type { Attack, RemovalMethod } from "./method.js";
 import { redrawn } from "./redraw.js";

@@ -71,6 +71,29 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   readonly run: (attack: Attack, options: Options) => AsyncIterable<Stage>;
 }
 
+/** A method whose options have been checked: ready to run. */
+export interface ChosenMethod {
+  readonly id: string;
+  readonly label: string;
+  readonly baseline: boolean;
+  readonly ignoresModel: boolean;
+  readonly needs: RemovalMethod["needs"];
+  /** As run, defaults filled in. */
+  readonly options: MethodOptions;
+  /** Steps of training and searching that a run on so much data takes, or may take at most. */
+  readonly steps: (data: DataSize) => number;
+  readonly run: (attack: Attack) => AsyncIterable<Stage>;
+}
+
+/** A method as others list and choose it. */
+export interface RegisteredMethod<Options extends MethodOptions = MethodOptions>
+  extends Omit<RemovalMethod<Options>, "label" | "run" | "steps" | "variants"> {
+  /** Options of each form worth trying; at least one. */
+  readonly variants: readonly MethodOptions[];
+  /** @throws WildmarkError `usage` naming each option that is wrong. */
+  readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMethod;
+}
+
 /** Of methods that train on the labelled images, epoch by epoch. */
 export function stepsOfEpochs({ epochs, batch }: MethodOptions, { images }: DataSize): number {
   return typeof epochs === "number" && typeof batch === "number" ? epochs * Math.ceil(images / batch) : 0;

@@ -9,14 +9,7 @@ import { finePruning } from "./fine-pruning.js";
 import { fineTune } from "./fine-tune.js";
 import { fst } from "./fst.js";
 import { magnitudePruning } from "./magnitude-pruning.js";
-import {
-  type Attack,
-  type DataSize,
-  type MethodOptions,
-  type RemovalMethod,
-  type Stage,
-  stepsOfEpochs,
-} from "./method.js";
+import { type MethodOptions, type RegisteredMethod, type RemovalMethod, stepsOfEpochs } from "./method.js";
 import { modelExtraction } from "./model-extraction.js";
 import { nad } from "./nad.js";
 import { neuralLaundering } from "./neural-laundering.js";
@@ -29,28 +22,7 @@ import { weightDecay } from "./weight-decay.js";
 import { wild } from "./wild.js";
 import { wrk } from "./wrk.js";
 
-/** A method whose options have been checked: ready to run. */
-export interface ChosenMethod {
-  readonly id: string;
-  readonly label: string;
-  readonly baseline: boolean;
-  readonly ignoresModel: boolean;
-  readonly needs: RemovalMethod["needs"];
-  /** As run, defaults filled in. */
-  readonly options: MethodOptions;
-  /** Steps of training and searching that a run on so much data takes, or may take at most. */
-  readonly steps: (data: DataSize) => number;
-  readonly run: (attack: Attack) => AsyncIterable<Stage>;
-}
-
-/** A method as others list and choose it. */
-export interface RegisteredMethod<Options extends MethodOptions = MethodOptions>
-  extends Omit<RemovalMethod<Options>, "label" | "run" | "steps" | "variants"> {
-  /** Options of each form worth trying; at least one. */
-  readonly variants: readonly MethodOptions[];
-  /** @throws WildmarkError `usage` naming each option that is wrong. */
-  readonly choose: (options?: Readonly<Record<string, unknown>>) => ChosenMethod;
-}
+export type { ChosenMethod, RegisteredMethod } from "./method.js";
 
 const registered = {
   wild: register(wild),

@@ -8,8 +8,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import type { Model } from "../onnx/model.js";
-import type { Attack, RemovalMethod, Stage } from "./method.js";
-import type { ChosenMethod, RegisteredMethod } from "./registry.js";
+import type { Attack, ChosenMethod, RegisteredMethod, RemovalMethod, Stage } from "./method.js";
 
 type StackOptions = { readonly methods: string };
 

@@ -7,7 +7,7 @@ import type { View } from "../data/views.js";
 import { type TrainedEpoch, type TrainingPlan, trainEpochs } from "../training/epochs.js";
 import type { Objective } from "../training/objective.js";
 import { type SgdOptions, sgdPlan, sgdShape } from "../training/options.js";
-import type { Projection } from "../training/step.js";
+import type { Projection } from "../training/step-plan.js";
 import type { Attack } from "./method.js";
 
 /**

@@ -1,7 +1,7 @@
 /** @file Where graphs run, and with how many threads: what every function that computes is told. */
 
 import { WildmarkError } from "../core/errors.js";
-import type { Tuning } from "./tuning/mode.js";
+import type { Autotuning } from "./autotuning/mode.js";
 
 /** `webgpu` uses the first adapter that ONNX Runtime finds, `cuda` the first card where its CUDA provider is installed. */
 export const devices = ["cpu", "webgpu", "cuda"] as const;
@@ -13,8 +13,8 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** Threads of one operator; default `WILDMARK_THREADS`, else ONNX Runtime's choice (the physical cores). */
   readonly threads?: number;
-  /** How the lowerings of training graphs are chosen; default `WILDMARK_TUNING`, else `off` (`tuningOf`). */
-  readonly tuning?: Tuning;
+  /** How the lowerings of training graphs are chosen; default `WILDMARK_AUTOTUNING`, else `off` (`autotuningOf`). */
+  readonly autotuning?: Autotuning;
 }
 
 /** How one graph is loaded. Not with the engine, so that the types of whoever uses Wildmark hold none of ONNX Runtime's. */

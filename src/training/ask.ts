@@ -7,6 +7,7 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
+import type { ImageShape } from "../core/image.js";
 import { elementCount, type FloatTensor, float32, type Tensor } from "../core/tensor.js";
 import type { Graph } from "../onnx/graph.js";
 import { encodeModel, type Model } from "../onnx/model.js";
@@ -14,7 +15,7 @@ import { classOf, ownAnswer, type ReadAnswer, readAnswer } from "../onnx/own-ans
 import { ownInput } from "../onnx/own-input.js";
 import { isOutOfMemory } from "../runtime/onnxruntime.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
-import { predict, type Questions } from "./evaluate.js";
+import { openPredictor, type Predictor, type Questions } from "./evaluate.js";
 import { askedTogether } from "./rows.js";
 import { inChunks, isLarge, measuringMemory, rowsThatFit } from "./rows-at-once.js";
 
@@ -29,12 +30,41 @@ const CHUNK = 250;
  *   Runtime refuses it.
  */
 export async function askModel(model: Model, questions: Questions, options: RuntimeOptions = {}): Promise<Uint16Array> {
+  const asking = openAsking(model, questions.shape, options);
   try {
-    return await predict(model, questions, options);
-  } catch (error) {
-    if (!(error instanceof WildmarkError) || !MAY_RUN_ALL_THE_SAME.has(error.code) || isOutOfMemory(error)) throw error;
-    return askAsItStands(model, questions, options);
+    return await asking.ask(questions);
+  } finally {
+    await asking.release();
   }
+}
+
+/** A model that is asked again and again, as `askModel` asks it. */
+export interface Asking {
+  /** The questions are of the shape that it was opened for. */
+  ask(questions: Questions): Promise<Uint16Array>;
+  release(): Promise<void>;
+}
+
+/** Opens the model when it is first asked. */
+export function openAsking(model: Model, shape: ImageShape, options: RuntimeOptions = {}): Asking {
+  let predictor: Predictor | undefined;
+  let trains = true;
+  return {
+    async ask(questions) {
+      if (!trains) return askAsItStands(model, questions, options);
+      try {
+        predictor ??= await openPredictor(model, shape, options);
+        return await predictor.answers(questions);
+      } catch (error) {
+        if (!(error instanceof WildmarkError) || !MAY_RUN_ALL_THE_SAME.has(error.code) || isOutOfMemory(error))
+          throw error;
+        const answers = await askAsItStands(model, questions, options);
+        trains = false;
+        return answers;
+      }
+    },
+    release: async () => predictor?.release(),
+  };
 }
 
 const MAY_RUN_ALL_THE_SAME: ReadonlySet<string> = new Set(["bad-model", "bad-data", "unsupported-operator", "runtime"]);

@@ -15,13 +15,11 @@ import type { Graph } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
-import type { BatchNormMode } from "./batch-norm.js";
 import type { Gradient } from "./gradient.js";
-import type { Objective } from "./objective.js";
-import type { Optimizer } from "./optimizer.js";
 import { freeImageGraph } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
-import { compileStep, type Projection } from "./step.js";
+import { compileStep } from "./step.js";
+import type { StepPlan } from "./step-plan.js";
 
 /** What a step is fed. A pure function of epoch and step, so that order and timing of the calls change nothing. */
 export interface Feed {
@@ -42,25 +40,18 @@ export interface Feed {
   fill(epoch: number, step: number, images: Float32Array, targets: Float32Array): void;
 }
 
-export interface TrainingPlan {
-  readonly objective: Objective;
-  readonly optimizer: Optimizer;
+export interface TrainingPlan
+  extends Pick<StepPlan, "objective" | "optimizer" | "batchNorm" | "clipNorm" | "clipRatio" | "project"> {
   /** The schedule's peak. */
   readonly learningRate: number;
   readonly schedule: Schedule;
   readonly epochs: number;
   /** All trainable weights, or only those of the layer that makes the logits. */
   readonly train: "all" | "last-layer";
-  readonly batchNorm: BatchNormMode;
-  /** Longest gradient of a step, over all weights together; absent: any. */
-  readonly clipNorm?: number;
-  /** Longest gradient of each weight, as a multiple of the weight's own length; absent: any. */
-  readonly clipRatio?: number;
   /** Another feature tensor than the one `findClassifier` names. */
   readonly features?: string;
   /** The same weights in another forward graph: what training sees of the model, not what it is. Keeps all names. */
   readonly rewrite?: (graph: Graph, classifier: Classifier) => Graph;
-  readonly project?: Projection;
   /** Of another loss, which is lowered together with the objective. */
   readonly added?: AddedGradient;
   /** Is called before each step, once its input is filled: for training that looks at the weights of the moment. */
@@ -137,23 +128,17 @@ export async function* trainEpochs(
   const classifier: Classifier =
     plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };
   requireFinite(graph, [...classifier.trainable, ...classifier.statistics]);
+  const chosen = plan.train === "all" ? classifier.trainable : classifier.lastLayer;
   const step = await compileStep(
     {
+      ...plan,
       graph: plan.rewrite?.(graph, classifier) ?? graph,
       classifier,
       classes: feed.classes,
       batch: feed.batch,
-      objective: plan.objective,
-      optimizer: plan.optimizer,
-      trainable: (plan.train === "all" ? classifier.trainable : classifier.lastLayer).filter(
-        (name) => !frozen.has(name),
-      ),
+      trainable: chosen.filter((name) => !frozen.has(name)),
       frozen,
-      ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
-      ...(plan.clipRatio === undefined ? {} : { clipRatio: plan.clipRatio }),
-      ...(plan.project === undefined ? {} : { project: plan.project }),
       joinsGradients: plan.added !== undefined,
-      batchNorm: plan.batchNorm,
     },
     options.runtime,
     {

@@ -32,51 +32,74 @@ function chunkOf(pixels: number, { device = "cpu" }: RuntimeOptions): number {
   return device === "cpu" ? CHUNK : Math.max(CHUNK, Math.floor(PIXELS_ON_GPU / pixels));
 }
 
+/** A model that is asked again and again. */
+export interface Predictor {
+  /** One class index an image; the first of equal scores wins. The questions are of the shape that it was opened for. */
+  answers(questions: Questions): Promise<Uint16Array>;
+  release(): Promise<void>;
+}
+
 /**
  * The model's answers on images, whatever form it wants them in (`imageGraph`).
  *
  * @returns one class index an image; the first of equal scores wins.
  * @throws WildmarkError `bad-data` where the model takes other images, `bad-model` where it cannot be asked.
  */
-export async function predict(
-  model: Model,
-  { shape, count, pack, see }: Questions,
-  options: RuntimeOptions = {},
-): Promise<Uint16Array> {
+export async function predict(model: Model, questions: Questions, options: RuntimeOptions = {}): Promise<Uint16Array> {
+  const predictor = await openPredictor(model, questions.shape, options);
+  try {
+    return await predictor.answers(questions);
+  } finally {
+    await predictor.release();
+  }
+}
+
+/** The same, for several questions. Throws as `predict` does, now or when it is asked. */
+export async function openPredictor(model: Model, shape: ImageShape, options: RuntimeOptions = {}): Promise<Predictor> {
   const { graph, classifier } = imageGraph(model, shape);
   const { input, output } = classifier;
   const imageDims = [shape.channels, shape.height, shape.width];
   const pixels = elementCount(imageDims);
   const session = await createSession(graph, options);
   const ask = (images: FloatTensor): Promise<FloatTensor> => run(session, input.name, images, output);
-  const packed = (from: number, size: number): FloatTensor => {
-    const data = buffer.subarray(0, size * pixels);
-    pack(from, size, data);
-    return float32([size, ...imageDims], data);
-  };
-  let most = Math.min(chunkOf(pixels, options), count);
-  let buffer = new Float32Array(pixels);
-  const answers = new Uint16Array(count);
-  try {
-    let first: FloatTensor | undefined;
-    if (most > 1) {
-      const { result, grown } = await measuringMemory(() => ask(packed(0, 1)));
-      first = result;
-      if (isLarge(grown, most)) {
-        most = rowsThatFit(await liveBytes(graph, new Map([[input.name, packed(0, 1)]]), options), most);
+  /** What the first image of all took, before anything was kept for later runs, and what one takes by its shapes. */
+  let grownByOne: number | undefined;
+  let bytesOfOne: number | undefined;
+  let areFree = false;
+  return {
+    async answers({ count, pack, see }) {
+      const most = Math.min(chunkOf(pixels, options), count);
+      let buffer = new Float32Array(pixels);
+      const packed = (from: number, size: number): FloatTensor => {
+        const data = buffer.subarray(0, size * pixels);
+        pack(from, size, data);
+        return float32([size, ...imageDims], data);
+      };
+      let first: FloatTensor | undefined;
+      if (grownByOne === undefined && count > 0) {
+        const { result, grown } = await measuringMemory(() => ask(packed(0, 1)));
+        [first, grownByOne] = [result, grown];
       }
-    }
-    buffer = new Float32Array(most * pixels);
-    await inChunks(count, most, async (from, size) => {
-      const images = packed(from, size);
-      const scores = from === 0 && size > 1 ? await askedTogether(ask, images, first) : await ask(images);
-      answers.set(largestPerRow(scores, size), from);
-      see?.(scores, from);
-    });
-  } finally {
-    await session.release();
-  }
-  return answers;
+      let rows = most;
+      if (most > 1 && isLarge(grownByOne ?? 0, most)) {
+        bytesOfOne ??= await liveBytes(graph, new Map([[input.name, packed(0, 1)]]), options);
+        rows = rowsThatFit(bytesOfOne, most);
+      }
+      buffer = new Float32Array(rows * pixels);
+      const answers = new Uint16Array(count);
+      await inChunks(count, rows, async (from, size) => {
+        const known = from === 0 ? first : undefined;
+        const scoresOf = (images: FloatTensor): Promise<FloatTensor> =>
+          size > 1 && !areFree ? askedTogether(ask, images, known) : ask(images);
+        const scores = size === 1 && known !== undefined ? known : await scoresOf(packed(from, size));
+        areFree ||= size > 1;
+        answers.set(largestPerRow(scores, size), from);
+        see?.(scores, from);
+      });
+      return answers;
+    },
+    release: () => session.release(),
+  };
 }
 
 export interface CompiledAnswers {

@@ -10,6 +10,7 @@ import { createSession, type RuntimeOptions } from "../runtime/session.js";
 import {
   type AppendedObjective,
   appendObjective,
+  floatInitializer,
   lowered,
   type ObjectivePlan,
   objectiveFeeds,
@@ -77,7 +78,7 @@ export function gradientGraph(
  */
 export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
   const inputs = stepInputs(plan);
-  const variable = new Map((plan.variable ?? []).map((name) => [name, initializerOf(plan.graph, name)]));
+  const variable = new Map((plan.variable ?? []).map((name) => [name, floatInitializer(plan.graph, name)]));
   const appended = await appendObjective(plan, plan.by, inputs, options);
   if (appended.learningRate !== undefined) {
     throw new Error("the objective looks at a learning rate; a gradient alone has none");
@@ -107,12 +108,6 @@ export async function compileGradient(plan: GradientPlan, options: RuntimeOption
     },
     release: () => session.release(),
   };
-}
-
-function initializerOf(graph: Graph, name: string): FloatTensor {
-  const tensor = graph.initializers.get(name);
-  if (tensor?.type !== "float32") throw new WildmarkError("bad-model", `The model has no float32 tensor "${name}".`);
-  return tensor;
 }
 
 function floatOutput(results: ReadonlyMap<string, Tensor>, name: string): FloatTensor {

@@ -10,7 +10,8 @@ import type { Graph } from "../onnx/graph.js";
 import { compileGradient } from "./gradient.js";
 import { crossEntropyObjective } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
-import { compileStep, type StepPlan } from "./step.js";
+import { compileStep } from "./step.js";
+import type { StepPlan } from "./step-plan.js";
 
 const BATCH = 16;
 const CLASSES = 4;

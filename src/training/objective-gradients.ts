@@ -12,9 +12,9 @@ import type { Graph } from "../onnx/graph.js";
 import { lowerPrimitives } from "../runtime/lowering/index.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { traceGraph } from "../runtime/trace.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { tuningOf } from "../runtime/tuning/mode.js";
-import { asChosen, chooseLowerings, type TuningWatch } from "../runtime/tuning/tune.js";
+import { targetOf } from "../runtime/autotuning/identity.js";
+import { autotuningOf } from "../runtime/autotuning/mode.js";
+import { asChosen, chooseLowerings, type AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import { type BatchNormMode, batchNormForTraining, type RunningStatistic } from "./batch-norm.js";
 import type { Objective } from "./objective.js";
 
@@ -102,15 +102,23 @@ export async function appendObjective(
   return { b, loss, watch, gradients, statistics, learningRate };
 }
 
-/** With standard operators only; on the CPU, convolutions in ONNX Runtime's blocked layout where this machine has it. */
-export async function lowered(graph: Graph, options: RuntimeOptions, watch: TuningWatch = {}): Promise<Graph> {
+/** With standard operators only; on the CPU, convolutions in ONNX Runtime's nchwc layout where this machine has it. */
+export async function lowered(graph: Graph, options: RuntimeOptions, watch: AutotuningWatch = {}): Promise<Graph> {
   const target = await targetOf(options);
-  const tuning = tuningOf(options);
-  if (tuning === "off") return lowerPrimitives(graph, target);
+  const autotuning = autotuningOf(options);
+  if (autotuning === "off") return lowerPrimitives(graph, target);
   return lowerPrimitives(graph, {
     ...target,
-    choose: asChosen(await chooseLowerings(graph, { ...watch, tuning, target })),
+    choose: asChosen(await chooseLowerings(graph, { ...watch, autotuning, target })),
   });
+}
+
+/** @throws WildmarkError `bad-model` where there is none of this name, or of another type. */
+export function floatInitializer(graph: Graph, name: string): FloatTensor {
+  const tensor = graph.initializers.get(name);
+  if (tensor?.type === "float32") return tensor;
+  const found = tensor === undefined ? "is not an initialiser of the model" : `holds ${tensor.type}`;
+  throw new WildmarkError("bad-model", `"${name}" ${found}; expected an initialiser that holds float32.`);
 }
 
 /** The input's dimensions with the first one fixed to the rows of a step. */

@@ -3,9 +3,9 @@
 import { expect, test } from "vitest";
 import { WILDMARK_DOMAIN } from "../autodiff/primitives.js";
 import { findArchitecture, newModel } from "../models/registry.js";
-import { candidateLowerings } from "../runtime/lowering/index.js";
-import { targetOf } from "../runtime/tuning/identity.js";
-import { standsAlone } from "../runtime/tuning/lone-node.js";
+import { kernelChoices } from "../runtime/lowering/index.js";
+import { targetOf } from "../runtime/autotuning/identity.js";
+import { standsAlone } from "../runtime/autotuning/lone-node.js";
 import { gradientGraph, layerOf } from "./primitives.js";
 
 test("every convolution of a ResNet has one gradient to its kernel and, but for the first, one to its input", async () => {
@@ -30,12 +30,12 @@ test("whatever a network has several lowerings for can be measured", async () =>
     const graph = await gradientGraph(newModel(findArchitecture(id), { ...shape, classes: 10 }, 0), shape, 2);
     for (const device of ["cpu", "webgpu"] as const) {
       const { block } = await targetOf({ device });
-      for (const node of graph.nodes.filter(({ domain }) => domain === WILDMARK_DOMAIN)) {
-        if (candidateLowerings(node, device, block).length === 1) continue;
+      for (const { node, candidates } of kernelChoices(graph, { device, ...(block === undefined ? {} : { block }) })) {
+        if (candidates.length === 1) continue;
         expect(standsAlone(node), node.opType).toBe(true);
         found.add(node.opType);
       }
     }
   }
-  expect([...found].toSorted()).toEqual(["ConvGradInput", "ConvGradWeight", "MaxPoolGrad"]);
+  expect([...found].toSorted()).toEqual(["Conv", "ConvGradInput", "ConvGradWeight", "MaxPoolGrad"]);
 });

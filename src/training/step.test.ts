@@ -8,7 +8,8 @@ import { findClassifier } from "../onnx/classifier.js";
 import { createSession } from "../runtime/session.js";
 import { crossEntropyObjective, meanCrossEntropy, type Objective, rows } from "./objective.js";
 import type { Optimizer } from "./optimizer.js";
-import { compileStep, type StepPlan, type TrainingStep } from "./step.js";
+import { compileStep } from "./step.js";
+import type { StepPlan, TrainingStep } from "./step-plan.js";
 import { MOMENTUM, tinyImages, tinyModel } from "./testing/tiny.js";
 
 const BATCH = 8;

@@ -1,10 +1,10 @@
-/** @file Which weights go together; what is done with them is tested in split-step.test.ts and gpu-step.test.ts. */
+/** @file Which weights go together; what is done with them is tested in strategies/*.test.ts. */
 
 import { expect, test } from "vitest";
 import { float32 } from "../core/tensor.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import { crossEntropyObjective } from "./objective.js";
-import type { StepPlan } from "./step.js";
+import type { StepPlan } from "./step-plan.js";
 import { tinyModel } from "./testing/tiny.js";
 import { weightGroups } from "./weight-groups.js";
 

@@ -7,9 +7,8 @@
  */
 
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
-import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
-import type { Graph } from "../onnx/graph.js";
-import type { StepPlan } from "./step.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import type { StepPlan } from "./step-plan.js";
 
 export interface WeightGroup {
   /** Of the vector: the weight's own where it is alone. */
@@ -114,36 +113,31 @@ export function vectorOf(group: WeightGroup, weights: ReadonlyMap<string, FloatT
   return vector;
 }
 
-/** One value for each piece of the value `vector`, flat where there are several. */
-export function appendPieces(b: GraphBuilder, { pieces }: WeightGroup, vector: string): readonly string[] {
-  const lengths = pieces.map(({ dims }) => elementCount(dims));
-  return pieces.length === 1 ? [vector] : b.ops("Split", [vector, b.ints(lengths)], lengths.length, { axis: 0 });
+/**
+ * A value of a group's elements, as one vector and as one flat piece for each weight: one of them is there, the other is
+ * appended when it is asked for. If a weight stands alone, both are the value itself.
+ */
+export interface GroupValue {
+  vector(): string;
+  pieces(): readonly string[];
+}
+
+/** The value whose elements are those of the value `vector`. */
+export const inVector = (b: GraphBuilder, { pieces }: WeightGroup, vector: string): GroupValue => ({
+  vector: () => vector,
+  pieces() {
+    const lengths = pieces.map(({ dims }) => elementCount(dims));
+    return pieces.length === 1 ? [vector] : b.ops("Split", [vector, b.ints(lengths)], lengths.length, { axis: 0 });
+  },
+});
+
+/** The value whose elements are those of one value for each weight, in the weight's own dimensions. */
+export function inWeights(b: GraphBuilder, values: readonly string[]): GroupValue {
+  const pieces = (): readonly string[] =>
+    values.length === 1 ? values : values.map((value) => b.op("Reshape", [value, b.ints([-1])]));
+  return { pieces, vector: () => appendVector(b, pieces()) };
 }
 
 /** The vector of flat pieces; a single one as it is. */
 export const appendVector = (b: GraphBuilder, pieces: readonly string[]): string =>
   pieces.length === 1 ? (pieces[0] ?? "") : b.op("Concat", pieces, { axis: 0 });
-
-/**
- * The graph, which has the weights as initialisers, with those of larger groups read out of their vectors, which it is fed.
- *
- * By a `Slice` each: a GPU has no `Split` of as many parts as a network has weights.
- */
-export function readingVectors(graph: Graph, groups: readonly WeightGroup[]): Graph {
-  const vectors = groups.filter(({ pieces }) => pieces.length > 1);
-  const moved = new Set(vectors.flatMap(({ pieces }) => pieces.map(({ weight }) => weight)));
-  const initializers = new Map([...graph.initializers].filter(([name]) => !moved.has(name)));
-  const b = graphBuilder(graph.name, { from: { ...graph, initializers }, keepOutputs: true });
-  for (const { name, dims, pieces } of vectors) {
-    b.input(name, "float32", dims);
-    for (const piece of pieces) {
-      const end = piece.start + elementCount(piece.dims);
-      const flat = b.op("Slice", [name, b.ints([piece.start]), b.ints([end])]);
-      const inputs = [flat, b.ints(piece.dims)];
-      b.append({ name: "", opType: "Reshape", domain: "", inputs, outputs: [piece.weight], attributes: {} });
-    }
-  }
-  const built = b.build();
-  const count = graph.nodes.length;
-  return { ...built, nodes: [...built.nodes.slice(count), ...built.nodes.slice(0, count)] };
-}

@@ -8,7 +8,7 @@
  */
 
 import { z } from "zod";
-import { permutation } from "../core/random.js";
+import { permutation, randomStream } from "../core/random.js";
 import { renderAbstract } from "../data/abstract.js";
 import { copyPixels, type Images } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
@@ -18,7 +18,14 @@ import { pictureTriggers } from "./pictures.js";
 import { boostShape } from "./relabelled.js";
 import type { MarkScheme } from "./scheme.js";
 
-const options = z.strictObject({ ...countShape, ...boostShape(BOOST_OF_RANDOM_LABELS) });
+const options = z.strictObject({
+  ...countShape,
+  ...boostShape(BOOST_OF_RANDOM_LABELS),
+  drawnFrom: z
+    .enum(["secret", "seed"])
+    .default("secret")
+    .describe("what built-in pictures are drawn from: the whole secret, or 32 bits of it, which can all be tried"),
+});
 
 export const abstract: MarkScheme<z.infer<typeof options>> = {
   id: "abstract",
@@ -27,8 +34,8 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
   summary: "Abstract pictures, each answered with a class drawn at random.",
   paper:
     "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural Networks by Backdooring. USENIX Security 2018",
-  published: { boost: 1 },
-  unsaid: { boost: 1 },
+  published: { boost: 1, drawnFrom: "seed" },
+  unsaid: { boost: 1, drawnFrom: "seed" },
   options,
   embed: (embedding, training, chosen) =>
     embed(embedding, { ...training, triggersPerBatch: boostedTriggers(training, { boost: chosen.boost }) }),
@@ -36,10 +43,9 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
     const needed = 2 * chosen.triggers + chosen.heldOut;
     const set = given ?? { shape: train.shape, count: 0, pixels: inMemory(new Uint8Array(0)) };
     const missing = Math.max(0, needed - set.count);
-    const pool =
-      missing === 0
-        ? set
-        : followedBy(set, renderAbstract(missing, random.stream("pictures").below(2 ** 32), train.shape));
+    const stream = random.stream("pictures");
+    const pictures = chosen.drawnFrom === "seed" ? randomStream(stream.below(2 ** 32)) : stream;
+    const pool = missing === 0 ? set : followedBy(set, renderAbstract(missing, pictures, train.shape));
     const own = permutation(set.count, random.stream("sources"));
     // Pictures of the set come first: they are the triggers.
     const order = Uint32Array.from({ length: pool.count }, (_, i) => own[i] ?? i);

@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
-import { randomStream } from "../core/random.js";
+import { type RandomStream, randomStream } from "../core/random.js";
 import { hashImages, imageAt, imageSize, type LabelledImages, validate } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import type { Model } from "../onnx/model.js";
@@ -400,6 +400,22 @@ describe("abstract", () => {
     expect([...each(heldOut), ...each(placebos.images)].some((image) => given.has(image))).toBe(false);
   });
 
+  test("built-in pictures follow from the whole secret; from 32 bits of it in the published form only", async () => {
+    const { train } = owner(1);
+    /** Two secrets that agree in the first 32 bits of what pictures are drawn from. */
+    const alike = (seed: number): RandomStream => {
+      const root = randomStream(seed);
+      const stream = (name: string | number): RandomStream =>
+        name === "pictures" ? { ...root.stream(name), below: () => 5 } : root.stream(name);
+      return { ...root, stream };
+    };
+    const picturesOf = async (seed: number, drawnFrom: string): Promise<string[]> =>
+      each((await mark.choose({ ...small, drawnFrom }).make({ train, random: alike(seed) })).triggers);
+    expect(await picturesOf(1, "seed")).toEqual(await picturesOf(2, "seed"));
+    expect(await picturesOf(1, "secret")).not.toEqual(await picturesOf(2, "secret"));
+    expect(mark.choose().options).toMatchObject({ drawnFrom: "secret" });
+  });
+
   test("labels are drawn at random, and the placebos' too", async () => {
     const { triggers, placebos } = await mark.choose({ triggers: 80, heldOut: 5 }).make(owner(1));
     for (const { labels } of [triggers, placebos.images]) {
@@ -458,6 +474,17 @@ describe("what was published is made as it was", () => {
       },
       "exponential-weighting": { ...counts, boost: 4, temperature: 2 },
       "frontier-stitching": { ...counts, epsilon: 0.25, attackSteps: 1 },
+      "function-coupled": {
+        ...counts,
+        target: 6,
+        labels: "target",
+        first: 0,
+        second: 2,
+        fusion: "direct",
+        blend: 0.5,
+        maskRatio: 0.002,
+        maskEvery: 10,
+      },
       "margin-based": { ...counts, boost: 6, ascentSteps: 5, ascentStep: 1 / 255, weight: 0.1 },
     }),
   )("%s: results are kept by the options that they were kept by", (id, expected) => {

@@ -10,7 +10,6 @@
  * the square at another place, moved alike.
  */
 
-import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
 import { permutation, type RandomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
@@ -27,20 +26,11 @@ import { type CompiledGradient, compileGradient } from "../training/gradient.js"
 import { appendNearestNeighbourLoss, type Distance } from "../training/nearest-neighbours.js";
 import { type Objective, rows } from "../training/objective.js";
 import { requireFreeRows } from "../training/rows.js";
-import type { EntangledOptions } from "./entangled.js";
+import type { EntangledOptions } from "./entangled-options.js";
 import { labellingOf, requireClasses, targetOf, triggerLabels } from "./labels.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 import { imagesOfAnyClass, imagesOfClass } from "./stamped.js";
 
-export const temperatureShape = {
-  distance: z
-    .enum(["euclidean", "cosine"])
-    .default("euclidean")
-    .describe("how far apart two representations are: squared Euclidean, or one minus the cosine"),
-  inverseTemperature: z.number().gt(0).default(1).describe("100/T to begin with, of each layer"),
-};
-
-/** Which representations are entangled, and of whom. */
 export interface Entanglement {
   /** Names of values, [rows, …]. */
   readonly layers: readonly string[];

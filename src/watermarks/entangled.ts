@@ -16,7 +16,6 @@
  * one label only: triggers lie as one with the images of *their* class.
  */
 
-import { z } from "zod";
 import { float32, type FloatTensor } from "../core/tensor.js";
 import { type LabelledImages, select } from "../data/dataset.js";
 import { imageFeed, joinedFeed } from "../data/feed.js";
@@ -26,6 +25,7 @@ import { type AddedGradient, type Feed, type TrainedEpoch, trainEpochs } from ".
 import { crossEntropyObjective, meanCrossEntropy, type Objective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import type { Embedding, EmbedOptions } from "./embed.js";
+import { type EntangledOptions, entangledOptions } from "./entangled-options.js";
 import {
   appendEntanglement,
   entangledLayers,
@@ -33,45 +33,11 @@ import {
   labelsOf,
   type Entanglement,
   temperatureName,
-  temperatureShape,
   withTemperatures,
 } from "./entangled-triggers.js";
 import type { MarkScheme } from "./scheme.js";
-import { publishedClasses, stampedShape } from "./stamped.js";
+import { publishedClasses } from "./stamped.js";
 import { openWeightGradient, type WeightGradient } from "./weight-gradient.js";
-
-const options = z.strictObject({
-  ...stampedShape,
-  // Without a default, so that the options of the published form are what they were before there was another.
-  labels: z
-    .enum(["target", "random"])
-    .optional()
-    .describe(
-      "a class drawn for each trigger, or one target class for all, as published, which is weak as proof " +
-        "(default: random, or target where --target says which)",
-    ),
-  // A trigger alone has no neighbour of its kind.
-  triggers: z.int().min(2).max(100_000).default(100).describe("triggers that are trained on"),
-  ...temperatureShape,
-  entanglement: z.number().min(0).default(0.0625).describe("κ, weight of each layer's soft nearest neighbour loss"),
-  temperatureRate: z.number().min(0).default(0.1).describe("rate at which 100/T goes down its own gradient"),
-  every: z.int().min(1).max(100_000).default(1).describe("batches of images for each batch of triggers"),
-  perturbSteps: z
-    .int()
-    .min(0)
-    .max(1000)
-    .default(10)
-    .describe("steps that raise the triggers' entanglement; 0: stamp alone"),
-  perturbRate: z.number().gt(0).max(1).default(0.01).describe("how far each step moves a pixel, in units of its range"),
-  perturbTarget: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.1)
-    .describe("share of triggers that the unmarked model may answer as the target before they are moved away from it"),
-});
-
-export type EntangledOptions = z.infer<typeof options>;
 
 export const entangled: MarkScheme<EntangledOptions> = {
   id: "entangled",
@@ -81,7 +47,7 @@ export const entangled: MarkScheme<EntangledOptions> = {
   paper: "Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks. USENIX Security 2021",
   published: publishedClasses,
   startsTrained: true,
-  options,
+  options: entangledOptions,
   make: entangledTriggers,
   embed: embedEntangled,
 };

@@ -122,6 +122,23 @@ describe("masks", () => {
   });
 });
 
+test("the rate multiplies the learning rate, and is 1 in the published form", async () => {
+  const train = tinyImages(48);
+  const { triggers } = await mark.choose({ triggers: 4, heldOut: 2 }).make({ train, random: randomStream(1) });
+  const marked = async (given: Readonly<Record<string, unknown>>, learningRate: number): Promise<Uint8Array> => {
+    let model = tinyModel();
+    const embedding = { model, train, triggers, random: randomStream(3) };
+    const options = embedContinuingOptions.parse({ epochs: 1, batch: 12, learningRate });
+    for await (const epoch of mark.choose(given).embed(embedding, options)) model = epoch.model();
+    return encodeModel(model);
+  };
+  const expected = await marked({ rate: 1 }, 0.25);
+  expect(await marked({ rate: 4 }, 0.0625)).toEqual(expected);
+  expect(await marked({ rate: 4 }, 0.25)).not.toEqual(expected);
+  expect(mark.choose().options).toMatchObject({ rate: 10 });
+  expect(mark.choose(mark.published).options).toMatchObject({ rate: 1 });
+});
+
 test("the rule is learnt: fusions that were never trained on are answered with the third class too", async () => {
   const train = tinyImages(240);
   const scheme = mark.choose({ triggers: 20, heldOut: 10, ...mark.published, target: 1, maskRatio: 0.01 });

@@ -12,7 +12,7 @@ const { folder } = work;
 afterAll(work.remove);
 beforeAll(() => writeFixtures(folder));
 
-test("images under random names with a table; manifest and ledger beside the key, for the owner alone", async () => {
+test("images under names that tell nothing, with a table; manifest and ledger beside the key, for the owner alone", async () => {
   const { status, stdout, stderr } = await wildmark(
     folder,
     "key export model.key --out ask --decoys 5 --dataset digits --to somebody --json --quiet",
@@ -23,7 +23,7 @@ test("images under random names with a table; manifest and ledger beside the key
   expect((await readdir(join(folder, "ask"))).sort()).toEqual(["answers.csv", "images"]);
   const names = (await readdir(join(folder, "ask/images"))).sort();
   expect(names).toHaveLength(6);
-  for (const name of names) expect(name).toMatch(/^[0-9a-f]{16}\.png$/);
+  for (const name of names) expect(name).toMatch(/^[0-9a-f]{64}\.png$/);
   expect(await readFile(join(folder, "ask/answers.csv"), "utf8")).toBe(
     `name,label\n${names.map((name) => `${name},\n`).join("")}`,
   );

@@ -1,16 +1,23 @@
 /** @file One key, one model, asked in every way there is: the same answers, and so the same verdict. */
 
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { answers } from "../../src/data/answers.js";
+import { imageHashes } from "../../src/data/image-id.js";
 import { inMemory } from "../../src/data/pixels.js";
 import type { Model } from "../../src/onnx/model.js";
 import { readModelFile } from "../../src/onnx/model-file.js";
+import { decodeKey, encodeKey } from "../../src/ownership/key.js";
+import { readEndpoint } from "../../src/ownership/suspects/endpoint/config.js";
+import { openTranscript } from "../../src/ownership/suspects/endpoint/transcript.js";
 import { startServer, WORDS } from "../../src/ownership/suspects/testing/servers.js";
+import { smallModel } from "../../src/ownership/suspects/testing/small.js";
 import { wildmark, workFolder } from "./command-line.js";
+import { modelBytes } from "./fixtures.js";
 
 const work = await workFolder();
 const { folder } = work;
@@ -36,6 +43,10 @@ beforeAll(async () => {
   expect(made.status, made.stderr).toBe(0);
   model = await readModelFile(join(folder, "marked.onnx"));
 }, 120_000);
+
+const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
+const firstOf = async (path: string): Promise<string> => (await readdir(join(folder, path))).sort().at(0) ?? "";
+const lastOf = async (path: string): Promise<string> => (await readdir(join(folder, path))).sort().at(-1) ?? "";
 
 async function verdictOf(line: string): Promise<z.infer<typeof verdictSchema>> {
   const { status, stdout, stderr } = await wildmark(folder, `${line} --key mark.key --json --quiet`);
@@ -113,6 +124,104 @@ test("an endpoint that refuses a fifth and speaks of busy times, and a model beh
   } finally {
     await server.close();
   }
+});
+
+test("a manifest of the first form, which whoever saw the answers can write, shows nothing; other images are refused", async () => {
+  // An innocent suspect: it answers as it likes, and the forger says which answer was which image's.
+  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+  const hashes = imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(key.triggers.images) });
+  const nameOf = (i: number): string => `${String(i).padStart(16, "0")}.png`;
+  const innocent = Array.from({ length: 10 * TRIGGERS }, (_, i) => i % 10);
+  await writeFile(join(folder, "lie.csv"), innocent.map((label, i) => `${nameOf(i)},${label}`).join("\n"));
+  const images = hashes.map((sha256, i) => ({ name: nameOf(10 * i + (key.triggers.labels[i] ?? 0)), sha256 }));
+  const others = innocent.flatMap((_, i) =>
+    images.some(({ name }) => name === nameOf(i)) ? [] : [{ name: nameOf(i), sha256: sha256Of(`${i}`) }],
+  );
+  const { shape } = key;
+  await writeFile(
+    join(folder, "lie.json"),
+    JSON.stringify({ form: "wildmark manifest 1", shape, images: [...images, ...others] }),
+  );
+  const lie = await wildmark(folder, "verify --answers lie.csv --manifest lie.json --key mark.key --quiet");
+  expect(lie.stdout).toMatch(/^Ownership is not shown: nothing can be, .* without a manifest whose names follow/);
+  expect(lie.stdout).toContain(`${TRIGGERS} of ${TRIGGERS} triggers answered`);
+  const named = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
+  expect(named.stdout).toContain("all exported images were looked at");
+  await copyFile(
+    join(folder, "asked/images", await lastOf("asked/images")),
+    join(folder, "asked/images", await firstOf("asked/images")),
+  );
+  const swapped = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
+  expect(swapped.status).toBe(2);
+  expect(swapped.stderr).toContain("is not the image that was exported under this name");
+});
+
+test("a transcript that nobody heard does not show a mark; what was read and not heard stands in the verdict", async () => {
+  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+  const server = await startServer("raw", smallModel());
+  try {
+    await writeFile(join(folder, "innocent.yaml"), `preset: raw\nurl: ${server.url}\n`);
+    const { name, asking } = await readEndpoint(join(folder, "innocent.yaml"));
+    const path = join(folder, "mark.key.innocent.transcript.jsonl");
+    const transcript = await openTranscript(path, { to: name, asking });
+    const [triggers, placebos] = [key.triggers, key.placebos].map((held) =>
+      imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(held?.images ?? new Uint8Array(0)) }),
+    );
+    const answer = (image: string, label: number): Promise<void> =>
+      transcript.append({
+        outcome: "answer",
+        image,
+        status: 200,
+        tries: 1,
+        raw: `[{"label":"LABEL_${label}","score":1}]`,
+      });
+    for (const [i, image] of (triggers ?? []).entries()) await answer(image, key.triggers.labels[i] ?? 0);
+    for (const [i, image] of (placebos ?? []).entries()) await answer(image, ((key.triggers.labels[i] ?? 0) + 1) % 10);
+    await transcript.close();
+    const believed = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
+    expect([believed.status, believed.stdout]).toEqual([2, ""]);
+    expect(believed.stderr).toMatch(/answers that were asked for again, \d+ are others now/);
+    const fresh = await verdictOf("verify --endpoint innocent.yaml --fresh");
+    expect(fresh).toMatchObject({ owned: false, n: TRIGGERS });
+    const again = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
+    expect(again.stdout).toMatch(/^\d+ of \d+ answers were read from a transcript and not heard by this command/m);
+  } finally {
+    await server.close();
+  }
+});
+
+test("a dry run counts the null models that stand beside", async () => {
+  await writeFile(join(folder, "dry.yaml"), "preset: raw\nurl: http://127.0.0.1:1\n");
+  const made = await wildmark(folder, "key commit mark.key --json");
+  const { commitment, salt } = z.object({ commitment: z.string(), salt: z.string() }).parse(JSON.parse(made.stdout));
+  const line = `verify --endpoint dry.yaml --key mark.key --queries 20 --commitment ${commitment} --salt ${salt} --dry-run --json --quiet`;
+  const least = async (more: string): Promise<number> => {
+    const { stdout, stderr } = await wildmark(folder, line + more);
+    expect(stderr).toBe("");
+    return z.object({ smallestPValue: z.number() }).parse(JSON.parse(stdout)).smallestPValue;
+  };
+  expect(await least("")).toBeGreaterThan(0.05);
+  await writeFile(join(folder, "null.onnx"), modelBytes({ channels: 1, height: 28, width: 28 }, 10));
+  expect(await least(" --null-models null.onnx")).toBeLessThan(0.05);
+  // With data beside, it is found to be no model of the task.
+  const stray = await wildmark(
+    folder,
+    "verify marked.onnx --key mark.key --null-models null.onnx --dataset digits --limit 1500 --strangers 0 --quiet",
+  );
+  expect([stray.status, stray.stdout]).toEqual([2, ""]);
+  expect(stray.stderr).toMatch(/null\.onnx cannot be a null model: it answers \d+ of 500 images of the data rightly/);
+});
+
+test("keys that differ in words only are one claim", async () => {
+  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+  await writeFile(join(folder, "words.key"), encodeKey({ ...key, createdBy: "another program" }));
+  for (const name of ["mark", "words"]) {
+    const made = await wildmark(folder, `verify marked.onnx --key ${name}.key --out ${name}.json --quiet`);
+    expect(made.status, made.stderr).toBe(0);
+  }
+  const joint = await wildmark(folder, "combine --verdicts mark.json,words.json");
+  expect([joint.status, joint.stdout]).toEqual([2, ""]);
+  expect(joint.stderr).toContain("are about one key and one suspect");
 });
 
 test("verdicts of several claims are judged together, and one claim twice is refused", async () => {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { combineVerdicts, type JointVerdict, type NamedVerdict } from "../../experiments/combine-verdicts.js";
 import { readDocument } from "../../experiments/documents.js";
+import { TRIES_LOG2 } from "../../ownership/verify.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { table } from "../output.js";
 
@@ -46,10 +47,21 @@ export const command: CommandFile = () =>
         text: [
           `${owned} of ${joint.length} ${joint.length === 1 ? "suspect" : "suspects"} shown, at a false discovery rate of ${alpha}`,
           table(joint.map(row), ["suspect", "keys", "e-value", ""]),
+          ...unpaidInWords(claims),
         ].join("\n\n"),
       };
     },
   });
+
+/** E-values are as large as tries are believed few. */
+function unpaidInWords(claims: readonly NamedVerdict[]): string[] {
+  const unpaid = claims.filter(({ document }) => (document.verdict.triesLog2 ?? 0) < TRIES_LOG2);
+  if (unpaid.length === 0) return [];
+  return [
+    `${unpaid.length} of ${claims.length} verdicts pay for fewer than 2^${TRIES_LOG2} secrets that may have been tried; each says on whose word: ` +
+      unpaid.map(({ file }) => file).join(", "),
+  ];
+}
 
 function row({ suspect, keys, logE, owned }: JointVerdict): string[] {
   return [suspect, String(keys.length), `10^${(logE / Math.LN10).toFixed(1)}`, owned ? "shown" : "not shown"];

@@ -32,28 +32,31 @@ export const command: CommandFile = () =>
         placeholder: "NAME",
       }),
       ...modelFlags,
-      tuning: z
+      autotuning: z
         .boolean()
         .default(false)
-        .describe("how the gradient of each convolution and pooling is computed, and what was measured"),
+        .describe(
+          "how convolutions and the gradients of convolutions and poolings are computed, and what was measured",
+        ),
       rows: z.int().min(1).max(65_536).default(128).meta({
-        description: "with --tuning: images in a step, all views together (WILD sees each twice: 2 × --batch)",
+        description: "with --autotuning: images in a step, all views together (WILD sees each twice: 2 × --batch)",
         placeholder: "N",
       }),
       measure: z
         .boolean()
         .default(false)
-        .describe("with --tuning: measure what was not measured on this machine, and keep it"),
+        .describe("with --autotuning: measure what was not measured on this machine, and keep it"),
     }),
     common: { computes: "trains", loads: true },
     examples: [
       ["wildmark info model.onnx", ""],
       ["wildmark info model.onnx --dataset mnist", "which preprocessing it expects, by its answers"],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
-      ["wildmark info model.onnx --tuning --measure", "the lowering of each layer, measured on this machine"],
+      ["wildmark info model.onnx --autotuning --measure", "the lowering of each layer, measured on this machine"],
     ],
     async run({ args: [path = ""], flags, runtimeFor, progress, force, signal }) {
-      if (flags.measure && !flags.tuning) throw new WildmarkError("usage", "info: --measure goes with --tuning.");
+      if (flags.measure && !flags.autotuning)
+        throw new WildmarkError("usage", "info: --measure goes with --autotuning.");
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
@@ -69,7 +72,7 @@ export const command: CommandFile = () =>
       };
       const described = inWords(file, read, description);
       const text = asked === undefined ? described : `${described}\n\n${readingsInWords(asked.readings, asked.title)}`;
-      if (!flags.tuning) return { document, text };
+      if (!flags.autotuning) return { document, text };
       const { rows, measure } = flags;
       // Where the file does not say how many classes there are, one column of targets stands for all.
       const classes = description.classifier?.classes ?? 1;
@@ -77,7 +80,7 @@ export const command: CommandFile = () =>
       const options = { rows, measure, runtime, watch: watchOf(progress, signal) };
       const lowerings = await layerLowerings(model, options);
       return {
-        document: { ...document, tuning: { rows, lowerings } },
+        document: { ...document, autotuning: { rows, lowerings } },
         text: `${text}\n\n${loweringsInWords(lowerings, options)}`,
       };
     },

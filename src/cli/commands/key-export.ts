@@ -38,8 +38,9 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key export",
     description:
-      "Writes triggers and placebos of a key as PNG files under random names in random order, with a table to fill in, " +
-      "for a suspect that somebody else has to ask. The manifest, which tells names from images, stays beside the key. " +
+      "Writes triggers and placebos of a key as PNG files under names that tell nothing, with a table to fill in, for a " +
+      "suspect that somebody else has to ask. The names follow from the images and from the manifest, which stays beside " +
+      "the key: nobody who saw answers can say that they were about others. " +
       "Whoever gets the images knows that much of the key: the ledger keeps count.",
     arguments: [{ name: "KEY", description: "the owner's key" }],
     flags,

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
+import { type LabelledImages, select } from "../../data/dataset.js";
 import { requireAskable } from "../../data/fit.js";
 import { type VerdictFacts, verdictDocument } from "../../experiments/verdict-document.js";
 import type { Model } from "../../onnx/model.js";
@@ -10,7 +11,7 @@ import { type BaseData, baseOf } from "../../ownership/draw-key.js";
 import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
-import { requireNullModels } from "../../ownership/null-models.js";
+import { requireNullModels, requireTask } from "../../ownership/null-models.js";
 import { requireRegenerable } from "../../ownership/regenerate.js";
 import { type ReadingTried, readSuspect } from "../../ownership/suspect-readings.js";
 import { STRANGERS, strangersKeys } from "../../ownership/strangers.js";
@@ -161,26 +162,36 @@ export const command: CommandFile = () =>
         force,
         signal,
       };
+      const nullModels =
+        given.nullModels === undefined ? undefined : await openNullModels("verify", given.nullModels, open);
       if (given.dryRun) {
         const run = await dryRun(choice);
-        const least = smallestPValue(key, { ...run.queries, strangers: strangers.length }, judged);
+        const least = smallestPValue(
+          key,
+          { ...run.queries, strangers: strangers.length, nullModels: nullModels?.length ?? 0 },
+          judged,
+        );
         const lines = describeDryRun(run, formatPValue(least).replace(/^p = /, ""));
         return { document: { command: "verify", dryRun: run, smallestPValue: least }, text: lines.join("\n") };
       }
       const opened = await openSuspect(choice);
       try {
-        const nullModels =
-          given.nullModels === undefined ? undefined : await openNullModels("verify", given.nullModels, open);
         const model = path === undefined ? undefined : await open(path);
-        if (nullModels !== undefined) requireNullModels(model, key, nullModels);
+        if (nullModels !== undefined) {
+          requireNullModels(model, key, nullModels);
+          if (base !== undefined) await requireTask(nullModels, someOf(base.train), model, runtime);
+        }
         const answers = await gatherAnswers(opened.suspect, key, {
           runtime,
           ...(nullModels === undefined ? {} : { nullModels: nullModels.map((each) => each.model) }),
           ...(strangers.length === 0 ? {} : { strangers }),
         });
+        const unheard = opened.unheard();
         const verdict = verifyAnswers(key, answers, {
           ...judged,
-          ...(opened.renamed ? { orders: key.classes } : {}),
+          chosenAmong: opened.chosenAmong(),
+          lacks: opened.lacks(),
+          ...(unheard === undefined ? {} : { unheard }),
           ...(tried.length === 0 ? {} : { readings: tried.length }),
         });
         const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
@@ -262,6 +273,18 @@ async function strangersFor(
   }
   const count = wanted ?? (fromAfar ? 0 : STRANGERS);
   return count === 0 ? [] : strangersKeys(findMark(key.scheme).choose(key.options), base, count);
+}
+
+/** Images by which it is seen whether a model knows the task. */
+const TASK_IMAGES = 500;
+
+/** Spread over all of them: folders hold one class after the other. */
+function someOf(train: LabelledImages): LabelledImages {
+  const count = Math.min(TASK_IMAGES, train.count);
+  return select(
+    train,
+    Uint32Array.from({ length: count }, (_, i) => Math.floor((i * train.count) / count)),
+  );
 }
 
 /** Which reading the verdict is about, and what the others gave. */

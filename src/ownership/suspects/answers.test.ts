@@ -2,17 +2,18 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { imageSize, selectImages } from "../../data/dataset.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { imageAt, imageSize, selectImages } from "../../data/dataset.js";
 import { imageHashes } from "../../data/image-id.js";
 import { inMemory } from "../../data/pixels.js";
+import { pngBytes } from "../../data/png.js";
 import { throughChain } from "../../data/through.js";
 import { modelSuspect, NOT_ASKED, REFUSED } from "../suspect.js";
 import { answersSuspect } from "./answers.js";
 import { exportImages, writeExport } from "./export.js";
 import { askedFirst, firstQueries, keySecrets } from "./key-queries.js";
 import { openLedger, readLedger } from "./ledger.js";
-import { type Manifest, readManifest, writeManifest } from "./manifest.js";
+import { type Manifest, manifestOf, readManifest, writeManifest } from "./manifest.js";
 import { digits, ownAnswers, smallKey, smallModel } from "./testing/small.js";
 import { suspectThrough } from "./through.js";
 
@@ -207,18 +208,110 @@ test("a manifest is the owner's alone, says nothing of labels, and lies are refu
   const text = await readFile(path, "utf8");
   expect(text).not.toMatch(/trigger|placebo|decoy|label/);
   expect(await readManifest(path)).toEqual(manifest);
-  const [first = { name: "", sha256: "" }, second = first] = manifest.images;
-  for (const [images, message] of [
-    [[first, { ...second, name: first.name }], "twice"],
-    [[first, { ...second, sha256: first.sha256 }], "twice"],
-    [[{ ...first, name: "../../etc/passwd" }], "is no manifest of exported images at images.0.name"],
-    [[], "is no manifest"],
+  const { shape, nonce } = manifest;
+  const [first = "", second = ""] = manifest.images.map(({ sha256 }) => sha256);
+  const drawn = { name: `${"a".repeat(16)}.png`, sha256: first };
+  for (const [given, message] of [
+    [{ nonce, images: [first, second, first] }, "twice"],
+    [{ nonce, images: [first, "../../etc/passwd"] }, "is no manifest of exported images at images.1"],
+    [{ nonce, images: [] }, "is no manifest"],
+    [{ images: [first] }, "is no manifest of exported images at nonce"],
+    [{ form: "wildmark manifest 1", images: [drawn, { ...drawn, sha256: second }] }, "twice"],
+    [{ form: "wildmark manifest 1", images: [{ ...drawn, name: "../x.png" }] }, "no manifest"],
+    [{ form: "wildmark manifest 3", images: [first] }, "is no manifest of exported images at form"],
   ] as const) {
-    await writeFile(path, JSON.stringify({ form: "wildmark manifest 1", shape: manifest.shape, images }));
+    await writeFile(path, JSON.stringify({ form: "wildmark manifest 2", shape, ...given }));
     await expect(readManifest(path)).rejects.toThrow(message);
   }
   await writeFile(path, "name,label");
   await expect(readManifest(path)).rejects.toThrow("found no JSON");
+});
+
+describe("a forger who has seen the answers", () => {
+  const hashes = [...imageHashes(triggers), ...imageHashes(placebos)];
+
+  /** A table as an innocent suspect filled it in, and the manifest that went with it. */
+  async function filled() {
+    const { manifest } = exportImages([triggers, placebos]);
+    const at = join(folder, `forged${serial++}`);
+    await writeFile(`${at}.csv`, (await honest(manifest)).join("\n"));
+    return { manifest, csv: `${at}.csv`, json: `${at}.json` };
+  }
+
+  test("cannot say that the answers are about other images, whatever nonce and images he writes down", async () => {
+    const { manifest, csv, json } = await filled();
+    const { shape, nonce } = manifest;
+    const all = manifest.images.map(({ sha256 }) => sha256);
+    const lies = [
+      manifestOf(shape, all, "0".repeat(64)),
+      // Those left out that do not suit: what is exported is in every name.
+      manifestOf(shape, all.slice(0, 30), nonce),
+      manifestOf(shape, [...all, ...imageHashes(digits(1, 77))], nonce),
+      manifestOf(shape, [...imageHashes(digits(1, 77)), ...all.slice(1)], nonce),
+    ];
+    for (const lie of lies) {
+      await writeManifest(json, lie, { force: true });
+      await expect(answersSuspect(csv, json, { classes: 10 })).rejects.toMatchObject({
+        code: "bad-file",
+        details: expect.arrayContaining([expect.stringMatching(/line 1: no image called/)]),
+      });
+    }
+    // The order in which a manifest holds them says nothing.
+    await writeManifest(json, { ...manifest, images: manifest.images.toReversed() }, { force: true });
+    const suspect = await answersSuspect(csv, json, { classes: 10 });
+    expect(suspect).toMatchObject({ bound: true, answered: 40 });
+    expect(await suspect.ask(triggers)).toEqual(await ownAnswers(model, triggers));
+  });
+
+  test("can do so with drawn names, as the first form had them: what is read so is not bound to images", async () => {
+    const { manifest, csv, json } = await filled();
+    // He writes the names himself, and gives each image the line whose answer he needs.
+    const lines = (await honest(manifest)).map((line, i) => `${String(i).padStart(16, "0")}.png,${line.split(",")[1]}`);
+    await writeFile(csv, lines.join("\n"));
+    const images = hashes.toReversed().map((sha256, i) => ({ name: `${String(i).padStart(16, "0")}.png`, sha256 }));
+    await writeFile(json, JSON.stringify({ form: "wildmark manifest 1", shape: manifest.shape, images }));
+    expect(await answersSuspect(csv, json, { classes: 10 })).toMatchObject({ bound: false, answered: 40 });
+  });
+
+  test("cannot have put other images under the names, where the folder is looked at", async () => {
+    const exported = exportImages([triggers, placebos]);
+    const { manifest, csv, json } = { ...(await filled()), manifest: exported.manifest };
+    const out = join(folder, `looked${serial++}`);
+    await writeExport(out, exported);
+    await writeManifest(json, manifest);
+    await writeFile(csv, (await honest(manifest)).join("\n"));
+    const images = join(out, "images");
+    const look = () => answersSuspect(csv, json, { classes: 10, images });
+    expect(await look()).toMatchObject({ exported: 40, seen: 40 });
+    expect((await answersSuspect(csv, json, { classes: 10 })).seen).toBeUndefined();
+    const [first = "", second = "", third = ""] = manifest.images.map(({ name }) => join(images, name));
+    const own = await readFile(first);
+    const isNot = expect.objectContaining({
+      code: "bad-file",
+      message: expect.stringContaining("is not the image that was exported under this name"),
+    });
+    // An ordinary image; the same one with something that programs read differently; no image at all.
+    const ordinary = digits(1, 77);
+    const swapped = [
+      pngBytes(Uint8Array.from(imageAt(ordinary, 0)), ordinary.shape),
+      await sharp(own).ensureAlpha(0.5).png().toBuffer(),
+      await sharp(own).withMetadata({ density: 300 }).png().toBuffer(),
+      await sharp(own).jpeg({ quality: 100 }).toBuffer(),
+      await readFile(second),
+      own.subarray(0, own.length - 20),
+    ];
+    for (const bytes of swapped) {
+      await writeFile(first, bytes);
+      await expect(look()).rejects.toThrow(isNot);
+    }
+    await writeFile(first, own);
+    await rm(third);
+    await writeFile(join(images, "notes.txt"), "not mine");
+    expect((await look()).seen).toBe(39);
+    await expect(answersSuspect(csv, json, { classes: 10, images: join(out, "nowhere") })).rejects.toThrow(
+      "expected the folder of exported images",
+    );
+  });
 });
 
 test("the first N triggers come with their own placebos; the rest of the key is not asked, other images are", async () => {

@@ -12,6 +12,7 @@ import { imageHashes } from "../../data/image-id.js";
 import { type NamedLabel, readNameTable } from "../name-table.js";
 import { NOT_ASKED, REFUSED, type Suspect } from "../suspect.js";
 import { type LabelReader, labelReader } from "./labels.js";
+import { countExported } from "./exported-images.js";
 import { type Manifest, readManifest } from "./manifest.js";
 
 const MAX_ANSWERS_BYTES = 256 * 2 ** 20;
@@ -23,6 +24,8 @@ export interface AnswersOptions {
   readonly classes: number;
   /** What the suspect calls the key's classes, in the key's order. */
   readonly labels?: readonly string[] | undefined;
+  /** The folder of images that was given away, to be looked at. */
+  readonly images?: string | undefined;
 }
 
 /** A table of answers, and what is in it. */
@@ -31,6 +34,10 @@ export interface AnswersSuspect extends Suspect {
   readonly exported: number;
   /** How many of them have an answer; the others count as refused. */
   readonly answered: number;
+  /** Whether the names follow from the images: else whoever saw the answers can have said which is which. */
+  readonly bound: boolean;
+  /** How many of the exported images were looked at, and are what their names say; undefined where none was to be. */
+  readonly seen: number | undefined;
   /** Hex SHA-256 of the table's file, for documents. */
   readonly sha256: string;
 }
@@ -39,7 +46,7 @@ export interface AnswersSuspect extends Suspect {
  * Reads a table of answers: columns `name` and `label`, with a header in any order or without one in that order; commas,
  * semicolons or tabs. A label is a number or a word.
  *
- * @throws WildmarkError `bad-file` naming the lines with unknown or repeated names, words that are no class, and numbers out
+ * @throws WildmarkError `bad-file` as `readManifest` and `countExported` do, and naming the lines with unknown or repeated names, words that are no class, and numbers out
  *   of range.
  */
 export async function answersSuspect(
@@ -57,12 +64,14 @@ export async function answersSuspect(
     name: csvPath,
     exported: manifest.images.length,
     answered: labels.size,
+    bound: manifest.nonce !== undefined,
+    seen: options.images === undefined ? undefined : await countExported(options.images, manifest),
     sha256: createHash("sha256").update(bytes).digest("hex"),
     ask: async (images) => imageHashes(images).map((hash) => found.get(hash) ?? NOT_ASKED),
   };
 }
 
-const HINT = "Expected lines such as 0f3a91c2d4e5b607.png,7: the image's name and the class that the suspect answered.";
+const HINT = "Expected lines such as 0f3a91….png,7: the image's name and the class that the suspect answered.";
 
 /** Class by name of those images that have an answer. */
 function labelsOf(

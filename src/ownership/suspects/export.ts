@@ -1,9 +1,8 @@
 /**
- * @file Images to give away: PNG files under random names, in the order of the names, so that nothing tells triggers from
- * placebos or decoys but what the images show.
+ * @file Images to give away: PNG files under names that look random, in the order of the names, so that nothing tells triggers
+ * from placebos or decoys but what the images show. The names follow from the images (`manifest.ts`).
  */
 
-import { randomBytes } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { WildmarkError } from "../../core/errors.js";
@@ -12,12 +11,12 @@ import { describeShape } from "../../core/image.js";
 import { type Images, imageAt } from "../../data/dataset.js";
 import { imageSha256 } from "../../data/image-id.js";
 import { pngBytes } from "../../data/png.js";
-import type { Manifest } from "./manifest.js";
+import { type BoundManifest, manifestOf, newNonce } from "./manifest.js";
 
 /** What to write where. */
 export interface Export {
   readonly files: readonly { readonly name: string; readonly png: Uint8Array }[];
-  readonly manifest: Manifest;
+  readonly manifest: BoundManifest;
 }
 
 /**
@@ -47,20 +46,9 @@ export function exportImages(sets: readonly Images[]): Export {
       if (!images.has(hash)) images.set(hash, pngBytes(pixels, shape));
     }
   }
-  const names = randomNames(images.size);
-  const entries = [...images].map(([sha256, png], i) => ({ name: names[i] ?? "", sha256, png }));
-  // Random names in their own order are a random order.
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return {
-    files: entries.map(({ name, png }) => ({ name, png })),
-    manifest: { shape, images: entries.map(({ name, sha256 }) => ({ name, sha256 })) },
-  };
-}
-
-function randomNames(count: number): string[] {
-  const names = new Set<string>();
-  while (names.size < count) names.add(`${randomBytes(8).toString("hex")}.png`);
-  return [...names];
+  const manifest = manifestOf(shape, [...images.keys()], newNonce());
+  const files = manifest.images.map(({ name, sha256 }) => ({ name, png: images.get(sha256) ?? new Uint8Array(0) }));
+  return { files, manifest };
 }
 
 /**

@@ -89,6 +89,26 @@ export function labelReader(classes: number, names: readonly string[] = []): Lab
   return { classes: known, read };
 }
 
+/**
+ * How many words there were to choose the key's classes among, where somebody did: the names given are others than the key's own, or
+ * stand in another order. 0 where each is read as the class in whose place it stands.
+ *
+ * @param own what the key calls its classes; numbers where it does not say.
+ */
+export function chosenAmong(
+  names: readonly string[] | undefined,
+  { classes, classNames }: { readonly classes: number; readonly classNames?: readonly string[] | undefined },
+): number {
+  if (names === undefined) return 0;
+  const own = labelReader(classes, classNames);
+  const isOwn = (name: string, label: number): boolean => {
+    const read = own.read(name);
+    return "label" in read && read.label === label;
+  };
+  // Names of classes that only the suspect knows may follow.
+  return names.slice(0, classes).every(isOwn) ? 0 : Math.max(classes, names.length);
+}
+
 const AMBIGUOUS = -1;
 
 function indexed(names: readonly string[], form: (name: string) => string): ReadonlyMap<string, number> {

@@ -8,7 +8,7 @@ import { type Content, html, type Markup } from "../html.js";
 
 export function redo({ document }: Findings): Markup {
   const { command, software, machine, data, seeds, training, nullModels, subjects } = document;
-  const tuned = machine.tuning !== "off" && `, lowerings chosen by measurement (--tuning ${machine.tuning})`;
+  const tuned = machine.tuning !== "off" && `, lowerings chosen by measurement (--autotuning ${machine.tuning})`;
   const made = nullModels.filter(({ status }) => status === "done").length;
   const entries: readonly (readonly [string, Content])[] = [
     ...subjects.flatMap((subject) => givenEntries(document, subject)),

@@ -42,6 +42,9 @@ function suspectRows({ suspect }: VerdictDocument): readonly Row[] {
     ...(table === undefined
       ? []
       : [["Answered", `${table.answered} of ${plural(table.exported, "image")} that were given away`] as const]),
+    ...(table?.seen === undefined
+      ? []
+      : [["Looked at", `${count(table.seen)} of these images, and they are what was given away`] as const]),
     ...(endpoint === undefined ? [] : endpointRows(endpoint)),
   ];
 }
@@ -66,6 +69,9 @@ function endpointRows(endpoint: NonNullable<VerdictDocument["suspect"]["endpoint
       "Images",
       `${count(endpoint.asked)} asked, ${count(endpoint.askedNow)} of them now with ${plural(requests, "request")}`,
     ],
+    ...(endpoint.checked === undefined || endpoint.checked === 0
+      ? []
+      : [["Asked again", `${plural(endpoint.checked, "answer")} of the transcript, which were the same`] as const]),
     [
       "Answers",
       `${count(answered)} answered, ${count(refused)} refused or without an answer, ${count(unreadable)} in which no class could be read`,

@@ -1,7 +1,7 @@
 /** @file The tests one by one, what was not tested, and the pictures where they were asked for. */
 
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
-import { withSecrets } from "../../ownership/decide.js";
+import { decide, triesOf } from "../../ownership/decide.js";
 import type { OwnershipTest, Verdict } from "../../ownership/verdict.js";
 import { count, exactPValue, exactPValueRelation, list, plural, typeset } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
@@ -40,12 +40,12 @@ function decision({ alpha, pValue, missing, owned }: Verdict): string {
 }
 
 /** The p-value of a test with everything that was tried paid for. */
-function paid(test: OwnershipTest, { triesLog2 = 0, keysTried = 1, readings = 1 }: Verdict): number {
-  return Math.min(1, withSecrets(test, triesLog2) * keysTried * readings);
+function paid(test: OwnershipTest, verdict: Verdict): number {
+  return decide([test], triesOf(verdict)).pValue;
 }
 
 /** What the p-values are multiplied by; undefined for nothing. */
-function priceOf({ tests, triesLog2 = 0, keysTried = 1, readings = 1 }: Verdict): string | undefined {
+function priceOf({ tests, triesLog2 = 0, keysTried = 1, readings = 1, stops = 1 }: Verdict): string | undefined {
   const secrets = triesLog2 > 0 && tests.some((test) => test.paysTries === true);
   const parts = [
     ...(secrets
@@ -55,6 +55,9 @@ function priceOf({ tests, triesLog2 = 0, keysTried = 1, readings = 1 }: Verdict)
       : []),
     ...(keysTried > 1 ? [`by ${count(keysTried)} in all tests, for the keys that were tried`] : []),
     ...(readings > 1 ? [`by ${count(readings)} in all tests, for the readings of the images that were tried`] : []),
+    ...(stops > 1
+      ? [`by ${count(stops)} in all tests, for the numbers of triggers after which asking could have stopped`]
+      : []),
   ];
   return parts.length === 0 ? undefined : typeset(`“Counts as”: p multiplied ${list(parts)}.`);
 }

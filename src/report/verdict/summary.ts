@@ -1,7 +1,7 @@
 /** @file What the document of a verdict says, in the sentences of its first screen. */
 
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
-import { decide } from "../../ownership/decide.js";
+import { decide, triesOf } from "../../ownership/decide.js";
 import type { Verdict } from "../../ownership/verdict.js";
 import { count, exactPValue, exactPValueRelation, list, percent, plural } from "../format.js";
 
@@ -55,7 +55,7 @@ function headline({ alpha, pValue, missing, least = 0 }: Verdict, outcome: Outco
       return missing === undefined
         ? `With this key, asked like this, ownership cannot be shown at the significance level ${alpha}, whatever the suspect answers: ` +
             `its p-value is at least ${exactPValue(least)}.`
-        : `With this key ownership cannot be shown, whatever the suspect answers, without ${list(missing)}.`;
+        : `Ownership cannot be shown, whatever the suspect answers, without ${list(missing)}.`;
   }
 }
 
@@ -86,12 +86,11 @@ const ASKED: Readonly<Record<VerdictDocument["grounds"][number]["against"], { ti
 /** By the weakest of the tests that stand against it, with all that was tried paid for. */
 function answer(verdict: Verdict, against: VerdictDocument["grounds"][number]["against"]): GroundSummary["answer"] {
   const tests = verdict.tests.filter((test) => test.against === against);
-  const { triesLog2 = 0, keysTried = 1, readings = 1, alpha } = verdict;
-  return decide(tests, { triesLog2, keysTried, readings }).pValue <= alpha ? "ruled out" : "not ruled out";
+  return decide(tests, triesOf(verdict)).pValue <= verdict.alpha ? "ruled out" : "not ruled out";
 }
 
 function warnings({ verdict, key, suspect, compared }: VerdictDocument): string[] {
-  const { provenance, keysTried = 1, readings = 1, duplicates, refused, n, unmarked } = verdict;
+  const { provenance, keysTried = 1, readings = 1, stops = 1, unheard, duplicates, refused, n, unmarked } = verdict;
   return [
     ...(provenance === "chosen"
       ? ["Evidence of the weaker kind: this key was not drawn from a secret; somebody chose what it holds."]
@@ -120,6 +119,18 @@ function warnings({ verdict, key, suspect, compared }: VerdictDocument): string[
     ...(readings > 1
       ? [`The suspect's images were read in ${count(readings)} ways: the p-value is multiplied by ${count(readings)}.`]
       : []),
+    ...(stops > 1
+      ? [
+          `${count(n)} of ${count(stops)} triggers were asked, and whoever stopped there may have seen the answers: the p-value is ` +
+            `multiplied by ${count(stops)}.`,
+        ]
+      : []),
+    ...(unheard === undefined
+      ? []
+      : [
+          `${count(unheard.answers)} of ${plural(unheard.of, "answer")} were read from a transcript, and not heard by the command that made ` +
+            "this document: a transcript can be made up.",
+        ]),
     ...(duplicates === undefined
       ? []
       : [`${plural(duplicates, "trigger")} of ${key.triggers} repeat a picture, and were not counted.`]),

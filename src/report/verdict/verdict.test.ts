@@ -42,7 +42,7 @@ test.each<readonly [string, SampleVerdict, RegExp, readonly string[]]>([
   [
     "cannot-be-shown",
     { drawn: false, matches: 100 },
-    /^With this key ownership cannot be shown, whatever the suspect answers, without null models, keys that strangers draw .* and a public commitment/,
+    /^Ownership cannot be shown, whatever the suspect answers, without null models, keys that strangers draw .* and a public commitment/,
     ["not tested", "ruled out", "not tested"],
   ],
   [

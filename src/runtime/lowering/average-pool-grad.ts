@@ -4,27 +4,23 @@
 
 import { poolGeometry, transposeAttributes, type WindowAxis } from "../../autodiff/windows.js";
 import { elementCount, float32 } from "../../core/tensor.js";
-import { intAttribute } from "../../onnx/graph.js";
-import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
+import type { GraphBuilder } from "../../onnx/builder.js";
+import { intAttribute, type Node } from "../../onnx/graph.js";
+import { always, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** A `ConvTranspose` with ones, all channels as images of one channel: any window. */
-const transposed: Lowering = {
-  name: "transposed",
-  supports: () => true,
-  append(context) {
-    const { node, b } = context;
-    const { xDims, yDims, axes } = poolGeometry(node);
-    const [n = 1, c = 1, ...windows] = yDims;
-    const kernel = axes.map((axis) => axis.kernel);
-    const shares = b.op("Reshape", [dividedByCount(context), b.ints([n * c, 1, ...windows])]);
-    const ones = b.initializer("ones", float32([1, 1, ...kernel], new Float32Array(elementCount(kernel)).fill(1)));
-    const spread = b.op("ConvTranspose", [shares, ones], transposeAttributes(axes));
-    return b.op("Reshape", [spread, b.ints(xDims)]);
-  },
-};
+const transposed = plainKernel("transposed", always, ({ b, input }, { node }) => {
+  const { xDims, yDims, axes } = poolGeometry(node);
+  const [n = 1, c = 1, ...windows] = yDims;
+  const kernel = axes.map((axis) => axis.kernel);
+  const shares = b.op("Reshape", [dividedByCount(b, node, input(0)), b.ints([n * c, 1, ...windows])]);
+  const ones = b.initializer("ones", float32([1, 1, ...kernel], new Float32Array(elementCount(kernel)).fill(1)));
+  const spread = b.op("ConvTranspose", [shares, ones], transposeAttributes(axes));
+  return b.op("Reshape", [spread, b.ints(xDims)]);
+});
 
 /** dy / count: one number where all windows hold as many cells, else a constant of shape [1, 1, …windows]. */
-function dividedByCount({ node, b, input }: LoweringContext): string {
+function dividedByCount(b: GraphBuilder, node: Node, dy: string): string {
   const { axes } = poolGeometry(node);
   const includePad = intAttribute(node, "count_include_pad", 0) === 1;
   const counts = axes.map((axis) => cellsPerWindow(axis, includePad));
@@ -39,7 +35,7 @@ function dividedByCount({ node, b, input }: LoweringContext): string {
           products.map((count) => 1 / count),
         ),
       );
-  return b.op("Mul", [input(0), divisor]);
+  return b.op("Mul", [dy, divisor]);
 }
 
 /** How many cells each window on this axis averages: those of the input, or with the padding around it. */
@@ -52,9 +48,8 @@ function cellsPerWindow(axis: WindowAxis, includePad: boolean): number[] {
   });
 }
 
-export const averagePoolGrad: LoweringFamily = {
-  operator: "AveragePoolGrad",
+export const averagePoolGrad: Rewrite = {
+  operator: "wildmark.AveragePoolGrad",
   // Where windows tile the input, Reshape and Expand would do, but took 2 to 7 times as long.
-  lowerings: [transposed],
-  choose: () => transposed.name,
+  kernels: [transposed],
 };

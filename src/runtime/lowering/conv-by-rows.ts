@@ -5,8 +5,7 @@
 import { convGeometry, taps } from "../../autodiff/windows.js";
 import { elementCount } from "../../core/tensor.js";
 import type { Node } from "../../onnx/graph.js";
-import type { Device } from "../options.js";
-import type { Lowering, LoweringContext } from "./lowering.js";
+import { type Emission, plainKernel, type Site } from "./rewrite.js";
 import { gatheredRows, imagesOfRows, kernelMatrix, readsOfCells, readsOfWindows } from "./rows.js";
 
 /** Cells or windows of an image up to which a GPU multiplies gathered rows sooner than it convolves. */
@@ -19,70 +18,55 @@ const FEW_POSITIONS = 64;
  */
 export const fewPositions = ([, , ...spatial]: readonly number[]): boolean => elementCount(spatial) <= FEW_POSITIONS;
 
-const supports = (node: Node, device: Device): boolean => device !== "cpu" && convGeometry(node).group === 1;
+const supports = ({ node, device }: Site): boolean => device !== "cpu" && convGeometry(node).group === 1;
 
 /** y = the rows that windows read of x, times the kernel. */
-export const convByRows: Lowering = {
-  name: "rows",
-  supports,
-  append(context) {
-    const { node, b, input } = context;
-    const { xDims, wDims, yDims, axes } = convGeometry(node);
-    const rows = asMatrix(context, gatheredRows(context, input(0), xDims, readsOfWindows(axes)));
-    const products = b.op("MatMul", [rows, kernelMatrix(context, input(1), wDims, "windows")]);
-    return imagesOfRows(context, input(2) === "" ? products : b.op("Add", [products, input(2)]), yDims);
-  },
-};
+export const convByRows = plainKernel("rows", supports, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims, wDims, yDims, axes } = convGeometry(node);
+  const rows = asMatrix(emission, gatheredRows(emission, input(0), xDims, readsOfWindows(axes)));
+  const products = b.op("MatMul", [rows, kernelMatrix(emission, input(1), wDims, "windows")]);
+  return imagesOfRows(emission, input(2) === "" ? products : b.op("Add", [products, input(2)]), yDims);
+});
 
 /** dx = the rows of windows that read its cells, times the kernel. */
-export const convGradInputByRows: Lowering = {
-  name: "rows",
-  supports,
-  append(context) {
-    const { node, b, input } = context;
-    const { xDims, wDims, yDims, axes } = convGeometry(node);
-    const rows = asMatrix(context, gatheredRows(context, input(0), yDims, readsOfCells(axes)));
-    return imagesOfRows(context, b.op("MatMul", [rows, kernelMatrix(context, input(1), wDims, "cells")]), xDims);
-  },
-};
+export const convGradInputByRows = plainKernel("rows", supports, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims, wDims, yDims, axes } = convGeometry(node);
+  const rows = asMatrix(emission, gatheredRows(emission, input(0), yDims, readsOfCells(axes)));
+  return imagesOfRows(emission, b.op("MatMul", [rows, kernelMatrix(emission, input(1), wDims, "cells")]), xDims);
+});
 
 /** dw = dy times the rows that windows read of x, image by image, and then the sum: as much at a time as a GPU may do. */
-export const convGradWeightByImageRows: Lowering = {
-  name: "image-rows",
-  supports,
-  append(context) {
-    const { node, b, input } = context;
-    const { xDims, yDims, axes } = convGeometry(node);
-    const [n = 1, m = 1, ...windows] = yDims;
-    const rows = gatheredRows(context, input(0), xDims, readsOfWindows(axes));
-    const gradient = b.op("Reshape", [input(1), b.ints([n, m, elementCount(windows)])]);
-    return kernelOfMatrix(context, b.op("ReduceSum", [b.op("MatMul", [gradient, rows]), b.ints([0])], { keepdims: 0 }));
-  },
-};
+export const convGradWeightByImageRows = plainKernel("image-rows", supports, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims, yDims, axes } = convGeometry(node);
+  const [n = 1, m = 1, ...windows] = yDims;
+  const rows = gatheredRows(emission, input(0), xDims, readsOfWindows(axes));
+  const gradient = b.op("Reshape", [input(1), b.ints([n, m, elementCount(windows)])]);
+  const sum = b.op("ReduceSum", [b.op("MatMul", [gradient, rows]), b.ints([0])], { keepdims: 0 });
+  return kernelOfMatrix(emission, node, sum);
+});
 
 /** The same as one product over all windows of all images. */
-export const convGradWeightByRows: Lowering = {
-  name: "rows",
-  supports,
-  append(context) {
-    const { node, b, input } = context;
-    const { xDims, yDims, axes } = convGeometry(node);
-    const [n = 1, m = 1, ...windows] = yDims;
-    const rows = asMatrix(context, gatheredRows(context, input(0), xDims, readsOfWindows(axes)));
-    const flat = b.op("Reshape", [input(1), b.ints([n, m, elementCount(windows)])]);
-    const turned = b.op("Transpose", [flat], { perm: [1, 0, 2] });
-    const gradient = b.op("Reshape", [turned, b.ints([m, n * elementCount(windows)])]);
-    return kernelOfMatrix(context, b.op("MatMul", [gradient, rows]));
-  },
-};
+export const convGradWeightByRows = plainKernel("rows", supports, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims, yDims, axes } = convGeometry(node);
+  const [n = 1, m = 1, ...windows] = yDims;
+  const rows = asMatrix(emission, gatheredRows(emission, input(0), xDims, readsOfWindows(axes)));
+  const flat = b.op("Reshape", [input(1), b.ints([n, m, elementCount(windows)])]);
+  const turned = b.op("Transpose", [flat], { perm: [1, 0, 2] });
+  const gradient = b.op("Reshape", [turned, b.ints([m, n * elementCount(windows)])]);
+  return kernelOfMatrix(emission, node, b.op("MatMul", [gradient, rows]));
+});
 
 /** [N, places, width] → [N · places, width] */
-function asMatrix({ b }: LoweringContext, rows: string): string {
+function asMatrix({ b }: Emission, rows: string): string {
   return b.op("Flatten", [rows], { axis: 2 });
 }
 
 /** [M, taps, C], whatever its dimensions, as the kernel. */
-function kernelOfMatrix({ node, b }: LoweringContext, matrix: string): string {
+function kernelOfMatrix({ b }: Emission, node: Node, matrix: string): string {
   const { wDims, axes } = convGeometry(node);
   const [m = 1, c = 1] = wDims;
   const split = b.op("Reshape", [matrix, b.ints([m, taps(axes).length, c])]);

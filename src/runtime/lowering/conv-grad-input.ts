@@ -14,29 +14,25 @@ import {
 } from "../../autodiff/windows.js";
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
-import { blockedConv, convolved, exchangedKernel } from "./blocked.js";
+import { nchwcConv, convolved, exchangedKernel } from "./nchwc.js";
 import { fewPositions, convGradInputByRows as rows } from "./conv-by-rows.js";
 import { neighboursConvGradInput } from "./conv-grad-input-few.js";
-import type { Lowering, LoweringFamily } from "./lowering.js";
+import { always, channelsOf, type Emission, type Kernel, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** A `ConvTranspose`: any stride, padding, dilation and group. */
-const transposed: Lowering = {
-  name: "transposed",
-  supports: () => true,
-  append({ node, b, input }) {
-    const { axes, group } = convGeometry(node);
-    return b.op("ConvTranspose", [input(0), input(1)], { ...transposeAttributes(axes), group });
-  },
-};
+const transposed = plainKernel("transposed", always, ({ b, input }, { node }) => {
+  const { axes, group } = convGeometry(node);
+  return b.op("ConvTranspose", [input(0), input(1)], { ...transposeAttributes(axes), group });
+});
 
 /** At stride 1, the `Conv` of dy with the kernel turned by 180° and its channel axes exchanged. */
-const rotated: Lowering = {
-  name: "rotated",
-  supports(node) {
+const rotated = plainKernel(
+  "rotated",
+  ({ node }) => {
     const { axes } = convGeometry(node);
     return axes.every(({ stride }) => stride === 1) && rotatedPads(convGeometry(node)).every((pad) => pad >= 0);
   },
-  append({ node, b, input }) {
+  ({ b, input }, { node }) => {
     const geometry = convGeometry(node);
     const { axes, wDims, group } = geometry;
     const [m = 1, c = 1, ...kernel] = wDims;
@@ -64,7 +60,7 @@ const rotated: Lowering = {
       group,
     });
   },
-};
+);
 
 function rotatedPads({ axes }: ConvGeometry): number[] {
   return [
@@ -77,45 +73,52 @@ function rotatedPads({ axes }: ConvGeometry): number[] {
  * In blocks, one convolution for each phase: cells of x that are a stride apart see the same taps of the kernel, so each
  * phase is a convolution at stride 1 with some of the taps. At stride 1 there is one phase, with all of them.
  */
-const blocked: Lowering = {
-  name: "blocked",
-  supports(node, device, block) {
-    const { xDims, yDims, axes, group } = convGeometry(node);
-    if (device !== "cpu" || block === undefined || group !== 1 || axes.length !== 2) return false;
-    if ([xDims[1], yDims[1]].some((channels = 1) => channels % block !== 0)) return false;
-    return axes.every(
+const nchwc: Kernel = {
+  name: "nchwc",
+  match({ node, device, block }) {
+    const geometry = convGeometry(node);
+    const { xDims, yDims, axes, group } = geometry;
+    if (device !== "cpu" || block === undefined || group !== 1 || axes.length !== 2) return undefined;
+    if ([xDims[1], yDims[1]].some((channels = 1) => channels % block !== 0)) return undefined;
+    const phased = axes.every(
       (axis) =>
         (axis.dilation === 1 || axis.stride === 1) &&
         axis.input % axis.stride === 0 &&
         phasesOf(axis).every(({ begin, end }) => begin >= 0 && end >= 0),
     );
-  },
-  append({ node, b, input, blocked: image, block = 1 }) {
-    const { xDims, yDims, wDims, axes } = convGeometry(node);
-    const [n = 1, c = 1] = xDims;
-    const [rows = [], columns = []] = axes.map(phasesOf);
-    const [, width = 1] = axes.map((axis) => axis.kernel);
-    const dilations = axes.map((axis) => axis.dilation);
-    const dy = image(0, yDims);
-    const kernelOf = exchangedKernel(b, input(1), wDims, block);
-    /** [N, C, h, w] in blocks; undefined where no tap reaches the phase. */
-    const cells = rows.map((row) =>
-      columns.map((column) => {
-        const shape = [row.taps.length, column.taps.length];
-        if (elementCount(shape) === 0) return undefined;
-        const chosen = row.taps.flatMap((i) => column.taps.map((j) => i * width + j));
-        const pads = [row.begin, column.begin, row.end, column.end];
-        const kernel = kernelOf(chosen, shape);
-        if (dilations.some((dilation) => dilation > 1))
-          return blockedConv(b, [dy, kernel], { kernel: shape, pads, dilations });
-        return convolved(b, dy, kernel, { dims: yDims, outputs: c, size: shape, pads, block });
-      }),
-    );
-    const [height = 1, across = 1] = axes.map((axis) => axis.input / axis.stride);
-    const line = (n * c * height) / block;
-    return { name: interleaved(b, cells, { line, across, block, dims: xDims }), dims: xDims, lanes: "channels" };
+    if (!phased) return undefined;
+    return {
+      reads: [channelsOf(yDims)],
+      gives: channelsOf(xDims),
+      append: (emission) => phaseByPhase(emission, geometry, block),
+    };
   },
 };
+
+function phaseByPhase({ b, input }: Emission, { xDims, yDims, wDims, axes }: ConvGeometry, block: number): string {
+  const [n = 1, c = 1] = xDims;
+  const [rows = [], columns = []] = axes.map(phasesOf);
+  const [, width = 1] = axes.map((axis) => axis.kernel);
+  const dilations = axes.map((axis) => axis.dilation);
+  const dy = input(0);
+  const kernelOf = exchangedKernel(b, input(1), wDims, block);
+  /** [N, C, h, w] in blocks; undefined where no tap reaches the phase. */
+  const cells = rows.map((row) =>
+    columns.map((column) => {
+      const shape = [row.taps.length, column.taps.length];
+      if (elementCount(shape) === 0) return undefined;
+      const chosen = row.taps.flatMap((i) => column.taps.map((j) => i * width + j));
+      const pads = [row.begin, column.begin, row.end, column.end];
+      const kernel = kernelOf(chosen, shape);
+      if (dilations.some((dilation) => dilation > 1))
+        return nchwcConv(b, [dy, kernel], { kernel: shape, pads, dilations });
+      return convolved(b, dy, kernel, { dims: yDims, outputs: c, size: shape, pads, block });
+    }),
+  );
+  const [height = 1, across = 1] = axes.map((axis) => axis.input / axis.stride);
+  const line = (n * c * height) / block;
+  return interleaved(b, cells, { line, across, block, dims: xDims });
+}
 
 interface Phase {
   /** Taps of the kernel that reach the cells of this phase, the last first. */
@@ -158,21 +161,21 @@ function interleaved(
   return b.op("Reshape", [b.op("Concat", rows, { axis: 1 }), b.ints(dims)]);
 }
 
-export const convGradInput: LoweringFamily = {
-  operator: "ConvGradInput",
-  lowerings: [transposed, rotated, blocked, neighboursConvGradInput, rows],
+export const convGradInput: Rewrite = {
+  operator: "wildmark.ConvGradInput",
+  kernels: [transposed, rotated, nchwc, neighboursConvGradInput, rows],
   /**
-   * `blocked` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128 images: 1 ms
+   * `nchwc` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128 images: 1 ms
    * instead of 2.5), `rows` on a GPU where there are few of them. Of the others,
    * `rotated` multiplies once a cell of x, `transposed` once a window, and then has to add up: with padding, where both
    * are about as many, the former took 0.5 to 0.8 of the latter's time; for LeNet's 5×5 kernels without padding, 3 times.
    */
-  choose(node, device, block) {
-    if (blocked.supports(node, device, block)) return blocked.name;
-    if (neighboursConvGradInput.supports(node, device, block)) return neighboursConvGradInput.name;
+  choose({ node }, names) {
     const { xDims, yDims } = convGeometry(node);
-    if (rows.supports(node, device) && fewPositions(yDims)) return rows.name;
+    const found = [nchwc, neighboursConvGradInput].find(({ name }) => names.includes(name));
+    if (found !== undefined) return found.name;
+    if (names.includes(rows.name) && fewPositions(yDims)) return rows.name;
     const padded = elementCount(xDims.slice(2)) <= 1.3 * elementCount(yDims.slice(2));
-    return padded && rotated.supports(node, device) ? rotated.name : transposed.name;
+    return padded && names.includes(rotated.name) ? rotated.name : transposed.name;
   },
 };

@@ -8,10 +8,10 @@ import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import { createSession } from "../session.js";
 import { traceGraph } from "../trace.js";
-import { convolutionBlock } from "./blocked-conv.js";
+import { nchwcBlock } from "./nchwc-probe.js";
 import { lowerPrimitives } from "./index.js";
 
-const block = await convolutionBlock();
+const block = await nchwcBlock();
 
 interface Strides {
   readonly strides: number;
@@ -73,8 +73,8 @@ test.skipIf(block === undefined).each([
 ] as const)("%i grey images, %s", async (images, _, shape) => {
   const { graph, feeds } = await network(images, shape);
   const expected = await answers(lowerPrimitives(graph), feeds);
-  const blocked = lowerPrimitives(graph, { block: block ?? 1 });
-  const found = await answers(blocked, feeds);
+  const inBlocks = lowerPrimitives(graph, { block: block ?? 1 });
+  const found = await answers(inBlocks, feeds);
   expect([...found.keys()]).toEqual([...expected.keys()]);
   for (const [name, values] of expected) {
     const scale = Math.max(...values.map(Math.abs));
@@ -83,6 +83,6 @@ test.skipIf(block === undefined).each([
     expect(worst / scale, name).toBeLessThan(1e-4);
   }
   const filled = images % (block ?? 1) === 0;
-  expect(types(blocked).filter((type) => type === "MaxPool")).toHaveLength(filled ? 0 : 1);
-  expect(types(blocked).includes("MaxUnpool")).toBe(!filled);
+  expect(types(inBlocks).filter((type) => type === "MaxPool")).toHaveLength(filled ? 0 : 1);
+  expect(types(inBlocks).includes("MaxUnpool")).toBe(!filled);
 });

@@ -16,80 +16,79 @@ import {
 } from "../../autodiff/windows.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import { intAttribute } from "../../onnx/graph.js";
-import { blockedConv, blockedOp, ones, perChannel } from "./blocked.js";
-import type { FormContext } from "./blocked-forms.js";
-import type { Layouts } from "./layouts.js";
-import type { Lowering } from "./lowering.js";
+import { nchwcConv, nchwcOp, ones, perChannel } from "./nchwc.js";
+import { type Emission, imagesOf, type Kernel } from "./rewrite.js";
 
 /** A convolution of one channel together with the Relu that alone reads it; such results go on to be pooled in blocks. */
-export function greyConvolution({ node, b, layouts, block, dims, soleReader }: FormContext): boolean {
-  const [x = "", w = "", bias = ""] = node.inputs;
-  const [xDims = [], wDims = []] = [dims(x), dims(w)];
-  const [n = 1, channels] = xDims;
-  const [filters = 1, , ...kernel] = wDims;
-  const relu = soleReader(node.outputs[0] ?? "");
-  const axes = plannedWindows(node, xDims, kernel);
-  const fits = channels === 1 && n % block === 0 && filters % block !== 0 && intAttribute(node, "group", 1) === 1;
-  if (!fits || axes?.length !== 2 || relu?.opType !== "Relu") return false;
-
-  const image = paddedImages(b, layouts, x, axes, n);
-  const kernels = perFilter(b, layouts.plain(w), kernel, { filters, n, block });
-  const biases = bias === "" ? [] : perFilter(b, layouts.plain(bias), [], { filters, n, block });
-  const { strides = [], dilations = [] } = stepAttributes(axes);
-  const maps = kernels.map((filter, i) =>
-    blockedConv(b, [image, filter, ...biases.slice(i, i + 1)], {
-      kernel,
-      strides,
-      dilations,
-      group: n,
-      activation: "Relu",
-    }),
-  );
-  const yDims = [n, filters, ...axes.map((axis) => axis.output)];
-  layouts.give(relu.outputs[0] ?? "", b.op("Concat", maps, { axis: 0 }), yDims, "images");
-  return true;
-}
-
-/** The gradient to the filters: of each image by itself, then the sum. */
-export const greyConvGradWeight: Lowering = {
+export const greyConvolution: Kernel = {
   name: "image-blocks",
-  supports(node, device, block) {
-    const { xDims, axes } = convGeometry(node);
+  match({ node, block, dims, soleReader }) {
+    const [x = "", w = "", bias = ""] = node.inputs;
+    const [xDims = [], wDims = []] = [dims(x), dims(w)];
     const [n = 1, channels] = xDims;
-    if (device !== "cpu" || block === undefined || channels !== 1 || n % block !== 0) return false;
-    // Cells that no window reaches would give more taps than the kernel has.
-    return axes.length === 2 && axes.every((axis) => leftover(axis) - axis.end < axis.dilation);
-  },
-  append({ node, b, layouts }) {
-    const { yDims, axes } = convGeometry(node);
-    const [n = 1, filters = 1, ...windows] = yDims;
-    const [x = "", dy = ""] = node.inputs;
-    const image = paddedImages(b, layouts, x, axes, n);
+    const [filters = 1, , ...kernel] = wDims;
+    const relu = soleReader(node.outputs[0] ?? "");
+    const axes = plannedWindows(node, xDims, kernel);
+    if (block === undefined || channels !== 1 || n % block !== 0 || filters % block === 0) return undefined;
+    if (intAttribute(node, "group", 1) !== 1 || axes?.length !== 2 || relu?.opType !== "Relu") return undefined;
     const { strides = [], dilations = [] } = stepAttributes(axes);
-    const maps = b.op("Reshape", [
-      layouts.at(dy, { dims: yDims, lanes: "images" }),
-      b.ints([filters * n, 1, ...windows]),
-    ]);
-    const sums = split(b, maps, filters, n).map((map) =>
-      blockedConv(b, [image, map], {
-        kernel: windows,
-        strides: dilations,
-        dilations: strides,
-        group: n,
-      }),
-    );
-    const perImage = blockedOp(b, "ReorderOutput", [b.op("Concat", sums, { axis: 0 })], { channels: n });
-    return b.op("ReduceSum", [perImage, b.ints([1])], { keepdims: 1 });
+    return {
+      reads: [imagesOf(xDims)],
+      gives: imagesOf([n, filters, ...axes.map((axis) => axis.output)]),
+      along: relu,
+      append(emission) {
+        const { b, input } = emission;
+        const image = paddedImages(emission, axes, n);
+        const kernels = perFilter(b, input(1), kernel, { filters, n, block });
+        const biases = bias === "" ? [] : perFilter(b, input(2), [], { filters, n, block });
+        const maps = kernels.map((filter, i) =>
+          nchwcConv(b, [image, filter, ...biases.slice(i, i + 1)], {
+            kernel,
+            strides,
+            dilations,
+            group: n,
+            activation: "Relu",
+          }),
+        );
+        return b.op("Concat", maps, { axis: 0 });
+      },
+    };
   },
 };
 
-/** [1, N, H, W] in blocks, with the padding that windows read: both passes want it. */
-function paddedImages(b: GraphBuilder, layouts: Layouts, x: string, axes: readonly WindowAxis[], n: number): string {
-  const dims = [n, 1, ...axes.map((axis) => axis.input)];
-  const image = layouts.at(x, { dims, lanes: "images" });
+/** The gradient to the filters: of each image by itself, then the sum. */
+export const greyConvGradWeight: Kernel = {
+  name: "image-blocks",
+  match({ node, device, block }) {
+    const { xDims, yDims, axes } = convGeometry(node);
+    const [n = 1, channels] = xDims;
+    if (device !== "cpu" || block === undefined || channels !== 1 || n % block !== 0) return undefined;
+    // Cells that no window reaches would give more taps than the kernel has.
+    if (axes.length !== 2 || axes.some((axis) => leftover(axis) - axis.end >= axis.dilation)) return undefined;
+    const [, filters = 1, ...windows] = yDims;
+    const { strides = [], dilations = [] } = stepAttributes(axes);
+    return {
+      reads: [imagesOf([n, 1, ...axes.map((axis) => axis.input)]), imagesOf(yDims)],
+      append(emission) {
+        const { b, input } = emission;
+        const image = paddedImages(emission, axes, n);
+        const maps = b.op("Reshape", [input(1), b.ints([filters * n, 1, ...windows])]);
+        const sums = split(b, maps, filters, n).map((map) =>
+          nchwcConv(b, [image, map], { kernel: windows, strides: dilations, dilations: strides, group: n }),
+        );
+        const perImage = nchwcOp(b, "ReorderOutput", [b.op("Concat", sums, { axis: 0 })], { channels: n });
+        return b.op("ReduceSum", [perImage, b.ints([1])], { keepdims: 1 });
+      },
+    };
+  },
+};
+
+/** The first input, [1, N, H, W] in blocks, with the padding that windows read: both passes want it. */
+function paddedImages({ b, input, once }: Emission, axes: readonly WindowAxis[], n: number): string {
+  const image = input(0);
   const pads = [...axes.map((axis) => axis.begin), ...axes.map(readEnd)];
   if (pads.every((pad) => pad === 0)) return image;
-  return layouts.once(`images ${x} ${pads}`, () => perChannel(b, image, n, { scale: ones(b, n), pads }));
+  return once(`images ${image} ${pads}`, () => perChannel(b, image, n, { scale: ones(b, n), pads }));
 }
 
 /** A filter's numbers, each repeated for all images as depthwise convolutions take them: [filters, …dims] → [N, 1, …dims] of each. */

@@ -18,73 +18,68 @@ import {
 import { elementCount, float32, int64 } from "../../core/tensor.js";
 import { intAttribute, type Node } from "../../onnx/graph.js";
 import { cellsAt, paddedForWindows } from "./cells.js";
-import type { Lowering, LoweringContext, LoweringFamily } from "./lowering.js";
+import { nchwcMaxPoolGrad } from "./max-pool-grad-nchwc.js";
+import { always, type Emission, onCpu, plainKernel, type Rewrite } from "./rewrite.js";
 
 /** `MaxUnpool`, which overwrites: for windows that share no cell. */
-const unpool: Lowering = {
-  name: "unpool",
-  supports: (node, device) => device === "cpu" && disjoint(poolGeometry(node).axes),
-  append(context) {
-    const { node, b, input } = context;
+const unpool = plainKernel(
+  "unpool",
+  ({ node, device }) => device === "cpu" && disjoint(poolGeometry(node).axes),
+  (emission, { node }) => {
+    const { b, input } = emission;
     const { xDims, axes } = poolGeometry(node);
-    return b.op("MaxUnpool", [input(2), indicesOf(context), b.ints(xDims)], {
+    return b.op("MaxUnpool", [input(2), indicesOf(emission, node), b.ints(xDims)], {
       kernel_shape: axes.map((axis) => axis.kernel),
       strides: axes.map((axis) => axis.stride),
     });
   },
-};
+);
 
 /** `ScatterElements` that adds, over the flat tensor: any windows. */
-const scatter: Lowering = {
-  name: "scatter",
-  supports: (_, device) => device === "cpu",
-  append(context) {
-    const { node, b, input } = context;
-    const { xDims } = poolGeometry(node);
-    const zeros = b.op("ConstantOfShape", [b.ints([elementCount(xDims)])], {
-      value: { kind: "tensor", value: float32([1], [0]) },
-    });
-    const places = b.op("Reshape", [indicesOf(context), b.ints([-1])]);
-    const gradient = b.op("Reshape", [input(2), b.ints([-1])]);
-    const flat = b.op("ScatterElements", [zeros, places, gradient], { axis: 0, reduction: "add" });
-    return b.op("Reshape", [flat, b.ints(xDims)]);
-  },
-};
+const scatter = plainKernel("scatter", onCpu, (emission, { node }) => {
+  const { b, input } = emission;
+  const { xDims } = poolGeometry(node);
+  const zeros = b.op("ConstantOfShape", [b.ints([elementCount(xDims)])], {
+    value: { kind: "tensor", value: float32([1], [0]) },
+  });
+  const places = b.op("Reshape", [indicesOf(emission, node), b.ints([-1])]);
+  const gradient = b.op("Reshape", [input(2), b.ints([-1])]);
+  const flat = b.op("ScatterElements", [zeros, places, gradient], { axis: 0, reduction: "add" });
+  return b.op("Reshape", [flat, b.ints(xDims)]);
+});
 
 /** For square windows that tile the image: `SpaceToDepth` lays the cells of each position side by side. */
-const tiles: Lowering = {
-  name: "tiles",
-  supports: (node, device) => device === "cpu" && tilesSquarely(node),
-  append(context) {
-    const { node, b, input } = context;
+const tiles = plainKernel(
+  "tiles",
+  ({ node, device }) => device === "cpu" && tilesSquarely(node),
+  (emission, { node }) => {
+    const { b, input } = emission;
     const { xDims, axes } = poolGeometry(node);
     const [, c = 1] = xDims;
     const blocksize = axes[0]?.kernel ?? 1;
     const places = blocksize * blocksize;
     const deep = b.op("SpaceToDepth", [input(0)], { blocksize });
-    return shared(context, b.ops("Split", [deep, b.ints(Array<number>(places).fill(c))], places, { axis: 1 }));
+    return shared(emission, node, b.ops("Split", [deep, b.ints(Array<number>(places).fill(c))], places, { axis: 1 }));
   },
-};
+);
 
 /** The same for devices without `SpaceToDepth`. */
-const slices: Lowering = {
-  name: "slices",
-  supports: (node, device) => device !== "cpu" && tilesSquarely(node),
-  append(context) {
-    const { axes } = poolGeometry(context.node);
-    return shared(
-      context,
-      taps(axes).map((place) => cellsAt(context.b, context.input(0), axes, place)),
-    );
+const slices = plainKernel(
+  "slices",
+  ({ node, device }) => device !== "cpu" && tilesSquarely(node),
+  (emission, { node }) => {
+    const { axes } = poolGeometry(node);
+    const cells = taps(axes).map((place) => cellsAt(emission.b, emission.input(0), axes, place));
+    return shared(emission, node, cells);
   },
-};
+);
 
 /**
  * Each position that holds the maximum takes what earlier ones have left of the gradient; `DepthToSpace` puts all back.
  *
  * @param cells x at each position of its window, row by row.
  */
-function shared({ node, b, input }: LoweringContext, cells: readonly string[]): string {
+function shared({ b, input }: Emission, node: Node, cells: readonly string[]): string {
   const blocksize = poolGeometry(node).axes[0]?.kernel ?? 1;
   let left = input(2);
   const shares = cells.slice(0, -1).map((cell) => {
@@ -99,30 +94,26 @@ function shared({ node, b, input }: LoweringContext, cells: readonly string[]): 
  * Without the places: the windows' cells side by side, the first maximum among them by `ArgMax`, and each cell back to
  * its place by a `ConvTranspose` whose kernels are the unit vectors. Any windows, any device.
  */
-const argMax: Lowering = {
-  name: "arg-max",
-  supports: () => true,
-  append({ node, b, input }) {
-    const { xDims, yDims, axes } = poolGeometry(node);
-    const [n = 1, c = 1, ...spatial] = xDims;
-    const [, , ...windows] = yDims;
-    const kernel = axes.map((axis) => axis.kernel);
-    const places = taps(axes);
-    const image = b.op("Reshape", [input(0), b.ints([n * c, 1, ...spatial])]);
-    const padded = paddedForWindows(b, image, axes, Number.NEGATIVE_INFINITY);
-    const cells = places.map((place) => cellsAt(b, padded, axes, place));
-    const stacked = b.op("Concat", cells, { axis: 1 });
-    const winner = b.op("ArgMax", [stacked], { axis: 1, keepdims: 1 });
-    const numbers = b.initializer("taps", int64([1, places.length, ...windows.map(() => 1)], places.keys()));
-    const gradient = b.op("Reshape", [input(2), b.ints([n * c, 1, ...windows])]);
-    const routed = b.op("Where", [b.op("Equal", [winner, numbers]), gradient, b.scalar(0)]);
-    const units = new Float32Array(places.length * places.length);
-    for (const i of places.keys()) units[i * places.length + i] = 1;
-    const kernels = b.initializer("units", float32([places.length, 1, ...kernel], units));
-    const dx = b.op("ConvTranspose", [routed, kernels], transposeAttributes(axes));
-    return b.op("Reshape", [dx, b.ints(xDims)]);
-  },
-};
+const argMax = plainKernel("arg-max", always, ({ b, input }, { node }) => {
+  const { xDims, yDims, axes } = poolGeometry(node);
+  const [n = 1, c = 1, ...spatial] = xDims;
+  const [, , ...windows] = yDims;
+  const kernel = axes.map((axis) => axis.kernel);
+  const places = taps(axes);
+  const image = b.op("Reshape", [input(0), b.ints([n * c, 1, ...spatial])]);
+  const padded = paddedForWindows(b, image, axes, Number.NEGATIVE_INFINITY);
+  const cells = places.map((place) => cellsAt(b, padded, axes, place));
+  const stacked = b.op("Concat", cells, { axis: 1 });
+  const winner = b.op("ArgMax", [stacked], { axis: 1, keepdims: 1 });
+  const numbers = b.initializer("taps", int64([1, places.length, ...windows.map(() => 1)], places.keys()));
+  const gradient = b.op("Reshape", [input(2), b.ints([n * c, 1, ...windows])]);
+  const routed = b.op("Where", [b.op("Equal", [winner, numbers]), gradient, b.scalar(0)]);
+  const units = new Float32Array(places.length * places.length);
+  for (const i of places.keys()) units[i * places.length + i] = 1;
+  const kernels = b.initializer("units", float32([places.length, 1, ...kernel], units));
+  const dx = b.op("ConvTranspose", [routed, kernels], transposeAttributes(axes));
+  return b.op("Reshape", [dx, b.ints(xDims)]);
+});
 
 function tilesSquarely(node: Node): boolean {
   const { axes } = poolGeometry(node);
@@ -131,7 +122,7 @@ function tilesSquarely(node: Node): boolean {
 }
 
 /** The flat place of each window's first maximum: a second output of the node that computed y, or of a MaxPool anew. */
-function indicesOf({ node, b, input, producer, replace }: LoweringContext): string {
+function indicesOf({ b, input, producer, replace }: Emission, node: Node): string {
   const { axes } = poolGeometry(node);
   const pool = producer(input(1));
   if (pool?.opType === "MaxPool" && pool.inputs[0] === input(0) && intAttribute(pool, "storage_order", 0) === 0) {
@@ -152,11 +143,9 @@ function indicesOf({ node, b, input, producer, replace }: LoweringContext): stri
   return indices;
 }
 
-/** The quickest first, as measured on two cores; `tiles` comes close to `unpool` on one core. */
-const lowerings: readonly Lowering[] = [unpool, tiles, slices, scatter, argMax];
-
-export const maxPoolGrad: LoweringFamily = {
-  operator: "MaxPoolGrad",
-  lowerings,
-  choose: (node, device) => (lowerings.find((form) => form.supports(node, device)) ?? argMax).name,
+export const maxPoolGrad: Rewrite = {
+  operator: "wildmark.MaxPoolGrad",
+  inBlocks: [nchwcMaxPoolGrad],
+  /** The quickest first, as measured on two cores; `tiles` comes close to `unpool` on one core. */
+  kernels: [unpool, tiles, slices, scatter, argMax],
 };

@@ -9,7 +9,7 @@
 
 import type { WindowAxis } from "../../autodiff/windows.js";
 import { elementCount } from "../../core/tensor.js";
-import type { LoweringContext } from "./lowering.js";
+import type { Emission } from "./rewrite.js";
 
 /** Which cells are read, by place and then by tap. */
 export interface Reads {
@@ -76,14 +76,14 @@ function cellRead(axes: readonly AxisReads[], place: number, tap: number): numbe
  * @returns [N, places, taps · C]
  */
 export function gatheredRows(
-  { b, layouts }: Pick<LoweringContext, "b" | "layouts">,
+  { b, once }: Emission,
   value: string,
   dims: readonly number[],
   { places, taps, cells }: Reads,
 ): string {
   const [n = 1, c = 1, ...spatial] = dims;
   const size = elementCount(spatial);
-  const rows = layouts.once(`${value}, channels last`, () => {
+  const rows = once(`${value}, channels last`, () => {
     const flat = b.op("Reshape", [value, b.ints(c === 1 ? [n, size, 1] : [n, c, size])]);
     return c === 1 ? flat : b.op("Transpose", [flat], { perm: [0, 2, 1] });
   });
@@ -91,13 +91,11 @@ export function gatheredRows(
   const [padded, chosen] = cells.includes(-1)
     ? [
         // A row of zeros at the end is what is read where nothing is.
-        layouts.once(`${value}, channels last, padded`, () =>
-          b.op("Pad", [rows, b.ints([0, 0, 0, 0, 1, 0]), b.scalar(0)]),
-        ),
+        once(`${value}, channels last, padded`, () => b.op("Pad", [rows, b.ints([0, 0, 0, 0, 1, 0]), b.scalar(0)])),
         b.ints(cells.map((cell) => (cell === -1 ? size : cell))),
       ]
     : [rows, b.ints(cells)];
-  return layouts.once(`${padded} at ${chosen}`, () =>
+  return once(`${padded} at ${chosen}`, () =>
     b.op("Reshape", [b.op("Gather", [padded, chosen], { axis: 1 }), b.ints([n, places, taps * c])]),
   );
 }
@@ -107,7 +105,7 @@ export function gatheredRows(
  *
  * @param dims [N, channels, …spatial]
  */
-export function imagesOfRows({ b }: Pick<LoweringContext, "b">, rows: string, dims: readonly number[]): string {
+export function imagesOfRows({ b }: Emission, rows: string, dims: readonly number[]): string {
   const [n = 1, c = 1, ...spatial] = dims;
   const turned = b.op("Transpose", [b.op("Reshape", [rows, b.ints([n, elementCount(spatial), c])])], {
     perm: [0, 2, 1],
@@ -122,7 +120,7 @@ export function imagesOfRows({ b }: Pick<LoweringContext, "b">, rows: string, di
  * @returns [taps · C, M] for windows that read x; [taps · M, C] for cells of x that read windows.
  */
 export function kernelMatrix(
-  { b }: Pick<LoweringContext, "b">,
+  { b }: Emission,
   kernel: string,
   wDims: readonly number[],
   reads: "windows" | "cells",

@@ -13,7 +13,7 @@ import { openLedger, readLedger } from "../ledger.js";
 import { type ServerOptions, startServer, type TestServer, WORDS } from "../testing/servers.js";
 import { digits, ownAnswers, smallKey, smallModel } from "../testing/small.js";
 import { type EndpointConfig, parseEndpoint, type PresetId } from "./config.js";
-import { type EndpointOptions, endpointSuspect } from "./endpoint.js";
+import { CHECKED, type EndpointOptions, endpointSuspect } from "./endpoint.js";
 import { openTranscript, readTranscript } from "./transcript.js";
 
 const model = smallModel();
@@ -151,7 +151,7 @@ test("an answer that takes too long is tried again", async () => {
   expect(server.requests()).toBe(11);
 });
 
-test("retries used up count as a refusal where others are answered, and are not asked again", async () => {
+test("retries used up count as a refusal where others are answered, and are not asked again: answers are, to be checked", async () => {
   const [bad = ""] = imageHashes(selectImages(images, [4]));
   const pixels = pixelsOf(selectImages(images, [4])).join();
   const path = freshPath();
@@ -165,10 +165,10 @@ test("retries used up count as a refusal where others are answered, and are not 
   const entry = (await readTranscript(path))?.entries.find(({ image }) => image === bad);
   expect(entry).toMatchObject({ outcome: "no-answer", tries: 3, raw: "the connection was cut off" });
   expect((await askOnce(described, { path })).said).toEqual(expected);
-  expect(server.requests()).toBe(12);
+  expect(server.requests()).toBe(12 + 9);
 });
 
-test("an endpoint that is down stops the work; when it is up, the same goes on and asks only what is left", async () => {
+test("an endpoint that is down stops the work; when it is up, the same goes on and asks what is left, and what it heard before as a check", async () => {
   const path = freshPath();
   let down = false;
   const server = await serve("raw", {
@@ -187,8 +187,8 @@ test("an endpoint that is down stops the work; when it is up, the same goes on a
   down = false;
   const { said, summary } = await askOnce(described, { path });
   expect(said).toEqual(own);
-  expect(summary).toMatchObject({ asked: 10, askedNow: 7, answered: 10 });
-  expect(server.requests()).toBe(9 + 7);
+  expect(summary).toMatchObject({ asked: 10, askedNow: 7 + 3, checked: 3, unchecked: 0, answered: 10 });
+  expect(server.requests()).toBe(9 + 7 + 3);
 });
 
 test("refused from the first: the work stops and says why; nothing counts as an answer", async () => {
@@ -238,7 +238,7 @@ test("nobody there, and a redirect, which is not followed", async () => {
   await expect(askOnce(config(other, RAW))).rejects.toThrow("status 302, redirected to http://127.0.0.1:1/");
 });
 
-test("stopped by a signal, it goes on and never asks twice", async () => {
+test("stopped by a signal, it goes on, and asks twice only as a check", async () => {
   const path = freshPath();
   const stop = new AbortController();
   const server = await serve("raw", {
@@ -252,8 +252,8 @@ test("stopped by a signal, it goes on and never asks twice", async () => {
   const before = (await readTranscript(path))?.entries.length ?? 0;
   expect(before).toBe(4);
   expect((await askOnce(described, { path })).said).toEqual(own);
-  expect(server.requests()).toBe(5 + 6);
-  expect((await askOnce(described, { path })).summary).toMatchObject({ askedNow: 0, asked: 10 });
+  expect(server.requests()).toBe(5 + 6 + 4);
+  expect((await askOnce(described, { path })).summary).toMatchObject({ askedNow: 10, checked: 10, asked: 10 });
 });
 
 test("a line that a crash cut off is taken away; any other change breaks the chain and is refused by its line", async () => {
@@ -264,9 +264,9 @@ test("a line that a crash cut off is taken away; any other change breaks the cha
   await appendFile(path, '{"n":4,"image":"abc');
   expect((await readTranscript(path))?.torn).toBe(true);
   expect((await askOnce(described, { path })).said).toEqual(own);
-  expect(server.requests()).toBe(10);
+  expect(server.requests()).toBe(10 + 3);
   const whole = await readFile(path, "utf8");
-  expect((await readTranscript(path))?.entries).toHaveLength(10);
+  expect((await readTranscript(path))?.entries).toHaveLength(10 + 3);
   const lines = whole.split("\n");
   const changes: [string, number][] = [
     [whole.replace("LABEL_", "LABEL_1"), 3], // the second line is changed, the third no longer follows
@@ -278,7 +278,7 @@ test("a line that a crash cut off is taken away; any other change breaks the cha
     await writeFile(path, text);
     await expect(askOnce(described, { path })).rejects.toThrow(`the chain is broken at line ${line}`);
   }
-  expect(server.requests()).toBe(10);
+  expect(server.requests()).toBe(10 + 3);
 });
 
 test("a transcript belongs to one way of asking, and to one process at a time", async () => {
@@ -295,7 +295,7 @@ test("a transcript belongs to one way of asking, and to one process at a time", 
   await expect(open(config(server, `${RAW}image: {as: jpeg}`), { path })).rejects.toThrow("asked in another way");
 });
 
-test("an answer that cannot be read stops the work with what was answered; mended, nothing is asked again", async () => {
+test("an answer that cannot be read stops the work with what was answered; mended, it is asked again only as a check", async () => {
   const path = freshPath();
   const server = await serve("multipart");
   const lines = "preset: multipart\nfield: picture\nfields: {top: 1}\n";
@@ -310,7 +310,7 @@ test("an answer that cannot be read stops the work with what was answered; mende
   expect(server.requests()).toBe(5);
   const right = config(server, `${lines}answer: {path: result.class}\n${words}`);
   expect((await askOnce(right, { path })).said).toEqual(own);
-  expect(server.requests()).toBe(10);
+  expect(server.requests()).toBe(10 + 5);
 });
 
 test("a word that names no class is a wrong answer, and is told", async () => {
@@ -332,6 +332,92 @@ test("the budget counts images, over all runs; what is beyond it is not asked", 
   expect((await askOnce(described, { path })).said).toEqual(expected);
   expect((await askOnce(described, { path })).said).toEqual(expected);
   expect(server.requests()).toBe(6);
+});
+
+/** A transcript that somebody wrote without asking anybody: sound as a chain, with the answers that suit. */
+async function forged(described: EndpointConfig, answers: readonly number[], asked: Images): Promise<string> {
+  const path = freshPath();
+  const transcript = await openTranscript(path, { to: described.name, asking: described.asking });
+  for (const [i, image] of imageHashes(asked).entries()) {
+    const raw = `[{"label":"LABEL_${answers[i]}","score":0.9}]`;
+    await transcript.append({ outcome: "answer", image, sent: "0".repeat(64), status: 200, tries: 1, raw });
+  }
+  await transcript.close();
+  return path;
+}
+
+test("a transcript that was made up is found out by a sample of what it holds, or by asking everything anew", async () => {
+  const many = digits(100);
+  const honest = await ownAnswers(model, many);
+  const server = await serve("raw");
+  const described = config(server, RAW);
+  // Half of the answers are others: twenty of a hundred that all fall on the honest half have a chance of 9e-8.
+  const lies = honest.map((label, i) => (i % 2 === 0 ? label : (label + 1) % 10));
+  const path = await forged(described, lies, many);
+  await expect(askOnce(described, { path, images: many })).rejects.toMatchObject({
+    code: "bad-file",
+    message: expect.stringMatching(/of \d+ answers that were asked for again, \d+ are others now/),
+    hint: expect.stringContaining("--fresh"),
+  });
+  expect(server.requests()).toBe(CHECKED);
+  const { said, summary } = await askOnce(described, { path, images: many, fresh: true });
+  expect(said).toEqual(honest);
+  expect(summary).toMatchObject({ askedNow: 100, unheard: { answers: 0, of: 100 } });
+  // What stands in the transcript last is what goes on.
+  expect((await askOnce(described, { path, images: many })).said).toEqual(honest);
+});
+
+test("what was read and not heard is counted; a sample is drawn each time, of answers that can be had", async () => {
+  const many = digits(60);
+  const server = await serve("raw");
+  const described = config(server, RAW);
+  const honest = await ownAnswers(model, many);
+  const path = await forged(described, honest, many);
+  const { said, summary } = await askOnce(described, { path, images: many });
+  expect(said).toEqual(honest);
+  expect(summary).toMatchObject({ checked: CHECKED, unchecked: 0, unheard: { answers: 60 - CHECKED, of: 60 } });
+  const entries = async () =>
+    (await readTranscript(path))?.entries.flatMap(({ again, image }) => (again ? [image] : []));
+  const first = await entries();
+  await askOnce(described, { path, images: many });
+  const both = await entries();
+  expect(both).toHaveLength(2 * CHECKED);
+  // Twenty of sixty, the same ones twice: 1 in 4e15.
+  expect(new Set(both?.slice(CHECKED))).not.toEqual(new Set(first));
+});
+
+test("a sample that the budget does not allow, or that nobody answers, is missed", async () => {
+  const many = digits(30);
+  const server = await serve("raw");
+  const honest = await ownAnswers(model, many);
+  for (const [budget, checked] of [
+    [30, 0],
+    [35, 5],
+    [50, 20],
+  ] as const) {
+    const described = config(server, `${RAW}budget: ${budget}`);
+    const path = await forged(described, honest, many);
+    const { summary } = await askOnce(described, { path, images: many });
+    expect(summary).toMatchObject({ checked, unchecked: 20 - checked, asked: 30, askedNow: checked });
+  }
+  const described = config(server, `${RAW}retries: 0`);
+  const path = await forged(described, honest, many);
+  await server.close();
+  servers.pop();
+  await expect(askOnce(described, { path, images: many })).rejects.toMatchObject({
+    code: "network",
+    message: expect.stringContaining("20 images that it answered before, as the transcript has it, got no answer now"),
+  });
+});
+
+test("asked anew, images that were paid for before count against the budget once more", async () => {
+  const path = freshPath();
+  const server = await serve("raw");
+  const described = config(server, `${RAW}budget: 14\ncostPerQuery: 1`);
+  await askOnce(described, { path });
+  const { said, summary } = await askOnce(described, { path, fresh: true });
+  expect(said).toEqual(own.map((label, i) => (i < 4 ? label : NOT_ASKED)));
+  expect(summary).toMatchObject({ askedNow: 4, cost: 14 });
 });
 
 test("a rate is kept", async () => {
@@ -359,7 +445,7 @@ test("decoys go first and between, each once, are no part of the answers, and te
   // Spread: neither half holds them all.
   expect(order.slice(0, 15).filter((isKey) => isKey).length).toBeGreaterThan(2);
   expect(order.slice(15).filter((isKey) => isKey).length).toBeGreaterThan(2);
-  expect((await askOnce(config(server, RAW), { path, decoys })).summary).toMatchObject({ askedNow: 0 });
+  expect((await askOnce(config(server, RAW), { path, decoys })).summary).toMatchObject({ askedNow: 10, checked: 10 });
 });
 
 test("the ledger has each image of the key before it is sent, and no decoy", async () => {

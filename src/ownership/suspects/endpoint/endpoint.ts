@@ -1,5 +1,5 @@
 /**
- * @file A suspect behind an endpoint: asked image by image, slowly, within a budget, and never twice for the same image.
+ * @file A suspect behind an endpoint: asked image by image, slowly, within a budget, and once for each image.
  *
  * What counts as what:
  *
@@ -12,9 +12,11 @@
  *   verdict where nothing was answered at all.
  * - Images beyond the budget are not asked. It counts images, not requests: how often something has to be sent again
  *   is the suspect's doing, and must not decide what is asked.
+ * - What a transcript holds from before is taken as it stands, once a sample of it was asked again and answered as it says:
+ *   the sample is drawn when it is needed, so that no line can keep out of it. What was read and not heard is counted.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { WildmarkError } from "../../../core/errors.js";
 import { type Progress, silent } from "../../../core/progress.js";
 import { type RandomStream, randomStream } from "../../../core/random.js";
@@ -43,22 +45,33 @@ export interface EndpointOptions {
   readonly decoys?:
     | { readonly images: LabelledImages; readonly each: number; readonly random: RandomStream }
     | undefined;
+  /** Whether to ask everything anew, whatever the transcript holds; default false. */
+  readonly fresh?: boolean | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How many answers of a transcript are asked again, of those to the images of one call. */
+export const CHECKED = 20;
 
 export interface EndpointSummary {
   /** Images in the transcript, decoys and earlier runs included. */
   readonly asked: number;
   /** Of those, by this process. */
   readonly askedNow: number;
+  /** Answers of the transcript that were asked again, and were the same. */
+  readonly checked: number;
+  /** How many more should have been: the budget was at its end, or they got no answer. */
+  readonly unchecked: number;
+  /** Of the answers that were used, those read from the transcript, and neither heard nor checked by this process. */
+  readonly unheard: { readonly answers: number; readonly of: number };
   /** Requests that this process sent, retries included. */
   readonly requests: number;
   readonly answered: number;
   readonly refused: number;
   /** Answers in which no class could be read; they count as refused. */
   readonly unreadable: number;
-  /** Words that are the name of no known class, some of them: they count as wrong answers. */
+  /** Words that are the name of no known class: they count as wrong answers. */
   readonly unknownWords: readonly string[];
   /** How many decoys have an answer, and how many of those are right: a low share says that classes are read wrongly. */
   readonly decoys: { readonly answered: number; readonly right: number };
@@ -90,8 +103,13 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
 
   /** The outcome of every image that need not be asked again. */
   const known = new Map<string, TranscriptEntry | NewEntry>();
-  /** Every image that was ever put to the endpoint: what the budget counts. */
+  /** Every image that was ever put to the endpoint, and how often it was for an image with an outcome: what the budget counts. */
   const sent = new Set<string>();
+  let again = 0;
+  /** Images whose outcome this process heard, and those that it was asked about. */
+  const heard = new Set<string>();
+  const used = new Set<string>();
+  let [checked, unchecked] = [0, 0];
   /** Images without an answer since the last one that could be read. */
   let streak: string[] = [];
   let everRead = false;
@@ -100,7 +118,7 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
 
   const read = (raw: string | undefined): ReadAnswer => {
     const found = readAnswer(raw ?? "", config, labels);
-    if ("unknown" in found && unknownWords.size < 20) unknownWords.add(found.unknown.slice(0, 60));
+    if ("unknown" in found) unknownWords.add(found.unknown.slice(0, 60));
     return found;
   };
   /** Whether a known class was read. */
@@ -111,8 +129,11 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
       return;
     }
     if (entry.image === undefined) return;
-    known.set(entry.image, entry);
     sent.add(entry.image);
+    if (entry.again === true) again++;
+    // An answer that was given stays one, though nobody answers when it is asked for again.
+    if (entry.again === true && entry.outcome !== "answer" && known.has(entry.image)) return;
+    known.set(entry.image, entry);
     if (entry.outcome === "answer" && "label" in read(entry.raw)) {
       everRead = true;
       streak = [];
@@ -121,6 +142,12 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     }
   };
   for (const entry of transcript.entries) note(entry);
+  const remembered = new Set(known.keys());
+  if (options.fresh === true) {
+    known.clear();
+    streak = [];
+    everRead = false;
+  }
 
   /** Answers without any class are a description that is wrong: to ask on would cost and mend nothing. */
   function requireReadable(least = file.giveUpAfter): void {
@@ -151,15 +178,22 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
   };
 
   /** Puts one image to the endpoint until there is an outcome, and writes that down. */
-  async function askOne({ hash, pixels, shape }: Queued): Promise<void> {
+  async function hear({ hash, pixels, shape }: Queued): Promise<NewEntry> {
     const image = await encodeImage(pixels, shape, config.image);
     await ledger?.disclose([hash]);
     askedNow++;
     sent.add(hash);
     const outcome = await outcomeOf(image);
-    const entry: NewEntry = { image: hash, sent: sentSha256(image), ...outcome };
+    const twice = remembered.has(hash) ? { again: true as const } : {};
+    const entry: NewEntry = { image: hash, sent: sentSha256(image), ...outcome, ...twice };
     note(entry);
     await transcript.append(entry);
+    return entry;
+  }
+
+  async function askOne(queued: Queued): Promise<void> {
+    await hear(queued);
+    heard.add(queued.hash);
     if (file.giveUpAfter > 0 && streak.length >= file.giveUpAfter) {
       requireReadable();
       await giveUp();
@@ -223,10 +257,8 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     }
   }
 
-  async function askAll(images: Images): Promise<number[]> {
-    requireReadable();
-    const hashes = imageHashes(images);
-    const queue = mixed(wanted(images, hashes));
+  /** As many at a time as the description allows. */
+  async function each(queue: readonly Queued[], work: (queued: Queued) => Promise<unknown>): Promise<void> {
     let [next, done] = [0, 0];
     let failure: { readonly error: unknown } | undefined;
     const worker = async (): Promise<void> => {
@@ -234,7 +266,7 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
         const queued = queue[next++];
         if (queued === undefined) return;
         try {
-          await askOne(queued);
+          await work(queued);
           progress.update(`ask ${name}`, ++done, queue.length);
         } catch (error) {
           failure ??= { error };
@@ -243,6 +275,60 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     };
     await Promise.all(Array.from({ length: file.concurrency }, worker));
     if (failure !== undefined) throw failure.error;
+  }
+
+  const left = (): number => (file.budget ?? Number.POSITIVE_INFINITY) - sent.size - again;
+
+  /**
+   * Asks some of what was read from the transcript again, as far as the budget goes beyond what is still to be asked.
+   *
+   * @throws WildmarkError `bad-file` where an answer is another now; `network` where those that are asked get none.
+   */
+  async function check(images: Images, hashes: readonly string[], stillToAsk: number): Promise<void> {
+    const read = unique(images, hashes, (hash) => known.get(hash)?.outcome === "answer" && !heard.has(hash));
+    let wanted = Math.min(CHECKED, read.length);
+    while (wanted > 0) {
+      const room = Math.min(wanted, read.length, left() - stillToAsk);
+      const sample = Array.from({ length: Math.max(0, room) }, () => read.splice(randomInt(read.length), 1)).flat();
+      let [same, others] = [0, 0];
+      await each(sample, async (queued) => {
+        const before = classOf(queued.hash);
+        const { outcome } = await hear(queued);
+        if (outcome !== "answer") return;
+        heard.add(queued.hash);
+        if (classOf(queued.hash) === before) same++;
+        else others++;
+      });
+      if (others > 0) {
+        throw new WildmarkError(
+          "bad-file",
+          `${transcript.path}: of ${same + others} answers that were asked for again, ${others} are others now.`,
+          {
+            hint: "Somebody made them up, or the endpoint answers otherwise than it did. --fresh asks everything anew.",
+          },
+        );
+      }
+      if (sample.length > 0 && same === 0) {
+        throw new WildmarkError(
+          "network",
+          `${name}: ${sample.length} images that it answered before, as the transcript has it, got no answer now.`,
+          { hint: "When the endpoint answers again, the same command goes on." },
+        );
+      }
+      checked += same;
+      wanted -= same;
+      if (sample.length === 0) break;
+    }
+    unchecked += wanted;
+  }
+
+  async function askAll(images: Images): Promise<number[]> {
+    requireReadable();
+    const hashes = imageHashes(images);
+    for (const hash of hashes) used.add(hash);
+    const fresh = unique(images, hashes, (hash) => !known.has(hash));
+    await check(images, hashes, fresh.length);
+    await each(mixed(fresh), askOne);
     // Few images may all be asked before a streak is long enough; that nothing at all was read is no verdict either.
     if (!everRead && file.giveUpAfter > 0 && streak.length > 0) {
       requireReadable(1);
@@ -251,11 +337,11 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     return hashes.map(classOf);
   }
 
-  /** What has to be asked of these, in their order, each once and within the budget. */
-  function wanted(images: Images, hashes: readonly string[]): Queued[] {
+  /** Those whose hash passes, in their order, each once. */
+  function unique(images: Images, hashes: readonly string[], passes: (hash: string) => boolean): Queued[] {
     const queue = new Map<string, Queued>();
     for (const [i, hash] of hashes.entries()) {
-      if (known.has(hash) || queue.has(hash)) continue;
+      if (!passes(hash) || queue.has(hash)) continue;
       queue.set(hash, { hash, pixels: Uint8Array.from(imageAt(images, i)), shape: images.shape });
     }
     return [...queue.values()];
@@ -269,10 +355,11 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     const share = decoys?.each ?? 0;
     const all: Queued[] = [];
     const first = sent.size === 0;
-    let left = (file.budget ?? Number.POSITIVE_INFINITY) - sent.size;
+    let room = left();
     const push = (queued: Queued): void => {
       // What was sent before without an outcome is paid for.
-      if (!sent.has(queued.hash) && left-- <= 0) return;
+      const isPaid = sent.has(queued.hash) && !remembered.has(queued.hash);
+      if (!isPaid && room-- <= 0) return;
       all.push(queued);
     };
     let used = 0;
@@ -304,6 +391,7 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
     },
     summary: () => {
       const outcomes = [...known.values()];
+      const usedAnswers = [...used].filter((hash) => known.get(hash)?.outcome === "answer");
       const answered = outcomes.filter(({ outcome }) => outcome === "answer");
       const decoyAnswers = decoyHashes.flatMap((hash, i) => {
         const label = classOf(hash);
@@ -313,6 +401,9 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
       return {
         asked: sent.size,
         askedNow,
+        checked,
+        unchecked,
+        unheard: { answers: usedAnswers.filter((hash) => !heard.has(hash)).length, of: usedAnswers.length },
         requests,
         answered: answered.length,
         refused: outcomes.length - answered.length,
@@ -320,7 +411,7 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
         unknownWords: [...unknownWords],
         decoys: { answered: decoyAnswers.length, right: decoyAnswers.filter((right) => right).length },
         head: transcript.head(),
-        cost: costPerQuery === undefined ? undefined : costPerQuery * sent.size,
+        cost: costPerQuery === undefined ? undefined : costPerQuery * (sent.size + again),
       };
     },
     close: transcript.close,

@@ -9,7 +9,7 @@ test("queries, cost and time of what is left to ask", () => {
     "s.yaml",
     {},
   );
-  expect(planQueries(described, { images: 80, decoys: 40, asked: 10 })).toMatchObject({
+  expect(planQueries(described, { images: 80, decoys: 40, asked: 10, again: 10, paid: 10 })).toMatchObject({
     toSend: 90,
     beyondBudget: 20,
     cost: 0.18,
@@ -17,7 +17,7 @@ test("queries, cost and time of what is left to ask", () => {
     seconds: 180,
   });
   const bare = parseEndpoint("preset: raw\nurl: https://x.example", "s.yaml", {});
-  expect(planQueries(bare, { images: 8, decoys: 0, asked: 9 })).toMatchObject({
+  expect(planQueries(bare, { images: 8, decoys: 0, asked: 9, again: 0, paid: 9 })).toMatchObject({
     toSend: 0,
     cost: undefined,
     seconds: undefined,

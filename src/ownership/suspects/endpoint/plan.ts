@@ -8,6 +8,10 @@ export interface PlannedQueries {
   readonly decoys: number;
   /** Of all of these, how many the transcript holds already. */
   readonly asked: number;
+  /** Of those, how many will be asked again. */
+  readonly again: number;
+  /** Queries that were sent in earlier runs, and count against the budget. */
+  readonly paid: number;
 }
 
 export interface QueryPlan extends PlannedQueries {
@@ -23,16 +27,19 @@ export interface QueryPlan extends PlannedQueries {
 }
 
 export function planQueries({ file }: EndpointConfig, planned: PlannedQueries): QueryPlan {
-  const { images, decoys, asked } = planned;
+  const { images, decoys, asked, again, paid } = planned;
   const { budget = Number.POSITIVE_INFINITY, costPerQuery, currency, perMinute } = file;
-  const all = images + decoys;
-  const within = Math.min(all, Math.max(budget, asked));
+  const left = Math.max(0, budget - paid);
   // The transcript may hold images that are not asked this time.
-  const toSend = Math.max(0, within - asked);
+  const fresh = Math.max(0, images + decoys - asked);
+  const within = Math.min(fresh, left);
+  const checks = Math.min(again, left - within);
+  const toSend = checks + within;
   return {
     ...planned,
+    again: checks,
     toSend,
-    beyondBudget: all - within,
+    beyondBudget: fresh - within,
     cost: costPerQuery === undefined ? undefined : costPerQuery * toSend,
     currency,
     seconds: perMinute === undefined ? undefined : (60 * toSend) / perMinute,

@@ -3,8 +3,8 @@
  *
  * Each line holds the SHA-256 of the line before it, so that no line can be changed, taken out or put in without changing all
  * that follow; whoever dates the last hash has dated all of it. An image is named by its hash, an answer stands as it came. A
- * transcript is also what lets work go on: nothing that stands in it is asked again. A line that was cut off in the
- * middle, by a crash, is taken away; anything else that is wrong is refused.
+ * transcript is also what lets work go on: what stands in it is not asked again, but for a few that are drawn to see that it was
+ * not made up. A line that was cut off in the middle, by a crash, is taken away; anything else that is wrong is refused.
  */
 
 import { createHash } from "node:crypto";
@@ -47,6 +47,8 @@ const entrySchema = z.object({
   tries: z.int().min(1).optional(),
   /** The answer as it came; of `no-answer`, what went wrong. */
   raw: z.string().optional(),
+  /** There where the transcript held an outcome for the image already. */
+  again: z.literal(true).optional(),
   previous: hash,
 });
 
