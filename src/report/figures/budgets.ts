@@ -4,7 +4,7 @@ import { exactPercent, wholePercent } from "../format.js";
 import { distinct } from "../../core/lists.js";
 import type { Figure } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";
-import type { Looks } from "./palette.js";
+import { type Looks, lookOf } from "./palette.js";
 import type { ConditionRow } from "./records.js";
 
 /** Lines are means over seeds, bands the rows' intervals; baselines are dashed. Empty where there is only one budget. */
@@ -13,7 +13,7 @@ export function budgetPanels(rows: readonly ConditionRow[], looks: Looks): reado
   const [least, most] = [budgets[0], budgets.at(-1)];
   if (least === undefined || most === undefined || least === most) return [];
   const panels = distinct(rows.map(({ mark }) => mark)).map((mark) => {
-    const lines = [...looks].flatMap(([name, look]): readonly Line[] => {
+    const lines = distinct(rows.map(({ remover }) => remover)).flatMap((name): readonly Line[] => {
       const own = rows.filter((row) => row.mark === mark && row.remover === name);
       const points = own
         .flatMap(({ budget, retention }) => (retention === undefined ? [] : [{ x: budget, ...retention }]))
@@ -21,7 +21,7 @@ export function budgetPanels(rows: readonly ConditionRow[], looks: Looks): reado
       const last = points.at(-1);
       if (last === undefined) return [];
       const dashed = own.some(({ baseline }) => baseline);
-      return [{ name, look, dashed, strong: !dashed, points, end: wholePercent(last.mean) }];
+      return [{ name, look: lookOf(looks, name), dashed, strong: !dashed, points, end: wholePercent(last.mean) }];
     });
     const ends = lines.map(({ name, end }) => `${name} ${end}`);
     return {

@@ -9,7 +9,7 @@ import { distinct } from "../../core/lists.js";
 import { spread } from "../spread.js";
 import { type Figure, roundTicks } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";
-import type { Looks } from "./palette.js";
+import { type Looks, lookOf } from "./palette.js";
 import type { EpochRow, Rule } from "./records.js";
 
 export type Measure = "accuracy" | "retention";
@@ -31,18 +31,15 @@ export function curvePanels(rows: readonly EpochRow[], looks: Looks, options: Cu
   const domain = [0, lastEpoch] as const;
   const panels = distinct(drawn.map(({ mark }) => mark)).map((mark) => {
     const own = drawn.filter((row) => row.mark === mark);
-    const lines = distinct(own.map(({ remover }) => remover)).flatMap((remover) => {
-      const look = looks.get(remover);
-      const runs = own.filter((row) => row.remover === remover);
-      return look === undefined
-        ? []
-        : measures.map((measure): Line & { readonly measure: Measure } => {
-            const points = curve(runs, measure);
-            const last = points.at(-1)?.mean ?? 0;
-            const isRetention = measure === "retention";
-            const end = isRetention ? shortPercent(last) : percent(last);
-            return { name: remover, look, dashed: !isRetention, strong: isRetention, points, end, measure };
-          });
+    const lines = distinct(own.map(({ remover }) => remover)).flatMap((name) => {
+      const runs = own.filter(({ remover }) => remover === name);
+      return measures.map((measure): Line & { readonly measure: Measure } => {
+        const points = curve(runs, measure);
+        const last = points.at(-1)?.mean ?? 0;
+        const strong = measure === "retention";
+        const end = strong ? shortPercent(last) : percent(last);
+        return { name, look: lookOf(looks, name), dashed: !strong, strong, points, end, measure };
+      });
     });
     const rule = measures.includes("retention") ? rules?.get(mark) : undefined;
     const ends = lines.map(({ name, measure, end }) => `${name}: ${measure} ${end}`);

@@ -136,6 +136,12 @@ describe("figures", () => {
     expect(inks(without)[0]).toMatch(/series/);
   });
 
+  it("draw what no look is listed for, in grey", () => {
+    const [panel] = scatterPanels(manyPrices().slice(0, 1), looksOf([]));
+    expect(panel?.svg).toContain("<title>WILD-CE</title>");
+    expect(panel?.svg).toContain("var(--rest)");
+  });
+
   it("keep hostile titles as text", () => {
     const hostile = `</text><script>x</script>"'&\u0000`;
     const poison = <R extends { readonly mark: string; readonly remover: string }>(rows: readonly R[]): readonly R[] =>

@@ -11,12 +11,11 @@ import { parseHTML } from "linkedom";
 import { shorten } from "../format.js";
 import { escapeMarkup, legible } from "../html.js";
 import { colour } from "./palette.js";
+import type { Rule } from "./records.js";
 
-/** A figure of its own: its size is in CSS pixels. */
+/** A figure of its own. */
 export interface Figure {
-  readonly width: number;
-  readonly height: number;
-  /** One `svg` element, valid as XML too. */
+  /** One `svg` element, valid as XML too; its size is in CSS pixels. */
   readonly svg: string;
 }
 
@@ -167,6 +166,17 @@ export const RIM = { stroke: colour("page"), strokeWidth: 3.5 } as const;
 /** A dotted rule at a value, as options of `Plot.ruleX` and `Plot.ruleY`. */
 export const DOTTED = { stroke: colour("ink"), strokeDasharray: "1 3", strokeLinecap: "round" } as const;
 
+export const RULE_FONT = 9.5;
+
+/** The retention that still shows a mark: a dotted rule, and its words at the right end, above it. */
+export function ruleMarks({ share, label }: Rule): readonly Plot.Markish[] {
+  const right = { frameAnchor: "right", textAnchor: "end", lineAnchor: "bottom", dy: -3 } as const;
+  return [
+    Plot.ruleY([100 * share], DOTTED),
+    Plot.text([label], { ...right, y: () => 100 * share, fontSize: RULE_FONT, fill: colour("ink"), ...RIM }),
+  ];
+}
+
 /** Text for a figure. linkedom escapes markup; this takes out what XML forbids. */
 export function figureText(text: string): string {
   return legible(text).replace(/[^\S\u202f]+/g, " ");
@@ -193,7 +203,7 @@ function drawPlot(options: Plot.PlotOptions, { width, height, name, description 
     `<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="${escapeMarkup(figureText(name))}" ` +
     `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" fill="currentColor" font-family="${FONT}" ` +
     `font-size="11" text-anchor="middle"><desc>${escapeMarkup(figureText(description))}</desc>${node.innerHTML}</svg>`;
-  return { width, height, svg };
+  return { svg };
 }
 
 function roundNumbers(value: string): string {

@@ -8,7 +8,6 @@ import { shorten } from "../format.js";
 import {
   type Area,
   type Axis,
-  DOTTED,
   drawFrame,
   type Figure,
   figureText,
@@ -16,7 +15,7 @@ import {
   PANEL,
   percentAxis,
   pixels,
-  RIM,
+  ruleMarks,
   textWidth,
 } from "./frame.js";
 import { spreadApart } from "./labels.js";
@@ -60,10 +59,9 @@ export function linePanels(panels: readonly LinePanel[], x: Axis): readonly Figu
   return panels.map((panel) =>
     drawFrame({ ...panel, width: PANEL.width, height, margin, x, y: percentAxis(panel.y) }, (area) => [
       ...panel.lines.filter((line) => !isNamed(line)).flatMap(lineMarks),
-      ...(panel.rule === undefined ? [] : [Plot.ruleY([100 * panel.rule.share], DOTTED)]),
       ...panel.lines.filter(isNamed).flatMap(lineMarks),
       ...labels(panel.lines, area),
-      ...(panel.rule === undefined ? [] : [ruleLabel(panel.rule)]),
+      ...(panel.rule === undefined ? [] : ruleMarks(panel.rule)),
     ]),
   );
 }
@@ -132,18 +130,4 @@ function labels(lines: readonly Line[], { right, top, bottom, toX, toY }: Area):
     }),
     ...othersNote(others, { x: pixels(() => right + KINK.text), y: pixels(() => bottom + 20), textAnchor: "start" }),
   ];
-}
-
-/** At the right end of the rule, above it. */
-function ruleLabel({ share, label }: Rule): Plot.Markish {
-  return Plot.text([label], {
-    y: () => 100 * share,
-    frameAnchor: "right",
-    textAnchor: "end",
-    lineAnchor: "bottom",
-    dy: -3,
-    fontSize: 9.5,
-    fill: colour("ink"),
-    ...RIM,
-  });
 }

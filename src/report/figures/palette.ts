@@ -62,6 +62,7 @@ export interface Look {
 /** As many as can be told apart by colour; of more, so many stand out. */
 const MOST_NAMED = SERIES.length;
 const BEST = 5;
+const REST: Look = { colour: "rest", symbol: "circle", named: false };
 
 /** How each remover of a document looks, by name. */
 export type Looks = ReadonlyMap<string, Look>;
@@ -81,8 +82,12 @@ export function looksOf(
     ...new Set([...removers.filter(({ baseline }) => !baseline), ...removers].map(({ remover }) => remover)),
   ];
   const named = names.length <= MOST_NAMED ? names : [...new Set(best)].slice(0, BEST);
-  const rest: Look = { colour: "rest", symbol: "circle", named: false };
-  return new Map(names.map((name) => [name, named.includes(name) ? lookAt(named.indexOf(name)) : rest]));
+  return new Map(names.map((name) => [name, named.includes(name) ? lookAt(named.indexOf(name)) : REST]));
+}
+
+/** The look of a remover; grey for one that is not listed, so that nothing goes undrawn. */
+export function lookOf(looks: Looks, remover: string): Look {
+  return looks.get(remover) ?? REST;
 }
 
 /** Names of removers, those first that leave least on average. */

@@ -19,11 +19,13 @@ import {
   percentAxis,
   pixels,
   RIM,
+  RULE_FONT,
   roundTicks,
+  ruleMarks,
   textWidth,
 } from "./frame.js";
 import { type Box, placeBeside } from "./labels.js";
-import { colour, type Look, type Looks } from "./palette.js";
+import { colour, type Look, type Looks, lookOf } from "./palette.js";
 import type { PriceRow, Rule } from "./records.js";
 
 const MARGIN = { top: 38, right: 16, bottom: 38, left: 34 };
@@ -87,14 +89,13 @@ export function scatterPanels(
   );
   return distinct(rows.map(({ mark }) => mark)).map((mark) => {
     const own = rows.filter((row) => row.mark === mark);
-    const clouds = [...looks].flatMap(([name, look]): readonly Cloud[] => {
+    const clouds = distinct(own.map(({ remover }) => remover)).map((name): Cloud => {
       const dots = own
         .filter(({ remover }) => remover === name)
         .map(({ drop, retention, baseline }) => ({ drop: 100 * drop, retention: 100 * retention, baseline }));
-      const [first] = dots;
-      if (first === undefined) return [];
       const centre = { drop: mean(dots.map(({ drop }) => drop)), retention: mean(dots.map((dot) => dot.retention)) };
-      return [{ name, baseline: first.baseline, look, dots, centre }];
+      const baseline = dots.some((dot) => dot.baseline);
+      return { name, baseline, look: lookOf(looks, name), dots, centre };
     });
     return panel(mark, clouds, axis, options);
   });
@@ -181,15 +182,6 @@ function panel(
   ]);
 }
 
-function ruleMarks({ share, label }: Rule): readonly Plot.Markish[] {
-  const y = (): number => 100 * share;
-  const right = { frameAnchor: "right", textAnchor: "end", lineAnchor: "bottom", dy: -3 } as const;
-  return [
-    Plot.ruleY([100 * share], DOTTED),
-    Plot.text([label], { y, ...right, fontSize: 9.5, fill: colour("ink"), ...RIM }),
-  ];
-}
-
 interface Surroundings {
   readonly start: number | undefined;
   readonly rule: Rule | undefined;
@@ -230,7 +222,7 @@ function names(
   if (rule !== undefined) {
     // The threshold and its words are in the way as well.
     const height = toY(100 * rule.share);
-    const wide = textWidth(rule.label, 9.5) + 4;
+    const wide = textWidth(rule.label, RULE_FONT) + 4;
     obstacles.push({ left, right, top: height - 2, bottom: height + 2 });
     obstacles.push({ left: right - wide, right, top: height - 14, bottom: height });
   }

@@ -2,7 +2,7 @@
 
 import type { Judgement, MarkedCell } from "../../experiments/document.js";
 import { attacksFirst, type Findings, nameOf } from "../findings/findings.js";
-import { duration, list, percentNumber, plural, pValueRelation, pValue } from "../format.js";
+import { duration, exactPercent, list, percentNumber, plural, pValueRelation, pValue } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
 import { type NullAnswer, nullAnswers, testTitle } from "../models.js";
 import { spread } from "../spread.js";
@@ -89,8 +89,10 @@ export function runs({ document, subjects }: Findings): Markup {
     const cleaned = attacksFirst(document).flatMap(({ at, name }) =>
       found.conditions
         .filter(({ remover }) => remover === at)
-        .flatMap(({ done: all }) => all)
-        .map(({ modelSha256, ...run }) => ({ ...common, ...run, model: name, hashes: [modelSha256] })),
+        .flatMap(({ done: all, fraction }) => {
+          const model = document.budgets.length > 1 ? `${name}, ${exactPercent(fraction)}` : name;
+          return all.map(({ modelSha256, ...run }) => ({ ...common, ...run, model, hashes: [modelSha256] }));
+        }),
     );
     return [...ofMarked, ...cleaned];
   });

@@ -1,11 +1,10 @@
 /** @file How to do it again: command, software, machine, data, hashes; and the results for other programs. */
 
-import type { DoneAttack, SubjectSummary } from "../../experiments/document.js";
+import type { SubjectSummary } from "../../experiments/document.js";
 import { csv, latex } from "../exports.js";
-import { type Findings, nameOf } from "../findings/findings.js";
+import type { Findings } from "../findings/findings.js";
 import { count, duration, exactPercent, minute, plural } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
-import { table } from "../table.js";
 
 export function redo({ document }: Findings): Markup {
   const { command, software, machine, data, seeds, training, nullModels, subjects } = document;
@@ -72,24 +71,6 @@ function optionWords(options: SubjectSummary["options"]): string {
   return Object.entries(options)
     .map(([name, value]) => `${name} ${value}`)
     .join(", ");
-}
-
-/** Of every cleaned model, to check one that was made again. */
-export function hashes({ document: { attacks, subjects, removers } }: Findings): Content {
-  const rows = attacks.flatMap((cell) => (cell.status === "done" ? [cell] : []));
-  if (rows.length === 0) return undefined;
-  return html`<details><summary>The cleaned models' hashes</summary>${table<DoneAttack>({
-    kind: "data runs",
-    columns: [
-      { heading: "Mark", cell: ({ subject }) => nameOf(subjects, subject) },
-      { heading: "Attack", cell: ({ remover }) => nameOf(removers, remover) },
-      { heading: "Data", align: "number", cell: ({ fraction }) => exactPercent(fraction) },
-      { heading: "Seed", align: "number", cell: ({ seed }) => seed },
-      { heading: "SHA-256", cell: ({ modelSha256 }) => html`<code class="hash">${modelSha256}</code>` },
-    ],
-    rows,
-  })}</details>
-`;
 }
 
 /** Every cell and the means, for spreadsheets and papers. */
