@@ -48,6 +48,7 @@ import { type TrainedModel, trainModel, type trainOptions, trainOptionsOf } from
 import { agreement } from "./training/evaluate.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "./watermarks/embed.js";
 import { type ChosenMark, findMark, type MarkId, type OptionsOfMark } from "./watermarks/registry.js";
+import { defined } from "./core/defined.js";
 
 const DEFAULT_ARCHITECTURE = "lenet5";
 
@@ -146,7 +147,7 @@ export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Pr
     images: test.count,
     chance,
     atChance: isAtChance(correct, test),
-    ...(better === undefined ? {} : { better }),
+    ...defined({ better }),
   };
 }
 
@@ -312,7 +313,7 @@ export async function remove<Id extends MethodId = "wild">(
     method: ready,
     fraction,
     seed,
-    ...(unlabelled === undefined ? {} : { unlabelled }),
+    ...defined({ unlabelled }),
   };
   requireAttackerImages(removal, ready);
   const { asRead = false, runtime, progress } = options;

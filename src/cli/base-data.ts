@@ -16,6 +16,7 @@ import {
   unrelatedFor,
 } from "./data.js";
 import { modelFlags, openModel } from "./model.js";
+import { defined } from "../core/defined.js";
 
 const { dataset, ...otherDataFlags } = dataFlags;
 
@@ -60,7 +61,6 @@ export async function baseDataFor(
     train: data.train,
     ...(await unrelatedFor(mark.pictures === "unrelated", data, chosen, call)),
     ...(await abstractFor(mark.pictures === "abstract", data, chosen, call)),
-    ...(model === undefined ? {} : { model }),
-    ...(runtime === undefined ? {} : { runtime }),
+    ...defined({ model, runtime }),
   };
 }

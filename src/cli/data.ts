@@ -8,6 +8,7 @@ import type { Dataset, Images } from "../data/dataset.js";
 import { isPath, loadData } from "../data/load.js";
 import { imageSets, type LoadedDataset } from "../data/registry.js";
 import { loadUnrelated } from "../data/unrelated.js";
+import { defined } from "../core/defined.js";
 
 /** Which data set, where from, and how much of it. */
 export const dataFlags = {
@@ -162,5 +163,5 @@ export async function abstractFor(
 }
 
 function imagesOf({ shape, count, pixels, doubts }: Images): Images {
-  return { shape, count, pixels, ...(doubts === undefined ? {} : { doubts }) };
+  return { shape, count, pixels, ...defined({ doubts }) };
 }

@@ -28,6 +28,7 @@ import { newNetwork } from "./network.js";
 import { count, indented, table } from "./output.js";
 import { exists, requireFolder, requireNoFile, requireWritable } from "./outputs.js";
 import { clock } from "./progress.js";
+import { defined } from "../core/defined.js";
 
 /** Each job holds a copy of the data and of a model in training: more than this is seldom worth its memory. */
 const MOST_JOBS_BY_DEFAULT = 8;
@@ -112,7 +113,7 @@ export async function runStatement(
   const earlier = await earlierDocument(out, spec, { force, runtime });
   if (earlier !== undefined) progress.note(`${out} holds this result already; only the report is drawn again`);
   if (earlier === undefined) await prepare?.(runtime);
-  const options = { runtime, progress, signal, out, command: typed, jobs, ...(shard === undefined ? {} : { shard }) };
+  const options = { runtime, progress, signal, out, command: typed, jobs, ...defined({ shard }) };
   const document = earlier ?? (await runExperiment(spec, options));
   return written(document, { name, out, spec, computed: earlier === undefined });
 }

@@ -8,6 +8,7 @@ import { type Model, withHead, withPreprocessing } from "../onnx/model.js";
 import { readModelFile, sidecarOf, sidecarPath } from "../onnx/model-file.js";
 import { layouts, type PreprocessingSource, preprocessingSchema } from "../onnx/preprocessing.js";
 import { requireWritable } from "./outputs.js";
+import { defined } from "../core/defined.js";
 
 /** How the model's answers are read, where the file leaves a choice; each flag goes before what a sidecar says. */
 const headFlags = {
@@ -101,9 +102,7 @@ export function headOf(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Head {
   return {
-    ...(output === undefined ? {} : { output }),
-    ...(logits === undefined ? {} : { logits }),
-    ...(lastLayer === undefined ? {} : { lastLayer }),
+    ...defined({ output, logits, lastLayer }),
     ...(classes === undefined ? {} : { classes: [...classesFrom(classes, metadata)] }),
     ...(binary ? { binary } : {}),
   };
@@ -133,8 +132,7 @@ export function preprocessingOf(flags: ModelFlags): readonly PreprocessingSource
     ...(mean === undefined ? {} : { mean: numbersOf("--mean", mean) }),
     ...(std === undefined ? {} : { std: numbersOf("--std", std) }),
     ...(range === undefined ? {} : { range: rangeOf(range) }),
-    ...(layout === undefined ? {} : { layout }),
-    ...(channelOrder === undefined ? {} : { channelOrder }),
+    ...defined({ layout, channelOrder }),
   };
   return Object.entries(given).map(([field, value]) => {
     const flag = field === "channelOrder" ? "--channel-order" : `--${field}`;

@@ -18,6 +18,7 @@ import { modelFlags } from "./model.js";
 import { wrapped } from "./output.js";
 import { type ProgressOutput, terminalProgress } from "./progress.js";
 import { tell } from "./streams.js";
+import { defined } from "../core/defined.js";
 
 /** Flags that many commands take: told apart from a command's own of the same name by being the very same schema. */
 const SHARED_GROUPS: readonly { readonly heading: string; readonly shape: Readonly<Record<string, z.ZodType>> }[] = [
@@ -128,7 +129,7 @@ async function runtimeOf(
   work: Workload,
   note: (line: string) => void,
 ): Promise<RuntimeOptions> {
-  const rest = { ...(threads === undefined ? {} : { threads }), ...(autotuning === undefined ? {} : { autotuning }) };
+  const rest = { ...defined({ threads, autotuning }) };
   if (device !== "auto") return { device, ...rest };
   const { quickest, TRIAL_IMAGES, tryDevices } = await import("../training/devices.js");
   const trials = await tryDevices(work, rest);

@@ -96,7 +96,7 @@ const GROUPS: readonly EntryGroup[] = [
       },
       {
         name: "key check",
-        summary: "what a judge asks of a key: can it be made again, do innocent models fit it, what can it prove",
+        summary: "what a judge asks of a key: can it be made again, do null models fit it, what can it prove",
         load: () => import("./commands/key-check.js"),
       },
       {

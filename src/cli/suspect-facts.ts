@@ -7,6 +7,7 @@ import { readAs } from "../onnx/readings.js";
 import type { Key } from "../ownership/key.js";
 import type { ReadingTried } from "../ownership/suspect-readings.js";
 import type { SuspectRecord } from "./suspect.js";
+import { defined } from "../core/defined.js";
 
 /** Names of no class that a document tells. */
 const TOLD_WORDS = 20;
@@ -24,7 +25,7 @@ export function suspectFacts(record: SuspectRecord, { key, model, tried }: Asked
     case "model":
       return {
         ...(model === undefined ? { kind: "model", name: record.name } : fileFacts(model, record.name, key, tried)),
-        ...(record.through === undefined ? {} : { through: record.through }),
+        ...defined({ through: record.through }),
       };
     case "answers": {
       const { kind, name, sha256, exported, answered, bound, seen = 0 } = record;
@@ -39,7 +40,7 @@ export function suspectFacts(record: SuspectRecord, { key, model, tried }: Asked
           ...rest,
           decoys: { ...decoys },
           unknownWords: unknownWords.slice(0, TOLD_WORDS),
-          ...(cost === undefined ? {} : { cost }),
+          ...defined({ cost }),
         },
       };
     }
@@ -58,7 +59,7 @@ function fileFacts(model: Model, name: string, key: Key, tried: readonly Reading
   const n = key.triggers.count;
   return {
     ...said,
-    ...(read.reading === undefined ? {} : { reading: read.reading }),
+    ...defined({ reading: read.reading }),
     ...(tried.length < 2
       ? {}
       : {

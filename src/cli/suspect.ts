@@ -23,6 +23,7 @@ import { manifestPath } from "../ownership/suspects/manifest.js";
 import { suspectThrough } from "../ownership/suspects/through.js";
 import type { Verdict } from "../ownership/verdict.js";
 import { decoyFlags, decoysFor } from "./decoys.js";
+import { defined } from "../core/defined.js";
 
 export const suspectFlags = {
   answers: z.string().optional().meta({
@@ -167,7 +168,7 @@ async function openModelFile(
     chosenAmong: () => 0,
     lacks: () => [],
     unheard: () => undefined,
-    record: () => ({ kind: "model", name: path, ...(through === undefined ? {} : { through }) }),
+    record: () => ({ kind: "model", name: path, ...defined({ through }) }),
     notes: () =>
       through === undefined
         ? []
@@ -205,7 +206,7 @@ async function openAnswers({ flags, key, keyPath }: SuspectChoice, path: string)
       exported,
       answered,
       bound,
-      ...(seen === undefined ? {} : { seen }),
+      ...defined({ seen }),
     }),
     notes: () => [
       `${answered} of ${exported} exported images have an answer` +

@@ -10,6 +10,7 @@ import { constants } from "node:fs";
 import { copyFile, link, lstat, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WildmarkError } from "./errors.js";
+import { defined } from "./defined.js";
 
 /**
  * Writes `bytes` to `path`, whole or not at all.
@@ -29,7 +30,7 @@ export async function writeFileAtomic(
   options: { readonly force?: boolean; readonly mode?: number } = {},
 ): Promise<void> {
   const { force = false, mode } = options;
-  await writeFilesAtomic([{ path, bytes, ...(mode === undefined ? {} : { mode }) }], { force });
+  await writeFilesAtomic([{ path, bytes, ...defined({ mode }) }], { force });
 }
 
 /** One of several files that belong together. */

@@ -15,6 +15,7 @@ import { loadData } from "./load.js";
 import { inMemory } from "./pixels.js";
 import { findFiles, type LocalFile, type PlaceOptions } from "./places.js";
 import type { ImageSet } from "./registry.js";
+import { defined } from "../core/defined.js";
 
 export interface AbstractOptions extends PlaceOptions {
   /** The path of a data set whose test images are taken; default: Adi's set, where it is on this machine. */
@@ -58,7 +59,7 @@ export async function findAbstract(shape: ImageShape, options: AbstractOptions =
   const { id, title, test, doubts, warnings } = await loadData(source, options);
   return {
     ...{ id, title, ...inShape(test, shape) },
-    ...(doubts === undefined ? {} : { doubts }),
+    ...defined({ doubts }),
     warnings: [...warnings, ...converted(test.shape, shape)],
   };
 }

@@ -28,6 +28,7 @@ import {
   startRace,
 } from "./reading-race.js";
 import { evenly } from "./spread.js";
+import { defined } from "../core/defined.js";
 
 /** Luck explains a clear lead less often than this, however many readings there are. */
 const CLEAR = 0.01;
@@ -155,7 +156,7 @@ async function scoresOf(race: Race): Promise<ReadingScores> {
       correct,
       accuracy: correct / runner.asked,
       crossEntropy: lossOf(runner),
-      ...(misfit === undefined ? {} : { misfit }),
+      ...defined({ misfit }),
       pValue,
       clearlyBetter: pValue < CLEAR && won - lost >= clearLead(race, runner.asked),
       finished: runner.asked === n,

@@ -10,6 +10,7 @@ import { WildmarkError } from "../core/errors.js";
 import { describeShape, type ImageShape } from "../core/image.js";
 import { requireConvertible } from "./convert.js";
 import { inMemory, type PixelSource, pick, pixelCount, readPixels } from "./pixels.js";
+import { defined } from "../core/defined.js";
 
 /** Labels are 16-bit numbers. */
 export const MAX_CLASSES = 65_536;
@@ -190,7 +191,7 @@ export function makeDataset(parts: Omit<Dataset, "sha256">): Dataset {
   const { classNames, doubts = [] } = parts;
   return {
     ...{ id, title, train, test },
-    ...(classNames === undefined ? {} : { classNames }),
+    ...defined({ classNames }),
     ...(doubts.length === 0 ? {} : { doubts }),
     sha256: hashImages([train, test]),
   };

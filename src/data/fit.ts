@@ -13,6 +13,7 @@ import { imageGraph } from "../onnx/image-graph.js";
 import type { Model } from "../onnx/model.js";
 import { ownAnswer } from "../onnx/own-answer.js";
 import { ownInput } from "../onnx/own-input.js";
+import { defined } from "../core/defined.js";
 
 /** What a model is to be run on. */
 export interface Fitting {
@@ -124,6 +125,6 @@ function fittingGraph(model: Model, where: string, shape: ImageShape, misfit: ()
     if (!(error instanceof WildmarkError)) throw error;
     const { code, message, hint } = error;
     if (code === "bad-data") throw misfit();
-    throw new WildmarkError(code, `${where}: ${message}`, { ...(hint === undefined ? {} : { hint }), cause: error });
+    throw new WildmarkError(code, `${where}: ${message}`, { ...defined({ hint }), cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { isPath, loadData } from "./load.js";
 import type { PlaceOptions } from "./places.js";
 import { datasets, findRecord, findUnrelated, type ImageSet, imageSets, loadImages } from "./registry.js";
 import { renderShapes } from "./shapes.js";
+import { defined } from "../core/defined.js";
 
 export interface UnrelatedOptions extends PlaceOptions {
   /** An image set (`shapes`, `kmnist-test`), a data set whose test images are taken, or the path of one; default: what belongs to the data set. */
@@ -39,7 +40,7 @@ export async function loadUnrelated(dataset: Dataset, options: UnrelatedOptions 
   const said = `unrelated images: ${found.title}${done === undefined ? "" : `, ${done}`}`;
   const warnings = expected ? found.warnings : [...found.warnings, said];
   const { id, title, doubts } = found;
-  return { id, title, ...convertImages(found, shape), ...(doubts === undefined ? {} : { doubts }), warnings };
+  return { id, title, ...convertImages(found, shape), ...defined({ doubts }), warnings };
 }
 
 async function usual({ id, train }: Dataset, options: UnrelatedOptions): Promise<ImageSet> {
@@ -69,7 +70,7 @@ async function chosen(dataset: Dataset, source: string, options: UnrelatedOption
   const { shape, count, pixels } = other.test;
   const { id, doubts, warnings } = other;
   const title = `${other.title}, test images`;
-  return { id, title, shape, count, pixels, ...(doubts === undefined ? {} : { doubts }), warnings };
+  return { id, title, shape, count, pixels, ...defined({ doubts }), warnings };
 }
 
 function isKnown(dataset: string): boolean {

@@ -6,6 +6,7 @@
 import { WildmarkError } from "../core/errors.js";
 import { eBenjaminiHochberg, logProductOfEValues } from "../core/e-values.js";
 import type { VerdictDocument } from "./verdict-result.js";
+import { defined } from "../core/defined.js";
 
 export interface NamedVerdict {
   /** The document's file, for messages. */
@@ -60,7 +61,7 @@ export function combineVerdicts(verdicts: readonly NamedVerdict[], alpha: number
     const { name, sha256 } = first.document.suspect;
     return {
       suspect: name,
-      ...(sha256 === undefined ? {} : { sha256 }),
+      ...defined({ sha256 }),
       keys: claims.map(({ document }) => document.key.name),
       logE,
       owned: owned.has(i),

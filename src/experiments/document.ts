@@ -120,7 +120,7 @@ const nullModelSchema = z.discriminatedUnion("status", [
   z.object({ ...missing, seed: z.int() }),
 ]);
 
-/** How a null model answers a key: what an innocent suspect of this kind does. */
+/** How a null model answers a key: what a suspect of this kind without the mark does. */
 const nullAnswerSchema = z.object({
   /** Seed of the model in `nullModels`. */
   seed: z.int(),

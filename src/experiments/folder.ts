@@ -21,6 +21,7 @@ import {
   marksOf,
   picturesNeeded,
 } from "./spec.js";
+import { defined } from "../core/defined.js";
 
 const FORMAT = "wildmark experiment";
 
@@ -145,7 +146,7 @@ async function withKey({ keyPath, read, ...subject }: z.infer<typeof givenSchema
     });
   }
   const { preprocessing, head } = read;
-  return { ...subject, read: { preprocessing, ...(head === undefined ? {} : { head }) }, key };
+  return { ...subject, read: { preprocessing, ...defined({ head }) }, key };
 }
 
 function encodeLabels(labels: Uint16Array): string {

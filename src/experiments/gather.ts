@@ -16,6 +16,7 @@ import { parameterCount } from "./machine.js";
 import { type AttackAddress, addressKey, type CellAddress, type MarkedAddress, type Plan } from "./plan.js";
 import { imagesSha256, type KnownSpec, type KnownSubject, makesModels, marksOf, picturesNeeded } from "./spec.js";
 import type { FinishedCell } from "./store.js";
+import { defined } from "../core/defined.js";
 
 /** All of a document that does not say who made it, when and where. */
 export type Contents = Omit<
@@ -242,7 +243,7 @@ function judge(
     const nullModels = check.innocents.map((each) => each.triggers);
     return verifyAnswers(key, { triggers, nullModels }, { alpha, madeHere: true });
   }
-  return verifyAnswers(key, { triggers, ...(placebos === undefined ? {} : { placebos }) }, { alpha, madeHere: true });
+  return verifyAnswers(key, { triggers, ...defined({ placebos }) }, { alpha, madeHere: true });
 }
 
 function subjectSummary(subject: KnownSubject): SubjectSummary {

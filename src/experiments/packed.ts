@@ -14,6 +14,7 @@ import { embedFromScratchOptions } from "../watermarks/embed.js";
 import { findMark } from "../watermarks/registry.js";
 import { experimentSchema } from "./document.js";
 import type { ExperimentSpec, KnownSpec, KnownSubject, Subject } from "./spec.js";
+import { defined } from "../core/defined.js";
 
 const namedSchema = z.object({ id: z.string(), options: z.record(z.string(), z.unknown()) });
 
@@ -87,8 +88,7 @@ export function packSpec(spec: ExperimentSpec): PackedSpec {
   return {
     asked: packAsked(spec),
     dataset,
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(abstract === undefined ? {} : { abstract }),
+    ...defined({ unrelated, abstract }),
     subjects: spec.subjects.map((subject) =>
       subject.kind === "made" ? packMade(subject) : { ...subject, key: encodeKey(subject.key) },
     ),

@@ -13,6 +13,7 @@ import type { PackedSpec } from "./packed.js";
 import type { PlannedCell } from "./plan.js";
 import type { RunOptions } from "../tasks/run-options.js";
 import { CellBusy } from "./store.js";
+import { defined } from "../core/defined.js";
 
 export interface CellsOptions extends RunOptions {
   /** The experiment's folder. */
@@ -58,7 +59,7 @@ export async function runCells(
   { cells = work.plan, onFailure }: Cells = {},
 ): Promise<ReadonlyMap<number, Error>> {
   const { runtime, signal, out, jobs } = options;
-  const run = { runtime: cellRuntime(runtime), ...(signal === undefined ? {} : { signal }) };
+  const run = { runtime: cellRuntime(runtime), ...defined({ signal }) };
   const pool = jobs === undefined ? undefined : openCellPool({ spec: work.pack(), out, runtime: run.runtime }, jobs);
   const tracker = trackProgress(cells, options.progress ?? silent);
   const waiting = new Map(cells.map((cell) => [cell.position, cell]));

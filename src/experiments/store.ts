@@ -17,6 +17,7 @@ import { z } from "zod";
 import { writeFileAtomic } from "../core/files.js";
 import { parsedJson } from "../core/json.js";
 import { takeClaim } from "./claims.js";
+import { defined } from "../core/defined.js";
 
 /** A cell before it is computed. */
 export interface Cell<Result> {
@@ -93,7 +94,7 @@ async function computeCell<Result>(folder: string, cell: Cell<Result>): Promise<
   const written: Record<string, { file: string; sha256: string }> = {};
   for (const [name, { bytes, mode }] of Object.entries(files)) {
     const file = `${stem}.${name}`;
-    await writeFileAtomic(join(folder, file), bytes, { force: true, ...(mode === undefined ? {} : { mode }) });
+    await writeFileAtomic(join(folder, file), bytes, { force: true, ...defined({ mode }) });
     written[name] = { file, sha256: sha256(bytes) };
   }
   const document = { spec: cell.spec, seconds, result, files: written };

@@ -15,6 +15,7 @@ import type { RuntimeOptions } from "../runtime/session.js";
 import { thisMachine, thisSoftware } from "./machine.js";
 import { RESULT_FORMAT } from "./document.js";
 import { VERDICT_VERSION, type VerdictDocument } from "./verdict-result.js";
+import { defined } from "../core/defined.js";
 
 /** More triggers than these are not shown, so that a page stays one: the key holds them all. */
 export const PICTURES = 60;
@@ -138,7 +139,7 @@ function comparedOf({ key, answers, verdict, nullModels = [], strangers }: Verdi
   const { luck, placebos, ...found } = comparedCounts(key, answers, verdict.provenance === "made-here");
   const base = key.drawn?.base;
   return {
-    ...(luck === undefined ? {} : { luck }),
+    ...defined({ luck }),
     ...(placebos === undefined || placebos.n === 0 ? {} : { placebos: { ...placebos } }),
     ...(found.nullModels === undefined
       ? {}
@@ -177,7 +178,7 @@ function picturesOf(key: Key, answers: Answers): NonNullable<VerdictDocument["pi
       trigger: picture(key, triggers, i),
       ...(paired === undefined ? {} : { placebo: picture(key, paired, i) }),
       label: triggers.labels[i] ?? 0,
-      ...(sourceLabel === undefined ? {} : { sourceLabel }),
+      ...defined({ sourceLabel }),
       answer: classOf(answers.triggers[i]),
       ...(paired === undefined || answers.placebos === undefined
         ? {}

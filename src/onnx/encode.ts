@@ -14,6 +14,7 @@ import {
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
 import { dataTypeOf, tensorToProto } from "./tensor-proto.js";
+import { defined } from "../core/defined.js";
 
 export interface ModelMetadata {
   readonly producerVersion?: string;
@@ -34,7 +35,7 @@ export function graphToProto(graph: Graph, metadata: ModelMetadata = {}): ModelP
     irVersion: IR_VERSION,
     producerName: "wildmark",
     producerVersion: metadata.producerVersion ?? "",
-    ...(metadata.docString === undefined ? {} : { docString: metadata.docString }),
+    ...defined({ docString: metadata.docString }),
     opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
     metadataProps: Object.entries(metadata.properties ?? {}).map(([key, value]) => ({ key, value })),
     graph: {
@@ -109,7 +110,7 @@ function valueInfoToProto(value: ValueInfo): ValueInfoProto {
           type: {
             value: {
               case: "tensorType",
-              value: { elemType: dataTypeOf(value.type), ...(shape === undefined ? {} : { shape }) },
+              value: { elemType: dataTypeOf(value.type), ...defined({ shape }) },
             },
           },
         }),

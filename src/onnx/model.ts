@@ -23,6 +23,7 @@ import { withSafeNames } from "./reserved-names.js";
 import { storedTensors } from "./traverse.js";
 import { widen } from "./widen.js";
 import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
+import { defined } from "../core/defined.js";
 
 export interface Model {
   /** The whole file, as it was read (`encodeModel`); data that lay in other files has been drawn in, 16-bit floats are float32. */
@@ -197,6 +198,6 @@ function inFile<T>(where: string, work: () => T): T {
   } catch (error) {
     if (!(error instanceof WildmarkError)) throw error;
     const { code, message, hint, cause } = error;
-    throw new WildmarkError(code, `${where}: ${message}`, { ...(hint === undefined ? {} : { hint }), cause });
+    throw new WildmarkError(code, `${where}: ${message}`, { ...defined({ hint }), cause });
   }
 }

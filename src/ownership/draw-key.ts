@@ -14,6 +14,7 @@ import type { TriggerSet } from "../watermarks/scheme.js";
 import { type Binding, boundLabels, contentHash, heldOutLabels, SECRET_BYTES, secretOfSeed, toss } from "./binding.js";
 import type { KeyBase } from "./key.js";
 import { specText } from "./key-spec.js";
+import { defined } from "../core/defined.js";
 
 /** What triggers are drawn from, beside the secret. */
 export interface BaseData {
@@ -53,15 +54,12 @@ export async function drawTriggers(mark: ChosenMark, data: BaseData, secret: Uin
   const spec = specText({ scheme: mark.id, options: mark.options, classes, classNames, shape, base });
   const made = await mark.make({
     train,
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(abstract === undefined ? {} : { abstract }),
-    ...(model === undefined ? {} : { model }),
-    ...(runtime === undefined ? {} : { runtime }),
+    ...defined({ unrelated, abstract, model, runtime }),
     random: secretStream(secret, "mark", spec),
   });
   const exchangeable = made.placebos.exchangeable === true;
   const binding = { secret, spec, shape, classes, labelling: made.labelling, exchangeable };
-  return { set: bound(made, binding), binding, base, ...(classNames === undefined ? {} : { classNames }) };
+  return { set: bound(made, binding), binding, base, ...defined({ classNames }) };
 }
 
 /** What a mark's triggers are made from, by hash. */

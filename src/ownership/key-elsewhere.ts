@@ -15,6 +15,7 @@ import { newSecret } from "./draw-key.js";
 import { type Key, type KeyPlacebos, MADE_ELSEWHERE, NO_MODEL } from "./key.js";
 import { requireConsistent } from "./key-format.js";
 import { specText } from "./key-spec.js";
+import { defined } from "../core/defined.js";
 
 interface Elsewhere {
   readonly triggers: Images;
@@ -123,7 +124,7 @@ function common(parts: Elsewhere, images: OwnImages): Omit<Key, "triggers"> {
     heldOut: undefined,
     placebos: beside,
     sourceLabels: undefined,
-    ...(classNames === undefined ? {} : { classNames }),
+    ...defined({ classNames }),
     options: {},
     modelSha256,
     createdBy: `wildmark ${WILDMARK_VERSION}`,

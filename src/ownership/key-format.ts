@@ -21,6 +21,7 @@ import { markSchemes } from "../watermarks/registry.js";
 import { boundLabels, elsewhereBase, heldOutLabels, type PairedImages, secretFromHex, tossed } from "./binding.js";
 import { type Key, type KeyDraw, type KeyImages, type KeyTriggers, MADE_ELSEWHERE } from "./key.js";
 import { isDrawn, keyBinding } from "./key-binding.js";
+import { defined } from "../core/defined.js";
 
 const FORMAT = "wildmark-key";
 /** Of keys that say nothing which version 1 has no place for. */
@@ -158,8 +159,7 @@ export function bytesToKey(bytes: Uint8Array, where: string): Key {
       : undefined,
     placebos: placebos_paired === undefined ? undefined : { ...other(PLACEBOS), paired: placebos_paired },
     sourceLabels: tensors.has(SOURCE_LABELS) ? readLabels(tensors, SOURCE_LABELS, classes, where) : undefined,
-    ...(drawn === undefined ? {} : { drawn }),
-    ...(class_names === undefined ? {} : { classNames: class_names }),
+    ...defined({ drawn, classNames: class_names }),
     options,
     modelSha256: model_sha256,
     createdBy: created_by,
@@ -178,8 +178,7 @@ function drawMetadata(drawn: KeyDraw | undefined): Readonly<Record<string, strin
     exchangeable: String(exchangeable),
     base_sha256: base.sha256,
     base_count: String(base.count),
-    ...(base.picturesSha256 === undefined ? {} : { pictures_sha256: base.picturesSha256 }),
-    ...(base.modelSha256 === undefined ? {} : { start_sha256: base.modelSha256 }),
+    ...defined({ pictures_sha256: base.picturesSha256, start_sha256: base.modelSha256 }),
   };
 }
 
@@ -205,8 +204,7 @@ function drawOf(metadata: Metadata, where: string): KeyDraw | undefined {
     base: {
       sha256: base_sha256,
       count: base_count,
-      ...(pictures_sha256 === undefined ? {} : { picturesSha256: pictures_sha256 }),
-      ...(start_sha256 === undefined ? {} : { modelSha256: start_sha256 }),
+      ...defined({ picturesSha256: pictures_sha256, modelSha256: start_sha256 }),
     },
   };
 }

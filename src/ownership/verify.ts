@@ -40,6 +40,7 @@ import {
   unpairedTest,
 } from "./tests.js";
 import type { OwnershipTest, Verdict } from "./verdict.js";
+import { defined } from "../core/defined.js";
 
 /** What was answered, in the key's order: class indices, `REFUSED`, or `NOT_ASKED`. */
 export interface Answers {
@@ -160,7 +161,7 @@ export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions
     ...(refused === 0 ? {} : { refused }),
     ...(readings === 1 ? {} : { readings }),
     ...(stops === 1 ? {} : { stops }),
-    ...(unheard === undefined ? {} : { unheard }),
+    ...defined({ unheard }),
     ...(nullModels === undefined ? {} : { nullModels: nullModels.length }),
     ...(strangers === undefined ? {} : { strangers: strangers.length }),
     ...(keysTried === 1 ? {} : { keysTried }),
@@ -195,7 +196,7 @@ function anytimeOf(
     anytime: {
       logE: process.logE - logFactor,
       pValue: Math.min(1, Math.exp(anytimeLogP(process) + logFactor)),
-      ...(after === undefined ? {} : { after }),
+      ...defined({ after }),
     },
   };
 }
@@ -221,7 +222,7 @@ export function comparedCounts(key: Key, answers: Answers, madeHere = false): Co
     ...(chance.sound ? { luck: chance.p } : {}),
     ...(placebos === undefined ? {} : { placebos: placeboMatches(key, placebos, asked) }),
     ...(nullModels === undefined ? {} : { nullModels: matchesOfNullModels(key, nullModels, asked) }),
-    ...(strangers === undefined ? {} : { strangers }),
+    ...defined({ strangers }),
   };
 }
 

@@ -6,7 +6,7 @@ import { binomialTail } from "../core/statistics.js";
 import type { Rule } from "./figures/records.js";
 
 /**
- * The fewest matches of n that an innocent model, right with probability `chance` on each trigger, would reach with
+ * The fewest matches of n that a null model, right with probability `chance` on each trigger, would reach with
  * probability at most alpha. Undefined where even n matches would not be unlikely enough (few triggers, small alpha).
  *
  * With n = 100, chance = 1/10: 16 for alpha 0.05, 21 for 1e-3, 28 for 1e-6.

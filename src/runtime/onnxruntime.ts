@@ -11,6 +11,7 @@ import { type ElementType, elementCount, type Tensor } from "../core/tensor.js";
 import { encodeGraph } from "../onnx/encode.js";
 import type { Graph } from "../onnx/graph.js";
 import { type Device, type EngineOptions, threadsFromEnvironment } from "./options.js";
+import { defined } from "../core/defined.js";
 
 /** A tensor of ONNX Runtime's: in main memory, or on the device where an output was told to stay. */
 export type Value = ort.Tensor;
@@ -48,7 +49,7 @@ export async function startEngine(model: Graph | Uint8Array, options: EngineOpti
       executionProviders: [device === "webgpu" ? WEBGPU : device],
       graphOptimizationLevel: asWritten ? "disabled" : "all",
       logSeverityLevel: 4, // what fails is thrown, and then said once, in Wildmark's words, or tried in another way
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...defined({ intraOpNumThreads: threads }),
       interOpNumThreads: 1,
       executionMode: "sequential",
       // A block for all tensors of a run, planned after the first, comes beside what the first run reserved: half as much

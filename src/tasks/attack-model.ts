@@ -12,6 +12,7 @@ import { attackerSubset, unlabelledSubset } from "./attacker-images.js";
 import { type MeasuredRun, measure, runEpochs, type Yardstick } from "./measure.js";
 import type { Measurement } from "./records.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
+import { defined } from "../core/defined.js";
 
 export interface ModelAttack {
   readonly model: Model;
@@ -51,7 +52,7 @@ export async function attackModel(
   const epochs = method.run({
     model,
     subset,
-    ...(unlabelled === undefined ? {} : { unlabelled }),
+    ...defined({ unlabelled }),
     random: randomStream(seed, "attack", method.label),
     ...loopOptions(run, `remove with ${method.label}`),
   });

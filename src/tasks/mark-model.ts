@@ -22,6 +22,7 @@ import { type ReadingWords, requireUnharmed, settleReading } from "./reading.js"
 import type { EpochRecord, Measurement } from "./records.js";
 import { loopOptions, type RunOptions } from "./run-options.js";
 import { trainModel } from "./train-model.js";
+import { defined } from "../core/defined.js";
 
 export interface Marking {
   readonly dataset: Dataset;
@@ -79,8 +80,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
   const runtime = run.runtime === undefined ? {} : { runtime: run.runtime };
   const base = {
     train,
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(abstract === undefined ? {} : { abstract }),
+    ...defined({ unrelated, abstract }),
     ...(mark.startsTrained ? { model, ...runtime } : {}),
     ...(secret === undefined ? {} : namesOf(dataset)),
   };
@@ -104,7 +104,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     set,
     seed,
     modelSha256: sha256,
-    ...(drawn === undefined ? {} : { drawn }),
+    ...defined({ drawn }),
   });
   return {
     model: marked.model,
@@ -112,7 +112,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     ...before,
     measured: await measure(marked.model, { test, ...set }, run.runtime),
     verdict: await verdictFor(marking, { model: marked.model, key, base }, run),
-    ...(readings === undefined ? {} : { readings }),
+    ...defined({ readings }),
     epochs: goesOn.all(marked.epochs),
   };
 }
@@ -155,7 +155,7 @@ async function startOf({ dataset, mark, start, options, seed }: Marking, run: Ru
     return { model, options, epochs: [], trained: false };
   }
   const { triggersPerBatch, ...training } = options;
-  // Another model than the one that the same seed gives without a mark: that is the innocent which experiments try keys on.
+  // Another model than the one that the same seed gives without a mark: that is the null model which experiments try keys on.
   const own = randomStream(seed, "trained start").below(2 ** 32);
   const { model, epochs } = await trainModel({ dataset, architecture, seed: own, options: training }, run);
   return { model, options: embedContinuingOptions.parse({ triggersPerBatch }), epochs, trained: true };

@@ -8,6 +8,7 @@ import { heldOutTriggersOf, triggersOf } from "../ownership/key-images.js";
 import type { Stage } from "../removal/method.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { EpochRecord, Measurement } from "./records.js";
+import { defined } from "../core/defined.js";
 
 /** What a model is measured on. */
 export interface Yardstick {
@@ -19,7 +20,7 @@ export interface Yardstick {
 /** The yardstick of whoever holds the key. */
 export function yardstickOf(key: Key, test: LabelledImages): Yardstick {
   const heldOut = heldOutTriggersOf(key);
-  return { test, triggers: triggersOf(key), ...(heldOut === undefined ? {} : { heldOut }) };
+  return { test, triggers: triggersOf(key), ...defined({ heldOut }) };
 }
 
 export async function measure(model: Model, yardstick: Yardstick, runtime: RuntimeOptions = {}): Promise<Measurement> {

@@ -22,6 +22,7 @@ import { readAs, readingFields, readingFlags } from "../onnx/readings.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { ACCEPTABLE_DROP } from "./acceptable-drop.js";
 import { isAtChance } from "./chance.js";
+import { defined } from "../core/defined.js";
 
 /** How hints say a reading: as flags of a command, or as the argument of a call. */
 export type ReadingWords = "flags" | "call";
@@ -50,7 +51,7 @@ export async function settleReading(
 ): Promise<ReadingScores> {
   const found = await bestReading(model, images, {
     againstFlags: true,
-    ...(runtime === undefined ? {} : { runtime }),
+    ...defined({ runtime }),
   });
   const { used, best, scores } = found;
   const clear = scores.filter((score) => score.finished && score.clearlyBetter);
@@ -103,7 +104,7 @@ export async function betterReading(
   answered: ArrayLike<number>,
   runtime: RuntimeOptions | undefined,
 ): Promise<{ readonly tried: number; readonly better?: BetterReading }> {
-  const options = { againstFlags: true, ...(runtime === undefined ? {} : { runtime }) };
+  const options = { againstFlags: true, ...defined({ runtime }) };
   if (!(await mightBeBeaten(model, images, answered, options))) return { tried: 0 };
   const { scores, used } = await bestReading(model, images, options);
   const better = scores.find((score) => score.finished && score.clearlyBetter);

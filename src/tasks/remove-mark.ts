@@ -15,6 +15,7 @@ import { reactivate } from "./reactivate.js";
 import type { Reactivation } from "./reactivation.js";
 import type { Measurement } from "./records.js";
 import type { RunOptions } from "./run-options.js";
+import { defined } from "../core/defined.js";
 
 export interface Removal extends ModelAttack {
   /** The owner's key, to see what becomes of the mark; the method never does. */
@@ -65,7 +66,7 @@ export async function removeMark(
   };
   if (key === undefined || yardstick === undefined || before === undefined || after === undefined) return cleaned;
   const verify = (suspect: Model): Promise<Verdict> =>
-    verifyModel(suspect, key, { madeHere: true, ...(runtime === undefined ? {} : { runtime }) });
+    verifyModel(suspect, key, { madeHere: true, ...defined({ runtime }) });
   const mark = { before, after, verdict: await verify(attacked.model) };
   if (reactivation === undefined) return { ...cleaned, mark };
   const again = await reactivate(attacked.model, dataset.train, reactivation, randomStream(seed, "re-activate"), run);

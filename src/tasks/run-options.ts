@@ -4,6 +4,7 @@ import type { Progress } from "../core/progress.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { TrainingOptions } from "../training/epochs.js";
 import type { EpochRecord } from "./records.js";
+import { defined } from "../core/defined.js";
 
 export interface RunOptions {
   readonly runtime?: RuntimeOptions;
@@ -22,9 +23,6 @@ export interface RunOptions {
 export function loopOptions({ runtime, progress, signal, trainFrom }: RunOptions, what: string): TrainingOptions {
   return {
     what,
-    ...(runtime === undefined ? {} : { runtime }),
-    ...(progress === undefined ? {} : { progress }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(trainFrom === undefined ? {} : { trainFrom }),
+    ...defined({ runtime, progress, signal, trainFrom }),
   };
 }

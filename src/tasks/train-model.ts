@@ -1,4 +1,4 @@
-/** @file Trains one classifier without any mark: the innocent model, or a start for marking. */
+/** @file Trains one classifier without any mark: a null model, or a start for marking. */
 
 import type { z } from "zod";
 import { randomStream } from "../core/random.js";

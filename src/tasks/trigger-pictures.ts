@@ -8,6 +8,7 @@ import { pngDataUri } from "../data/png.js";
 import type { Key } from "../ownership/key.js";
 import { triggersOf } from "../ownership/key-images.js";
 import type { TriggerPicture } from "./records.js";
+import { defined } from "../core/defined.js";
 
 /** The first `count` triggers of a key. */
 export function triggerPictures(key: Key, random: RandomStream, count = 6): TriggerPicture[] {
@@ -26,7 +27,7 @@ export function triggerPictures(key: Key, random: RandomStream, count = 6): Trig
       erased: pngDataUri(unpackImages(erased), shape),
       label: triggers.labels[i] ?? 0,
       ...(originals === undefined ? {} : { original: picture(originals.images, shape, i) }),
-      ...(sourceLabel === undefined ? {} : { sourceLabel }),
+      ...defined({ sourceLabel }),
     };
   });
 }

@@ -16,6 +16,7 @@ import { type ImageGraph, imageGraph } from "../onnx/image-graph.js";
 import type { Model } from "../onnx/model.js";
 import { isOutOfMemory } from "../runtime/onnxruntime.js";
 import { createSession, type RuntimeOptions } from "../runtime/session.js";
+import { defined } from "../core/defined.js";
 
 /** The scores of a batch of images. */
 export type Ask = (images: FloatTensor) => Promise<FloatTensor>;
@@ -94,6 +95,6 @@ function notFree(cause: unknown): WildmarkError {
   const why = cause instanceof Error ? `; ${cause.message}` : ": the scores of an image depend on those beside it";
   return new WildmarkError("bad-model", `The model cannot be asked several images at once${why}`, {
     hint: "Export it again for inference, with a dynamic batch (PyTorch: dynamic_axes or dynamic_shapes for axis 0).",
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }

@@ -25,6 +25,7 @@ import { countShape, labelBoostShape, labellingOf, triggerLabels } from "./label
 import { requireImages } from "./relabelled.js";
 import type { MarkScheme, OwnerData, TriggerSet } from "./scheme.js";
 import { type Twins, twins } from "./twins.js";
+import { defined } from "../core/defined.js";
 
 /** The paper's ε for MNIST is 0.25, the largest of three (0.025, 0.1, 0.25), and its attack the fast gradient sign. */
 const options = z.strictObject({
@@ -131,7 +132,7 @@ async function attack(
     [...before.keys()].filter((i) => before[i] === images.labels[i]),
   );
   if (known.count === 0) return;
-  const run = { random: random.stream("attack").stream(chunk[0] ?? 0), ...(runtime === undefined ? {} : { runtime }) };
+  const run = { random: random.stream("attack").stream(chunk[0] ?? 0), ...defined({ runtime }) };
   const copies = await adversarialCopies(model, known, options, run);
   const after = await answers(model, copies, runtime);
   after.forEach((answer, i) => {

@@ -12,6 +12,7 @@ import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";
 import { askFlags, budgetsFlag, runFlags, runStatement, seedsOf } from "../experiment.js";
 import { asReadFlag, modelFlags, openModel } from "../model.js";
+import { defined } from "../../core/defined.js";
 
 const attacks = removalMethods.filter((method) => method.ignoresModel !== true).map(({ id }) => id);
 
@@ -91,8 +92,7 @@ export const command: CommandFile = () =>
         ...{ methods: chosen.methods, baselines: chosen.baselines, budgets: chosen.budgets },
         ...{ reactivation: chosen.reactivation, nullModels: chosen.nullModels },
         ...{ alpha: chosen.alpha, acceptableDrop: chosen.acceptableDrop },
-        ...(epochs === undefined ? {} : { epochs }),
-        ...(architecture === undefined ? {} : { architecture }),
+        ...defined({ epochs, architecture }),
       });
       const prepare = async (runtime: Parameters<typeof cellRuntime>[0]): Promise<void> => {
         await settleGiven(spec, { asRead: chosen.asRead, words: "flags", runtime, progress });

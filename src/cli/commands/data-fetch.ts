@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { fetchDataset } from "../../data/fetch.js";
 import { type CommandFile, defineCommand } from "../command.js";
+import { defined } from "../../core/defined.js";
 
 const flags = z.object({
   cache: z
@@ -25,7 +26,7 @@ export const command: CommandFile = () =>
     ],
     async run({ args: [id = ""], flags: { cache }, progress, signal }) {
       const files = await fetchDataset(id, {
-        ...(cache === undefined ? {} : { cacheDir: cache }),
+        ...defined({ cacheDir: cache }),
         onProgress: ({ file, received, total }) => progress.update(file, received, total),
         signal,
       });

@@ -41,6 +41,7 @@ import { newNetwork } from "../network.js";
 import { percent, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
+import { defined } from "../../core/defined.js";
 
 const DEFAULT_SCHEME = "content";
 
@@ -113,8 +114,7 @@ export const command: CommandFile = (words) => {
       const marked = await markModel(
         {
           dataset,
-          ...(unrelated === undefined ? {} : { unrelated }),
-          ...(abstract === undefined ? {} : { abstract }),
+          ...defined({ unrelated, abstract }),
           mark,
           start: given === undefined ? { architecture } : { model: given },
           options,
@@ -123,7 +123,7 @@ export const command: CommandFile = (words) => {
           asRead,
           ...(path === undefined ? {} : { named: { where: path, words: "flags" } }),
         },
-        { ...call, runtime, ...(trainFrom === undefined ? {} : { trainFrom }), onEpoch: noteEpochs(progress) },
+        { ...call, runtime, ...defined({ trainFrom }), onEpoch: noteEpochs(progress) },
       );
       const bytes = encodeModel(marked.model);
       // Both or none; the key first: a marked model without its key would be worth nothing.

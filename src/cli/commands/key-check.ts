@@ -8,6 +8,7 @@ import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
 import { openNullModels } from "../null-models.js";
+import { defined } from "../../core/defined.js";
 
 const flags = z.object({
   nullModels: z.string().optional().meta({
@@ -32,7 +33,7 @@ export const command: CommandFile = () =>
     name: "key check",
     description:
       "Looks at a key as a judge would before asking any suspect: was it drawn or chosen, can it be made again, do its " +
-      "images differ, are its labels random, do innocent models fit it, and what can it prove at best? Exit status 0 " +
+      "images differ, are its labels random, do null models fit it, and what can it prove at best? Exit status 0 " +
       "whether it is sound or not, unless --strict; --json has `sound`.",
     arguments: [{ name: "KEY", description: "the key in question" }],
     flags,
@@ -40,7 +41,7 @@ export const command: CommandFile = () =>
     examples: [
       ["wildmark key check mark.safetensors", ""],
       ["wildmark key check mark.safetensors --dataset mnist", "make it again"],
-      ["wildmark key check mark.safetensors --dataset mnist --null-models innocent/ --strict", "all of it"],
+      ["wildmark key check mark.safetensors --dataset mnist --null-models null-models/ --strict", "all of it"],
     ],
     async run({ args: [path = ""], flags: given, runtimeFor, progress, force }) {
       const key = await readKey(path);
@@ -53,8 +54,7 @@ export const command: CommandFile = () =>
       const runtime = first === undefined ? {} : await runtimeFor({ model: first.model, shape, classes });
       const base = await baseDataFor(key, given, { progress, force }, runtime);
       const check = await checkKey(key, {
-        ...(base === undefined ? {} : { base }),
-        ...(nullModels === undefined ? {} : { nullModels }),
+        ...defined({ base, nullModels }),
         strangers: given.strangers,
         alpha: given.alpha,
         runtime,

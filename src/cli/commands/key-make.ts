@@ -15,6 +15,7 @@ import { labelReader, readClassNames } from "../../ownership/suspects/labels.js"
 import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
 import { requireWritable } from "../outputs.js";
+import { defined } from "../../core/defined.js";
 
 const MAX_TABLE_BYTES = 64 * 2 ** 20;
 
@@ -108,8 +109,7 @@ export const command: CommandFile = () =>
       const common = {
         triggers,
         classes,
-        ...(placebos === undefined ? {} : { placebos }),
-        ...(classNames === undefined ? {} : { classNames }),
+        ...defined({ placebos, classNames }),
         ...(model === undefined ? {} : { modelSha256: modelSha256(encodeModel(model)) }),
       };
       const key = makeKeyElsewhere(
@@ -208,7 +208,7 @@ function rowsOf(
     return {
       image: `${folder.replace(/\/+$/, "")}/${names[i] ?? ""}`,
       label,
-      ...(className === undefined ? {} : { className }),
+      ...defined({ className }),
     };
   });
 }

@@ -10,6 +10,7 @@ import { triggersOf } from "../../ownership/key-images.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { table } from "../output.js";
 import { requireWritable } from "../outputs.js";
+import { defined } from "../../core/defined.js";
 
 const flags = z.object({
   pictures: z.string().optional().meta({
@@ -64,11 +65,11 @@ export const command: CommandFile = () =>
               labelling: drawn.labelling,
               exchangeable: drawn.exchangeable,
               base: drawn.base,
-              ...(secretText === undefined ? {} : { secret: secretText }),
+              ...defined({ secret: secretText }),
             }),
         shape: key.shape,
         classes: key.classes,
-        ...(classNames === undefined ? {} : { classNames }),
+        ...defined({ classNames }),
         triggers: triggers.count,
         distinct,
         labels: counts,
@@ -77,7 +78,7 @@ export const command: CommandFile = () =>
         seed: key.seed,
         modelSha256: key.modelSha256 === NO_MODEL ? null : key.modelSha256,
         createdBy: key.createdBy,
-        ...(pictures === undefined ? {} : { pictures }),
+        ...defined({ pictures }),
       };
       const used = counts.filter((count) => count > 0).length;
       const pairs =

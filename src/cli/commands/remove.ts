@@ -22,6 +22,7 @@ import { asReadFlag, modelFlags, openModel, requireSidecarWritable, trainFromFla
 import { percent, points, table } from "../output.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
+import { defined } from "../../core/defined.js";
 
 const DEFAULT_METHOD = "wild";
 
@@ -117,7 +118,7 @@ export const command: CommandFile = (words) => {
       const run = {
         ...call,
         runtime,
-        ...(trainFrom === undefined ? {} : { trainFrom }),
+        ...defined({ trainFrom }),
         onEpoch: noteEpochs(progress),
       };
       const cleaned = await removeMark(key === undefined ? removal : { ...removal, key, ...followed }, run);

@@ -8,6 +8,7 @@ import { findMark, markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { abstractFor, dataFlags, loadChosen, unrelatedFlag, unrelatedFor } from "../data.js";
 import { askFlags, budgetsFlag, runFlags, runStatement, seedsOf } from "../experiment.js";
+import { defined } from "../../core/defined.js";
 
 /** The paper's; any other mark can be chosen too. */
 const marks = ["content", "noise", "unrelated"];
@@ -106,9 +107,7 @@ export const command: CommandFile = () =>
         ...{ metrics: chosen.metrics, baselines: chosen.baselines, budgets: chosen.budgets },
         ...{ publishedForms: chosen.publishedForms, reactivation: chosen.reactivation },
         ...{ alpha: chosen.alpha, acceptableDrop: chosen.acceptableDrop, seeds: seedsOf(seed, chosen.seeds) },
-        ...(epochs === undefined ? {} : { epochs }),
-        ...(trainingEpochs === undefined ? {} : { trainingEpochs }),
-        ...(nullModels === undefined ? {} : { nullModels }),
+        ...defined({ epochs, trainingEpochs, nullModels }),
       });
       return runStatement(spec, { name: "reproduce", out: chosen.out ?? `wildmark-${dataset.id}` }, call);
     },

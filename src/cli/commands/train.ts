@@ -29,7 +29,7 @@ export const command: CommandFile = (words) => {
   const options = trainOptionsOf(recipeFor(findArchitecture(wordAfter(words, "--arch") ?? "lenet5")));
   return defineCommand({
     name: "train",
-    description: "Trains a classifier without a mark and writes it as ONNX: the innocent model, or one to mark later.",
+    description: "Trains a classifier without a mark and writes it as ONNX: a null model, or one to mark later.",
     flags,
     extras: [{ heading: "Training (defaults depend on --arch)", schema: options }],
     common: { random: true, computes: "trains", writes: true },

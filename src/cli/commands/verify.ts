@@ -29,6 +29,7 @@ import { percent } from "../output.js";
 import { describeDryRun, dryRun, FROM_AFAR, openSuspect, type SuspectChoice, suspectFlags } from "../suspect.js";
 import { suspectFacts } from "../suspect-facts.js";
 import { requireVerdictOut, verdictOutFlags, writeVerdict } from "../verdict-out.js";
+import { defined } from "../../core/defined.js";
 
 const ownFlags = {
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),
@@ -139,7 +140,7 @@ export const command: CommandFile = () =>
         keysTried: given.keysTried,
         committed: given.commitment !== undefined,
         regenerated: given.regenerate,
-        ...(given.triesLog2 === undefined ? {} : { triesLog2: given.triesLog2 }),
+        ...defined({ triesLog2: given.triesLog2 }),
       };
       const tried: ReadingTried[] = [];
       const choice: SuspectChoice = {
@@ -191,7 +192,7 @@ export const command: CommandFile = () =>
           ...judged,
           chosenAmong: opened.chosenAmong(),
           lacks: opened.lacks(),
-          ...(unheard === undefined ? {} : { unheard }),
+          ...defined({ unheard }),
           ...(tried.length === 0 ? {} : { readings: tried.length }),
         });
         const heldOut = fromAfar || given.queries !== undefined ? undefined : await heldOutOf(opened.suspect, key);
@@ -200,7 +201,7 @@ export const command: CommandFile = () =>
           const facts: VerdictFacts = {
             ...{ command: typed, started, runtime, suspect, key, keyName: given.key, answers, verdict },
             ...{ regenerated: given.regenerate, pictures: given.pictures },
-            ...(nullModels === undefined ? {} : { nullModels }),
+            ...defined({ nullModels }),
             ...(base === undefined || strangers.length === 0
               ? {}
               : {
@@ -210,7 +211,7 @@ export const command: CommandFile = () =>
                   },
                 }),
             ...(heldOut === undefined ? {} : { heldOut: { matches: heldOut.matches, n: heldOut.count } }),
-            ...(given.commitment === undefined ? {} : { commitment: given.commitment }),
+            ...defined({ commitment: given.commitment }),
           };
           await writeVerdict(verdictDocument(facts), given.out, force);
         }
@@ -226,7 +227,7 @@ export const command: CommandFile = () =>
             ...(nullModels === undefined ? {} : { nullModelFiles: nullModels.map(({ name }) => name) }),
             ...verdict,
             heldOutRetention: heldOut === undefined ? null : heldOut.matches / heldOut.count,
-            ...(given.out === undefined ? {} : { out: given.out }),
+            ...defined({ out: given.out }),
           },
           text: [
             ...describeVerdict(verdict),

@@ -31,6 +31,7 @@ import {
   plainAnswers,
   slug,
 } from "./definition.js";
+import { defined } from "../../core/defined.js";
 
 const resultSchema = z.object({
   mark: z.string(),
@@ -94,8 +95,7 @@ async function markOne(
   run: RunOptions,
 ): Promise<ComputedCell<MarkedModelResult>> {
   const pictures = {
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(abstract === undefined ? {} : { abstract }),
+    ...defined({ unrelated, abstract }),
   };
   const { model, key, measured, verdict, epochs } = await markModel(
     { dataset, mark, start: { architecture }, options: training, seed, ...pictures },

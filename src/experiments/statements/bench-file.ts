@@ -19,6 +19,7 @@ import { type ChosenMark, markSchemes } from "../../watermarks/registry.js";
 import { DEFAULT_BUDGETS, type Entry } from "../spec.js";
 import { ACCEPTABLE_DROP } from "../../tasks/acceptable-drop.js";
 import { type Reactivation, reactivationSchema } from "../../tasks/reactivation.js";
+import { defined } from "../../core/defined.js";
 
 export interface BenchFile {
   readonly title: string;
@@ -187,8 +188,7 @@ export function parseBenchFile(text: string, name: string, options: BenchFileOpt
   return {
     title: ownTitle ?? title,
     dataset,
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(architecture === undefined ? {} : { architecture }),
+    ...defined({ unrelated, architecture }),
     training,
     marks: marks.map(({ entry }) => entry),
     markPlaces: marks.map(({ path }) => `${pathText(path)} (line ${file.lineOf(path)})`),

@@ -12,6 +12,7 @@ import type { LabelledImages } from "../../data/dataset.js";
 import type { Model } from "../../onnx/model.js";
 import type { ChosenMark } from "../../watermarks/registry.js";
 import { type ExperimentSpec, marksOf } from "../spec.js";
+import { defined } from "../../core/defined.js";
 
 /** A mark asked for its trained model. */
 class NeedsModel extends Error {}
@@ -47,8 +48,7 @@ async function refusalOf(spec: ExperimentSpec, mark: ChosenMark): Promise<string
   try {
     await mark.make({
       train,
-      ...(unrelated === undefined ? {} : { unrelated }),
-      ...(abstract === undefined ? {} : { abstract }),
+      ...defined({ unrelated, abstract }),
       random: randomStream(seeds[0] ?? 0, "mark", mark.id),
       ...(mark.startsTrained ? NO_MODEL : {}),
     });

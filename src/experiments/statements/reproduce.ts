@@ -14,6 +14,7 @@ import { type Reactivation, reactivationSchema } from "../../tasks/reactivation.
 import { embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { findMark } from "../../watermarks/registry.js";
 import { type ExperimentSpec, nullModelSeeds, requireBudgets } from "../spec.js";
+import { defined } from "../../core/defined.js";
 
 /** The paper's share of the training data. */
 export const PAPER_BUDGETS: readonly number[] = [0.1];
@@ -61,8 +62,7 @@ export function reproduceSpec(choices: ReproduceChoices): ExperimentSpec {
     statement: "reproduce",
     title: `WILD on ${dataset.title}`,
     dataset,
-    ...(unrelated === undefined ? {} : { unrelated }),
-    ...(abstract === undefined ? {} : { abstract }),
+    ...defined({ unrelated, abstract }),
     architecture,
     training: embedFromScratchOptionsOf(recipeFor(architecture)).parse(training),
     subjects: distinct(choices.marks).map((id) => {

@@ -11,6 +11,7 @@ import { type Figure, roundTicks } from "./frame.js";
 import { type Line, linePanels } from "./lines.js";
 import { type Looks, lookOf } from "./palette.js";
 import type { EpochRow, Rule } from "./records.js";
+import { defined } from "../../core/defined.js";
 
 export type Measure = "accuracy" | "retention";
 
@@ -50,7 +51,7 @@ export function curvePanels(rows: readonly EpochRow[], looks: Looks, options: Cu
       description: `At the end: ${ends.join("; ")}.`,
       y: `${what}, %`,
       lines,
-      ...(rule === undefined ? {} : { rule }),
+      ...defined({ rule }),
     };
   });
   return linePanels(panels, { domain, ticks: roundTicks(domain, 7, 1), label: "epoch of removal" });

@@ -82,7 +82,7 @@ export function looksOf(
     ...new Set([...removers.filter(({ baseline }) => !baseline), ...removers].map(({ remover }) => remover)),
   ];
   const named = names.length <= MOST_NAMED ? names : [...new Set(best)].slice(0, BEST);
-  return new Map(names.map((name) => [name, named.includes(name) ? lookAt(named.indexOf(name)) : REST]));
+  return new Map(names.map((name) => [name, named.includes(name) ? nthLook(named.indexOf(name)) : REST]));
 }
 
 /** The look of a remover; grey for one that is not listed, so that nothing goes undrawn. */
@@ -107,6 +107,6 @@ export function standOutNote(removers: number, which: string): string {
   return ` In colour: the ${BEST} ${which}; the others are grey, and the pointer names them.`;
 }
 
-function lookAt(i: number): Look {
+function nthLook(i: number): Look {
   return { colour: `series-${i % SERIES.length}`, symbol: SYMBOLS[i % SYMBOLS.length] ?? "circle", named: true };
 }

@@ -13,6 +13,7 @@ import { describeNode, type Node } from "../../onnx/graph.js";
 import { nchwcBlock } from "../lowering/nchwc-probe.js";
 import { runtimeVersion } from "../onnxruntime.js";
 import { type Device, type RuntimeOptions, threadsFromEnvironment } from "../options.js";
+import { defined } from "../../core/defined.js";
 
 export const identitySchema = z.strictObject({
   /** Of the primitive. */
@@ -47,7 +48,7 @@ export interface Target extends RuntimeOptions {
 export async function targetOf(options: RuntimeOptions): Promise<Target> {
   const { device = "cpu" } = options;
   const block = device === "cpu" ? await nchwcBlock() : undefined;
-  return { ...options, device, ...(block === undefined ? {} : { block }) };
+  return { ...options, device, ...defined({ block }) };
 }
 
 /** @param lowerings the names of the node's candidates, the static choice first. */

@@ -12,6 +12,7 @@
 
 import { elementCount, float32 } from "../../core/tensor.js";
 import type { AttributeShorthand, GraphBuilder } from "../../onnx/builder.js";
+import { defined } from "../../core/defined.js";
 
 /** The domain of its operators. */
 export const NCHWC = "com.microsoft.nchwc";
@@ -39,7 +40,7 @@ export function nchwcConv(b: GraphBuilder, inputs: readonly string[], convolutio
     pads,
     dilations,
     group,
-    ...(activation === undefined ? {} : { activation }),
+    ...defined({ activation }),
     ...(parameters === undefined ? {} : { activation_params: { kind: "floats", value: parameters } as const }),
   });
 }

@@ -1,6 +1,7 @@
 /** @file One request and its answer, bounded in time and size; redirects are not followed, because secrets would go along. */
 
 import { WildmarkError } from "../../../core/errors.js";
+import { defined } from "../../../core/defined.js";
 
 export interface HttpRequest {
   readonly url: string;
@@ -43,7 +44,7 @@ export async function sendRequest(
       headers,
       redirect: "manual",
       signal: signal === undefined ? late : AbortSignal.any([signal, late]),
-      ...(body === undefined ? {} : { body }),
+      ...defined({ body }),
     });
     const location = response.headers.get("location");
     const text = await readBounded(response);
