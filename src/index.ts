@@ -87,7 +87,8 @@ export type { Preprocessing, PreprocessingSource } from "./onnx/preprocessing.js
 export { plausibleReadings, type Reading, readAs } from "./onnx/readings.js";
 export type { Certificate } from "./ownership/certify.js";
 export { type Commitment, commitToKey, requireCommitment } from "./ownership/commitment.js";
-export { type Key, readKey, readKeyBytes, writeKey } from "./ownership/key.js";
+export type { Key } from "./ownership/key.js";
+export { readKey, readKeyBytes, writeKey } from "./ownership/key-file.js";
 export { combineVerdicts, type JointVerdict, type NamedVerdict } from "./experiments/combine-verdicts.js";
 export { type BaseData, drawTriggers } from "./ownership/draw-key.js";
 export { requireRegenerable } from "./ownership/regenerate.js";

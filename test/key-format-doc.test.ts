@@ -10,7 +10,7 @@ import { z } from "zod";
 import { secretOfSeed } from "../src/ownership/binding.js";
 import { commitToKey } from "../src/ownership/commitment.js";
 import { type BaseData, drawTriggers } from "../src/ownership/draw-key.js";
-import { encodeKey } from "../src/ownership/key.js";
+import { encodeKey } from "../src/ownership/key-file.js";
 import { makeKeyElsewhere } from "../src/ownership/key-elsewhere.js";
 import { makeKey } from "../src/ownership/make-key.js";
 import { tinyImages } from "../src/training/testing/tiny.js";

@@ -8,7 +8,7 @@ import { readSpec } from "../src/cli/commands/bench.js";
 import { loadData } from "../src/data/load.js";
 import { readDocument } from "../src/experiments/documents.js";
 import { readModelFile } from "../src/onnx/model-file.js";
-import { readKey } from "../src/ownership/key.js";
+import { readKey } from "../src/ownership/key-file.js";
 
 const folder = await mkdtemp(join(tmpdir(), "wildmark-lfs-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));

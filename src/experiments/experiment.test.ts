@@ -8,7 +8,7 @@ import { WildmarkError } from "../core/errors.js";
 import { nestedSubset } from "../data/subset.js";
 import { findArchitecture } from "../models/registry.js";
 import { decodeModel, encodeModel, modelSha256 } from "../onnx/model.js";
-import { keySha256, readKey } from "../ownership/key.js";
+import { keySha256, readKey } from "../ownership/key-file.js";
 import { findMethod } from "../removal/registry.js";
 import { removeMark } from "../tasks/remove-mark.js";
 import { type DoneAttack, type DoneMarked, type ExperimentDocument, experimentSchema } from "./document.js";

@@ -11,7 +11,7 @@ import { WildmarkError } from "../core/errors.js";
 import { readFileBounded, writeFileAtomic } from "../core/files.js";
 import { parsedJson } from "../core/json.js";
 import { nestedSubset } from "../data/subset.js";
-import { keySha256, readKey } from "../ownership/key.js";
+import { keySha256, readKey } from "../ownership/key-file.js";
 import { askedSchema, madeSubjectSchema, packAsked, packMade, unpackAsked, unpackMade } from "./packed.js";
 import {
   type ExperimentSpec,

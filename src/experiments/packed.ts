@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Dataset, Images } from "../data/dataset.js";
 import { findArchitecture } from "../models/registry.js";
 import type { Model } from "../onnx/model.js";
-import { decodeKey, encodeKey } from "../ownership/key.js";
+import { decodeKey, encodeKey } from "../ownership/key-file.js";
 import { findMethod } from "../removal/registry.js";
 import { reactivationSchema } from "../tasks/reactivation.js";
 import { embedFromScratchOptions } from "../watermarks/embed.js";

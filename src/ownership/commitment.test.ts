@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { tinyImages } from "../training/testing/tiny.js";
 import { commitToKey, requireCommitment } from "./commitment.js";
-import { decodeKey, encodeKey, NO_MODEL } from "./key.js";
+import { NO_MODEL } from "./key.js";
+import { decodeKey, encodeKey } from "./key-file.js";
 import { makeKeyElsewhere } from "./key-elsewhere.js";
 import { openedEvidence, openTriggers, requireOpened } from "./opened-triggers.js";
 

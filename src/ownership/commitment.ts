@@ -12,7 +12,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { WildmarkError } from "../core/errors.js";
-import { decodeKey } from "./key.js";
+import { decodeKey } from "./key-file.js";
 import { keyTree } from "./key-tree.js";
 
 const FILE_DOMAIN = "wildmark key commitment 1\n";

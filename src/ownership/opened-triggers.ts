@@ -13,7 +13,7 @@ import { binomialTail } from "../core/statistics.js";
 import { imageSize, type Images, type ImageShape, MAX_CLASSES } from "../data/dataset.js";
 import { inMemory } from "../data/pixels.js";
 import { commitToKey, commitToRoot, hexBytes } from "./commitment.js";
-import { decodeKey } from "./key.js";
+import { decodeKey } from "./key-file.js";
 import { keyTree, type TriggerLeaf, triggerLeafHash } from "./key-tree.js";
 import { rootOfPath } from "./merkle.js";
 import type { SuspectAnswers } from "./suspect.js";

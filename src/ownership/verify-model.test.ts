@@ -12,7 +12,8 @@ import { decodeModel, encodeModel, type Model, modelSha256 } from "../onnx/model
 import { tinyImages, tinyModel } from "../training/testing/tiny.js";
 import { type ChosenMark, findMark } from "../watermarks/registry.js";
 import type { TriggerSet } from "../watermarks/scheme.js";
-import { decodeKey, encodeKey, type Key } from "./key.js";
+import type { Key } from "./key.js";
+import { decodeKey, encodeKey } from "./key-file.js";
 import { heldOutTriggersOf, triggersOf } from "./key-images.js";
 import { makeKey } from "./make-key.js";
 import { verifyModel } from "./verify-model.js";

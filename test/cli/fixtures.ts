@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { ImageShape } from "../../src/data/dataset.js";
 import { findArchitecture, newModel } from "../../src/models/registry.js";
 import { encodeModel } from "../../src/onnx/model.js";
-import { encodeKey, type Key } from "../../src/ownership/key.js";
+import type { Key } from "../../src/ownership/key.js";
+import { encodeKey } from "../../src/ownership/key-file.js";
 
 const grey: ImageShape = { channels: 1, height: 28, width: 28 };
 const colour: ImageShape = { channels: 3, height: 32, width: 32 };

@@ -11,7 +11,7 @@ import { imageHashes } from "../../src/data/image-id.js";
 import { inMemory } from "../../src/data/pixels.js";
 import type { Model } from "../../src/onnx/model.js";
 import { readModelFile } from "../../src/onnx/model-file.js";
-import { decodeKey, encodeKey } from "../../src/ownership/key.js";
+import { decodeKey, encodeKey } from "../../src/ownership/key-file.js";
 import { readEndpoint } from "../../src/ownership/suspects/endpoint/config.js";
 import { openTranscript } from "../../src/ownership/suspects/endpoint/transcript.js";
 import { startServer, WORDS } from "../../src/ownership/suspects/testing/servers.js";

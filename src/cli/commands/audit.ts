@@ -6,7 +6,7 @@ import { DEFAULT_BUDGETS } from "../../experiments/spec.js";
 import { auditSpec } from "../../experiments/statements/audit.js";
 import { requireShown, settleGiven } from "../../experiments/statements/given.js";
 import { findArchitecture } from "../../models/registry.js";
-import { readKey } from "../../ownership/key.js";
+import { readKey } from "../../ownership/key-file.js";
 import { removalMethods } from "../../removal/registry.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, loadChosen } from "../data.js";

@@ -10,7 +10,7 @@ import { benchSpec } from "../../experiments/statements/bench.js";
 import { type BenchFile, parseBenchFile } from "../../experiments/statements/bench-file.js";
 import { givenSubject, requireFitting, settleGiven } from "../../experiments/statements/given.js";
 import { readModelFile } from "../../onnx/model-file.js";
-import { readKey } from "../../ownership/key.js";
+import { readKey } from "../../ownership/key-file.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { abstractFor, type DataCall, dataFlags, loadChosen, unrelatedFor } from "../data.js";
 import { runFlags, runStatement } from "../experiment.js";

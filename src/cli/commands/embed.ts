@@ -11,7 +11,7 @@ import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { modelFileChanges } from "../../onnx/model-file.js";
 import { secretOfSeed } from "../../ownership/binding.js";
 import { newSecret } from "../../ownership/draw-key.js";
-import { keyFileChange, keySha256 } from "../../ownership/key.js";
+import { keyFileChange, keySha256 } from "../../ownership/key-file.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { type ChosenMark, findMark, markSchemes } from "../../watermarks/registry.js";

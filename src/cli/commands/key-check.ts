@@ -1,7 +1,7 @@
 /** @file wildmark key check: what a judge asks of a key before any suspect. */
 
 import { z } from "zod";
-import { keySha256, readKey } from "../../ownership/key.js";
+import { keySha256, readKey } from "../../ownership/key-file.js";
 import { checkKey, describeKeyCheck } from "../../ownership/key-check.js";
 import { STRANGERS } from "../../ownership/strangers.js";
 import { baseDataFlags, baseDataFor } from "../base-data.js";

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { commitToKey } from "../../ownership/commitment.js";
-import { decodeKey, readKeyBytes } from "../../ownership/key.js";
+import { decodeKey, readKeyBytes } from "../../ownership/key-file.js";
 import { type CommandFile, defineCommand } from "../command.js";
 
 export const command: CommandFile = () =>

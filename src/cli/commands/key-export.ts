@@ -4,7 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { randomStream, secretSeed } from "../../core/random.js";
-import { readKey } from "../../ownership/key.js";
+import { readKey } from "../../ownership/key-file.js";
 import { exportImages, prepareExport, writeExport } from "../../ownership/suspects/export.js";
 import { firstQueries, keySecrets } from "../../ownership/suspects/key-queries.js";
 import { ledgerPath, openLedger } from "../../ownership/suspects/ledger.js";

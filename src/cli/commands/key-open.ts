@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
-import { readKeyBytes } from "../../ownership/key.js";
+import { readKeyBytes } from "../../ownership/key-file.js";
 import { openTriggers } from "../../ownership/opened-triggers.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { requireWritable } from "../outputs.js";

@@ -11,7 +11,7 @@ import { type CleanedMark, type CleanedModel, removeMark } from "../../tasks/rem
 import { requireAttackerImages } from "../../tasks/attacker-images.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
-import { readKey } from "../../ownership/key.js";
+import { readKey } from "../../ownership/key-file.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
 import { tuningShape } from "../../removal/tuning.js";

@@ -8,7 +8,8 @@ import { type VerdictFacts, verdictDocument } from "../../experiments/verdict-do
 import type { Model } from "../../onnx/model.js";
 import { requireCommitment } from "../../ownership/commitment.js";
 import { type BaseData, baseOf } from "../../ownership/draw-key.js";
-import { decodeKey, type Key, keySha256, readKeyBytes } from "../../ownership/key.js";
+import type { Key } from "../../ownership/key.js";
+import { decodeKey, keySha256, readKeyBytes } from "../../ownership/key-file.js";
 import { requireKnownScheme } from "../../ownership/key-format.js";
 import { heldOutTriggersOf } from "../../ownership/key-images.js";
 import { requireNullModels, requireTask } from "../../ownership/null-models.js";

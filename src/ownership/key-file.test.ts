@@ -9,7 +9,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WildmarkError } from "../core/errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../core/safetensors.js";
 import type { Tensor } from "../core/tensor.js";
-import { decodeKey, encodeKey, type Key, keySha256, readKey, writeKey } from "./key.js";
+import type { Key } from "./key.js";
+import { decodeKey, encodeKey, keySha256, readKey, writeKey } from "./key-file.js";
 
 const pixels = (count: number, start: number): Uint8Array =>
   Uint8Array.from({ length: count * 6 }, (_, i) => start + i);
