@@ -1,10 +1,11 @@
 /**
  * @file `npm run bench:claims`: how often a false claim is believed, and how often an honest one. Nothing is timed.
  *
- * Innocent suspects are networks trained without any mark, each with a seed of its own. False claims are keys of strangers by every
- * scheme, ordinary images with their own labels, one picture many times, and adversarial images that all networks answer in the
- * same wrong way (after Liu et al., False Claims against Model Ownership Resolution, USENIX Security 2024). The judge is told that
- * every key was committed to in time, so that nothing is paid for tries: the most lenient that a judge can be.
+ * Innocent suspects are networks trained without any mark, each with a seed of its own. False claims are keys of
+ * strangers by every scheme, ordinary images with their own labels, one picture many times, and adversarial images that
+ * all networks answer in the same wrong way (after Liu et al., False Claims against Model Ownership Resolution, USENIX
+ * Security 2024). The judge is told that every key was committed to in time, so that nothing is paid for tries: the
+ * most lenient that a judge can be.
  */
 
 import { parseArgs } from "node:util";
@@ -86,7 +87,8 @@ async function main(words: readonly string[]): Promise<void> {
     force: true,
   });
   say(
-    `${dataset.title}: ${dataset.train.count} training images; ${options.models} null models, ${options.keys} keys a scheme`,
+    `${dataset.title}: ${dataset.train.count} training images; ${options.models} null models, ` +
+      `${options.keys} keys a scheme`,
   );
   const models = await nullModels(dataset, options.models);
   const base = await baseData(dataset, options["data-dir"]);
@@ -228,7 +230,8 @@ async function chosenKeys(dataset: Dataset, models: readonly Model[]): Promise<R
     hits.push(found.filter((answer, i) => answer === transferred.labels[i]).length);
   }
   say(
-    `  adversarial images: ${Math.min(...hits)} to ${Math.max(...hits)} of ${transferred.images.count} mislead networks that the accuser never saw`,
+    `  adversarial images: ${Math.min(...hits)} to ${Math.max(...hits)} of ${transferred.images.count} ` +
+      `mislead networks that the accuser never saw`,
   );
   const drawn: number[] = [];
   for (let secret = 0; secret < 50; secret++) {
@@ -247,7 +250,9 @@ async function chosenKeys(dataset: Dataset, models: readonly Model[]): Promise<R
   ];
 }
 
-/** Images that the accuser's networks agree on, in the wrong: of many copies those that most references answer alike. */
+/**
+ * Images that the accuser's networks agree on, in the wrong: of many copies those that most references answer alike.
+ */
 async function transferable(
   dataset: Dataset,
   accuser: Model,

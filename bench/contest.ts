@@ -1,9 +1,9 @@
 /**
  * @file Two or more sides do the same work in turns, and each unit of work is timed.
  *
- * Turns alternate quickly (A B A B), so that whatever slows the machine for a while slows all sides alike, and each side is
- * idle in the others' turns. Threads of both runtimes go on looking for work for a moment after a run, and would take the
- * cores from the other side; hence the pause between turns.
+ * Turns alternate quickly (A B A B), so that whatever slows the machine for a while slows all sides alike, and each
+ * side is idle in the others' turns. Threads of both runtimes go on looking for work for a moment after a run, and
+ * would take the cores from the other side; hence the pause between turns.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";

@@ -17,8 +17,8 @@ export interface Flops {
   /** Of one forward pass. */
   readonly forward: number;
   /**
-   * Of one training step: forward, gradients to the weights, and gradients to what the layers read, which the first layer
-   * does not need.
+   * Of one training step: forward, gradients to the weights, and gradients to what the layers read, which the first
+   * layer does not need.
    */
   readonly step: number;
 }

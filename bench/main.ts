@@ -45,7 +45,8 @@ async function main(words: readonly string[]): Promise<void> {
     const dataset = await imagesFor(options);
     const machine = thisMachine(runtime, options.threads);
     say(
-      `${options.device} (${machine.cpu}), ${options.threads} threads a side, ${options.turns} turns; images: ${dataset.title}`,
+      `${options.device} (${machine.cpu}), ${options.threads} threads a side, ${options.turns} turns; ` +
+        `images: ${dataset.title}`,
     );
     const started = new Date();
     const results = await measureAll(options, { seed: options.seed, dataset, folder, runtime }, torch);

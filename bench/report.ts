@@ -6,8 +6,8 @@ import type { MatchResult, Times } from "./match.js";
 import type { ScalingResult } from "./scaling.js";
 
 /**
- * Times that differ more say something of the machine: on a virtual one whose sleeping threads seem to wake late, steps of
- * PyTorch's that take 8 ms took 50 for whole runs.
+ * Times that differ more say something of the machine: on a virtual one whose sleeping threads seem to wake late, steps
+ * of PyTorch's that take 8 ms took 50 for whole runs.
  */
 const UNSTEADY = 2;
 
@@ -42,7 +42,9 @@ export function describeScaling({ title, of, unit, points }: ScalingResult): str
 
 function side(name: string, unit: string, { min, median, gflops }: Times, share: number): string {
   const speed = `${gflops.toFixed(0).padStart(4)} GFLOP/s, ${(100 * share).toFixed(0).padStart(3)} % of SGEMM`;
-  return `    ${name.padEnd(8)}  min ${milliseconds(min)}  median ${milliseconds(median)} / ${unit.padEnd(7)}  ${speed}`;
+  return (
+    `    ${name.padEnd(8)}  min ${milliseconds(min)}  median ${milliseconds(median)} / ` + `${unit.padEnd(7)}  ${speed}`
+  );
 }
 
 function unsteady(name: string, { min, median }: Times): string[] {

@@ -63,8 +63,8 @@ export interface Torch {
 }
 
 /**
- * The first Python that can import torch, with a card where `device` wants one: `$WILDMARK_PYTHON` alone where that is set, else `python3`, else
- * `/usr/bin/python3`, which is another one where people have installed their own.
+ * The first Python that can import torch, with a card where `device` wants one: `$WILDMARK_PYTHON` alone where that is
+ * set, else `python3`, else `/usr/bin/python3`, which is another one where people have installed their own.
  */
 export async function findPython(
   device: TorchOptions["device"],
@@ -85,8 +85,8 @@ export async function findPython(
 }
 
 /**
- * glibc gives large blocks back to the system by default and gets them anew in each step, which took twice the time of a step
- * of a ResNet-18 of width 16, unless an earlier case had taught it better. ONNX Runtime keeps its memory too.
+ * glibc gives large blocks back to the system by default and gets them anew in each step, which took twice the time of
+ * a step of a ResNet-18 of width 16, unless an earlier case had taught it better. ONNX Runtime keeps its memory too.
  */
 const MEMORY = { MALLOC_MMAP_THRESHOLD_: String(2 ** 25), MALLOC_TRIM_THRESHOLD_: String(2 ** 32) };
 

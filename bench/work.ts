@@ -1,8 +1,8 @@
 /**
  * @file Wildmark's side, and the files that give the other side the same weights, batches and data.
  *
- * Everything goes the way that `wildmark` itself goes: `compileStep` for steps, the WILD method with its own options for
- * epochs, `answers` and `accuracy` for inference.
+ * Everything goes the way that `wildmark` itself goes: `compileStep` for steps, the WILD method with its own options
+ * for epochs, `answers` and `accuracy` for inference.
  */
 
 import { writeFile } from "node:fs/promises";

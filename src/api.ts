@@ -1,9 +1,9 @@
 /**
  * @file Wildmark in calls: what the commands do, as functions of one object each, for programs.
  *
- * Methods, marks and architectures are chosen by their ids, their options are typed by that choice, and all that is left
- * out has the command's default. What can be refused (unknown options, data that do not fit the model) is refused before
- * anything long begins.
+ * Methods, marks and architectures are chosen by their ids, their options are typed by that choice, and all that is
+ * left out has the command's default. What can be refused (unknown options, data that do not fit the model) is refused
+ * before anything long begins.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -57,8 +57,8 @@ const DEFAULT_ARCHITECTURE = "lenet5";
  *
  * @param options.preprocessing what the model expects of its images, before what lies beside the file or is in it; what
  *   nobody says is assumed (pixels from 0 to 1, the layout that fits).
- * @param options.head how its answers are read, before what lies beside the file: which output holds the scores, which of
- *   its classes the data has; what nobody says is found.
+ * @param options.head how its answers are read, before what lies beside the file: which output holds the scores, which
+ *   of its classes the data has; what nobody says is found.
  * @throws WildmarkError `bad-file`, `bad-model`; `usage` for a preprocessing or a head that cannot be.
  */
 export async function loadModel(
@@ -121,14 +121,17 @@ export interface Evaluation {
   readonly images: number;
   /** What guessing reaches. */
   readonly chance: number;
-  /** Whether guessing explains the accuracy: the usual cause is another preprocessing than the model was trained with. */
+  /**
+   * Whether guessing explains the accuracy: the usual cause is another preprocessing than the model was trained with.
+   */
   readonly atChance: boolean;
   /** A reading that is clearly better, where there is one: as what `loadModel` takes. */
   readonly better?: BetterReading;
 }
 
 /**
- * A model's accuracy on the test images of a data set, and whether it would answer clearly better if it were read otherwise.
+ * A model's accuracy on the test images of a data set, and whether it would answer clearly better if it were read
+ * otherwise.
  *
  * @throws WildmarkError `bad-model`, `bad-data` where model and data do not belong together.
  */
@@ -167,11 +170,14 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
   readonly training?: EmbedTraining;
   /** Pictures for the unrelated mark, or the name or path of some; default: those that belong to the data set. */
   readonly unrelated?: Images | string;
-  /** Pictures for the abstract mark, or the path of some; default: Adi et al.'s where they are found, else built-in ones. */
+  /**
+   * Pictures for the abstract mark, or the path of some; default: Adi et al.'s where they are found, else built-in
+   * ones.
+   */
   readonly abstract?: Images | string;
   /**
-   * All that is random follows from it, the key's secret too: whoever knows it and the data has the key. Default: both are drawn
-   * in secret.
+   * All that is random follows from it, the key's secret too: whoever knows it and the data has the key. Default: both
+   * are drawn in secret.
    */
   readonly seed?: number;
   /** Of a given model: take it as it is read, although another reading fits the data clearly better; default false. */
@@ -181,8 +187,8 @@ export interface EmbedOptions<Id extends MarkId = MarkId> extends RunOptions {
 /**
  * Marks a model, and makes the key that proves it.
  *
- * @throws WildmarkError `usage` for options that cannot be, and for a given model that is plainly read otherwise than it was
- *   trained, unless `asRead`; `bad-data` where the data do not fit or are too few.
+ * @throws WildmarkError `usage` for options that cannot be, and for a given model that is plainly read otherwise than
+ *   it was trained, unless `asRead`; `bad-data` where the data do not fit or are too few.
  */
 export async function embed<Id extends MarkId = "content">(options: EmbedOptions<Id>): Promise<MarkedModel> {
   const { dataset, model, scheme = "content", training = {} } = options;
@@ -288,8 +294,8 @@ export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOption
  * the mark too.
  *
  * @throws WildmarkError `usage` for options that cannot be, and for a model that is plainly read otherwise than it was
- *   trained, unless `asRead`; `bad-data`, `bad-key` where model, data and key do not belong together, or where the share
- *   leaves a class empty.
+ *   trained, unless `asRead`; `bad-data`, `bad-key` where model, data and key do not belong together, or where the
+ *   share leaves a class empty.
  */
 export async function remove<Id extends MethodId = "wild">(
   options: RemoveOptions<Id> & { readonly key: Key },
@@ -323,7 +329,10 @@ export async function remove<Id extends MethodId = "wild">(
 
 export interface AuditCall extends AuditChoices, Omit<ExperimentOptions, "out"> {
   readonly methods?: readonly MethodId[];
-  /** A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is kept. */
+  /**
+   * A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is
+   * kept.
+   */
   readonly out?: string;
   /** Whether to go on although the mark is not shown before any attack; default false. */
   readonly force?: boolean;
@@ -335,9 +344,9 @@ export interface AuditCall extends AuditChoices, Omit<ExperimentOptions, "out"> 
  * Attacks one marked model with every method and budget chosen, and gathers what became of the mark: a document that
  * `findingsOf` and `renderReport` take.
  *
- * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key` where
- *   model, data and key do not belong together; `usage` where the model is plainly read otherwise than it was trained, unless
- *   `asRead`; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
+ * @throws WildmarkError `usage` for budgets, methods or levels that cannot be; `bad-model`, `bad-data` and `bad-key`
+ *   where model, data and key do not belong together; `usage` where the model is plainly read otherwise than it was
+ *   trained, unless `asRead`; `bad-key` when the mark is not shown to begin with, unless forced; `interrupted`.
  */
 export async function audit(call: AuditCall): Promise<ExperimentDocument> {
   const { asRead = false, force = false, runtime, progress } = call;
@@ -350,7 +359,10 @@ export async function audit(call: AuditCall): Promise<ExperimentDocument> {
 }
 
 export interface ReproduceCall extends ReproduceChoices, Omit<ExperimentOptions, "out"> {
-  /** A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is kept. */
+  /**
+   * A folder that keeps what is finished, so that the same call goes on after an interruption; default: nothing is
+   * kept.
+   */
   readonly out?: string;
 }
 

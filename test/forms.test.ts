@@ -1,4 +1,6 @@
-/** @file A colour model of 16-bit floats, channels last, for one image at a time: marked and attacked from a node on. */
+/**
+ * @file A colour model of 16-bit floats, channels last, for one image at a time: marked and attacked from a node on.
+ */
 
 import { expect, test } from "vitest";
 import { randomStream } from "../src/core/random.js";

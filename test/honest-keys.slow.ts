@@ -1,4 +1,7 @@
-/** @file Honest keys keep their power: every mark at its defaults, on a model of its own, as a judge is told who knows of no commitment. */
+/**
+ * @file Honest keys keep their power: every mark at its defaults, on a model of its own, as a judge is told who knows
+ * of no commitment.
+ */
 
 import { expect, test } from "vitest";
 import { loadDataset } from "../src/data/registry.js";

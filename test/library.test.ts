@@ -71,15 +71,19 @@ test("the five names of the package's promise are there", () => {
   for (const name of ["loadModel", "embed", "verify", "remove", "audit"]) expect(face).toHaveProperty(name);
 });
 
-test("importing the package loads no decoder of images and nothing that draws: they are imported where they are needed", () => {
-  const heavy = ["sharp", "@observablehq/plot", "linkedom", "commander"];
-  const { files, packages } = loadedBy("index.ts");
-  expect(files.size).toBeGreaterThan(100);
-  expect(packages).toContain("onnxruntime-node");
-  expect(heavy.filter((name) => packages.has(name))).toEqual([]);
-  // The walk would find them: this is what the report loads once it is asked for.
-  expect(loadedBy("report/report.ts").packages).toContain("@observablehq/plot");
-});
+test(
+  "importing the package loads no decoder of images and nothing that draws: they are imported where they " +
+    "are needed",
+  () => {
+    const heavy = ["sharp", "@observablehq/plot", "linkedom", "commander"];
+    const { files, packages } = loadedBy("index.ts");
+    expect(files.size).toBeGreaterThan(100);
+    expect(packages).toContain("onnxruntime-node");
+    expect(heavy.filter((name) => packages.has(name))).toEqual([]);
+    // The walk would find them: this is what the report loads once it is asked for.
+    expect(loadedBy("report/report.ts").packages).toContain("@observablehq/plot");
+  },
+);
 
 /** All that loading a file of src loads at once: static imports that leave something at run time, followed. */
 function loadedBy(start: string): { readonly files: Set<string>; readonly packages: Set<string> } {

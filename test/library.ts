@@ -1,4 +1,6 @@
-/** @file Examples in documents: found, type-checked as a consumer's compiler would, and run against the built package. */
+/**
+ * @file Examples in documents: found, type-checked as a consumer's compiler would, and run against the built package.
+ */
 
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";

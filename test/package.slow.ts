@@ -13,8 +13,8 @@ import { z } from "zod";
 import { compile, type Ran, root, run, strictConsumer } from "./library.js";
 
 /**
- * What is compiled is small (0.65 MB), and so are the documents with their pictures and reports (1.1 MB); a file that came
- * along by mistake (weights, data) would be larger than what is left.
+ * What is compiled is small (0.65 MB), and so are the documents with their pictures and reports (1.1 MB); a file that
+ * came along by mistake (weights, data) would be larger than what is left.
  */
 const LARGEST_PACKAGE = 2_000_000;
 
@@ -122,7 +122,8 @@ test.runIf(reachable)(
     await writeFile(join(project, ".npmrc"), "ignore-scripts=false\nonnxruntime-node-install=skip\n");
     await npm(project, ["install", "--no-audit", "--no-fund", tarball]);
     const code =
-      'import { newModel, findArchitecture } from "wildmark"; console.log(typeof newModel, findArchitecture("lenet5").id);';
+      'import { newModel, findArchitecture } from "wildmark"; console.log(typeof newModel, ' +
+      'findArchitecture("lenet5").id);';
     expect((await run(project, process.execPath, ["--input-type=module", "--eval", code])).stdout).toBe(
       "function lenet5\n",
     );

@@ -1,8 +1,8 @@
 /**
  * @file The published documents still say what they said: the first screen of each report, read as a person reads it.
  *
- * Documents are evidence and are never rewritten; what reads them changes. A golden that changes is a finding that changes:
- * CHANGELOG must say why.
+ * Documents are evidence and are never rewritten; what reads them changes. A golden that changes is a finding that
+ * changes: CHANGELOG must say why.
  */
 
 import { readdirSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** @file A process that asks an endpoint is killed again and again: what it was answered is asked twice only as a check. */
+/**
+ * @file A process that asks an endpoint is killed again and again: what it was answered is asked twice only as a check.
+ */
 
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

@@ -1,8 +1,8 @@
 /**
  * @file Training on WebGPU gives what it gives on the CPU: LeNet-5 and ResNet-18, with and without batch normalisation.
  *
- * Runs on SwiftShader, Chromium's software renderer, where Debian's `chromium` and `libvulkan1` are installed, or on the
- * driver that VK_DRIVER_FILES names.
+ * Runs on SwiftShader, Chromium's software renderer, where Debian's `chromium` and `libvulkan1` are installed, or on
+ * the driver that VK_DRIVER_FILES names.
  */
 
 import { existsSync } from "node:fs";

@@ -220,22 +220,25 @@ describe("what cannot be differentiated", () => {
     expect(error.hint).toMatch(/all trainable weights lie before/);
   });
 
-  test("where something is left to train after a node without a rule, the way out names a node that works", async () => {
-    const axis = { type: "int64", dims: [], data: BigInt64Array.of(0n) } as const;
-    const build = (b: GraphBuilder): string => {
-      for (const name of ["v", "u"]) b.initializer(name, float32([3], [1, 2, 3]));
-      const running = b.op("CumSum", [b.op("Mul", ["x", "w"]), b.initializer("axis", axis)], {}, { name: "running" });
-      const again = b.op("CumSum", [b.op("Mul", [running, "v"]), "axis"], {}, { name: "again" });
-      return total(b, b.op("Mul", [again, "u"], {}, { name: "head" }));
-    };
-    const error = await differentiate(build, ["w", "v", "u"], { rules: withoutCumSum }).catch(
-      (reason: unknown) => reason,
-    );
-    if (!(error instanceof WildmarkError)) throw new Error("expected a WildmarkError");
-    expect(error.message).toMatch(/CumSum node "again"; 2 trainable value\(s\) lie before it \(w, v\)/);
-    expect(error.hint).toBe("Freeze what lies before it: --train-from again");
-    await expect(differentiate(build, ["u"], { rules: withoutCumSum })).resolves.toBeDefined();
-  });
+  test(
+    "where something is left to train after a node without a rule, the way out names a node " + "that works",
+    async () => {
+      const axis = { type: "int64", dims: [], data: BigInt64Array.of(0n) } as const;
+      const build = (b: GraphBuilder): string => {
+        for (const name of ["v", "u"]) b.initializer(name, float32([3], [1, 2, 3]));
+        const running = b.op("CumSum", [b.op("Mul", ["x", "w"]), b.initializer("axis", axis)], {}, { name: "running" });
+        const again = b.op("CumSum", [b.op("Mul", [running, "v"]), "axis"], {}, { name: "again" });
+        return total(b, b.op("Mul", [again, "u"], {}, { name: "head" }));
+      };
+      const error = await differentiate(build, ["w", "v", "u"], { rules: withoutCumSum }).catch(
+        (reason: unknown) => reason,
+      );
+      if (!(error instanceof WildmarkError)) throw new Error("expected a WildmarkError");
+      expect(error.message).toMatch(/CumSum node "again"; 2 trainable value\(s\) lie before it \(w, v\)/);
+      expect(error.hint).toBe("Freeze what lies before it: --train-from again");
+      await expect(differentiate(build, ["u"], { rules: withoutCumSum })).resolves.toBeDefined();
+    },
+  );
 
   test("an operator without a rule does no harm where no gradient passes", async () => {
     const build = (b: GraphBuilder): string => {

@@ -20,7 +20,9 @@ export interface DifferentiateOptions {
   readonly loss: string;
   /** Names of the values to differentiate it by. */
   readonly by: readonly string[];
-  /** Values that count as constants wherever they are used (stop-gradient): no gradient flows to them or through them. */
+  /**
+   * Values that count as constants wherever they are used (stop-gradient): no gradient flows to them or through them.
+   */
   readonly stopAt?: ReadonlySet<string>;
   /** Rules by operator; default: all that Wildmark has. */
   readonly rules?: GradientRules;
@@ -180,7 +182,8 @@ function contextFor(
       if (constant === undefined) {
         throw new WildmarkError(
           "unsupported-operator",
-          `${describeNode(node)} computes its input ${i} ("${name(i)}") from the data or the weights; its gradient needs a constant.`,
+          `${describeNode(node)} computes its input ${i} ("${name(i)}") from the data or the weights; its ` +
+            `gradient needs a constant.`,
         );
       }
       return constant;
@@ -215,7 +218,9 @@ function hangingOn(node: Node, by: readonly string[], path: readonly Node[]): re
   return by.filter((value) => before.has(value));
 }
 
-/** Whether freezing all that `start` is computed from leaves something to train, and no node without a rule after it. */
+/**
+ * Whether freezing all that `start` is computed from leaves something to train, and no node without a rule after it.
+ */
 function trainsFrom(start: Node, by: readonly string[], path: readonly Node[], rules: GradientRules): boolean {
   const made = new Set(path.flatMap((node) => node.outputs));
   const data = { ...start, inputs: start.inputs.filter((input) => made.has(input)) };

@@ -20,8 +20,9 @@
  * with the roles of input and output exchanged. Ties in MaxPoolGrad: the whole gradient goes to the first maximum in
  * row-major order of the window, as ONNX's own `Indices` output has it.
  *
- * Conv is ONNX's own, with its shapes: a device may have something quicker for some of them. ReluGrad is dy where y > 0,
- * else 0. The Channel operators are what batch normalisation does to images of dimensions `shape` [N, C, …spatial] with one
- * number a channel [C]: the mean of x, or of x · y, over images and positions; x − mean; scale · x + shift + addend.
+ * Conv is ONNX's own, with its shapes: a device may have something quicker for some of them. ReluGrad is dy where y >
+ * 0, else 0. The Channel operators are what batch normalisation does to images of dimensions `shape` [N, C, …spatial]
+ * with one number a channel [C]: the mean of x, or of x · y, over images and positions; x − mean; scale · x + shift +
+ * addend.
  */
 export const WILDMARK_DOMAIN = "wildmark";

@@ -1,5 +1,6 @@
 /**
- * @file What a gradient rule is: a function from a node and the gradients of its outputs to the gradients of its inputs.
+ * @file What a gradient rule is: a function from a node and the gradients of its outputs to the gradients of its
+ *   inputs.
  *
  * Rules write textbook formulas with standard operators, or with the primitives of `primitives.ts` where ONNX has
  * no operator for a derivative; how a primitive is computed fast is the business of `runtime/lowering`.
@@ -27,7 +28,9 @@ export interface GradientContext {
   dims(value: string): readonly number[];
   /** Element type of a value of the forward graph. */
   type(value: string): ElementType;
-  /** The constant value of input i (axes, pads, shape), which the operator needs to be static; throws when it is not. */
+  /**
+   * The constant value of input i (axes, pads, shape), which the operator needs to be static; throws when it is not.
+   */
   constant(i: number): Tensor;
   /** The same, but undefined where input i is left out or depends on what is fed or trained. */
   fixed(i: number): Tensor | undefined;

@@ -1,4 +1,6 @@
-/** @file The flags that say what a key was drawn from, and the data that they mean: to make it again, or others like it. */
+/**
+ * @file The flags that say what a key was drawn from, and the data that they mean: to make it again, or others like it.
+ */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";

@@ -91,7 +91,9 @@ interface CommandRecord<Flags extends z.ZodObject> {
   readonly description: string;
   readonly arguments?: readonly Argument[];
   readonly flags: Flags;
-  /** Parts of the flags with headings of their own, after the others; those of data and models have theirs in any case. */
+  /**
+   * Parts of the flags with headings of their own, after the others; those of data and models have theirs in any case.
+   */
   readonly groups?: readonly FlagGroup[];
   readonly extras?: readonly ExtraFlags[];
   /** Whether the same command goes on where it was stopped. */
@@ -111,7 +113,9 @@ export interface Command extends Omit<CommandRecord<z.ZodObject>, "run"> {
   readonly run: (given: GivenFlags, call: Omit<Call<never>, "flags" | "read">) => Promise<Outcome>;
 }
 
-/** What a file in `commands/` exports: the command, given the words that follow its name (its flags may depend on them). */
+/**
+ * What a file in `commands/` exports: the command, given the words that follow its name (its flags may depend on them).
+ */
 export type CommandFile = (words: readonly string[]) => Command;
 
 export function defineCommand<Flags extends z.ZodObject>(record: CommandRecord<Flags>): Command {
@@ -129,7 +133,10 @@ export function defineCommand<Flags extends z.ZodObject>(record: CommandRecord<F
   };
 }
 
-/** The value of a flag among unparsed words, the last one as everywhere: what a command looks at to know which other flags it has. */
+/**
+ * The value of a flag among unparsed words, the last one as everywhere: what a command looks at to know which other
+ * flags it has.
+ */
 export function wordAfter(words: readonly string[], flag: string): string | undefined {
   const at = words.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
   const word = words[at];

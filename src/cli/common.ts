@@ -20,7 +20,8 @@ export const commonFlags = z.object({
     .optional()
     .meta({
       description:
-        "how layers and their gradients are computed: by rule (off), as measured before (cached), or measured first where it " +
+        "how layers and their gradients are computed: by rule (off), as measured before (cached), or " +
+        "measured first where it " +
         "was not (full) (default: WILDMARK_AUTOTUNING, else off)",
       placeholder: autotunings.join("|"),
     }),

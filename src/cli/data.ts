@@ -93,7 +93,9 @@ export const unrelatedFlag = {
     .string()
     .optional()
     .meta({
-      description: `images of the unrelated mark: ${imageSets.map(({ id }) => id).join(", ")}, another data set or a path; brought to the wanted size (default: what belongs to the data set)`,
+      description:
+        `images of the unrelated mark: ${imageSets.map(({ id }) => id).join(", ")}, another data ` +
+        `set or a path; brought to the wanted size (default: what belongs to the data set)`,
       placeholder: "NAME",
     }),
 };
@@ -128,7 +130,8 @@ export const abstractFlag = {
     .optional()
     .meta({
       description:
-        "path of pictures for the abstract mark (default: Adi et al.'s, where DIR/adi2018 of --data-dir holds them, else " +
+        "path of pictures for the abstract mark (default: Adi et al.'s, where DIR/adi2018 of --data-dir " +
+        "holds them, else " +
         "built-in ones)",
       placeholder: "PATH",
     }),

@@ -27,8 +27,8 @@ export type DecoyFlags = z.infer<z.ZodObject<typeof decoyFlags>>;
  * Test images drawn at random, each once.
  *
  * @param random nobody else's: who can repeat the draw can tell decoys from the rest.
- * @throws WildmarkError `usage` where no data set is named or it has too few images; `bad-data` where they do not have the
- *   key's shape.
+ * @throws WildmarkError `usage` where no data set is named or it has too few images; `bad-data` where they do not have
+ *   the key's shape.
  */
 export async function decoysFor(
   flags: DecoyFlags,

@@ -1,6 +1,6 @@
 /**
- * @file What the commands that state an experiment share: the flags that all of them have, and the way from a spec to what lies
- * in its folder (result.json, report.html, cells.csv, table.tex) and on the terminal.
+ * @file What the commands that state an experiment share: the flags that all of them have, and the way from a spec to
+ *   what lies in its folder (result.json, report.html, cells.csv, table.tex) and on the terminal.
  */
 
 import { availableParallelism } from "node:os";
@@ -210,7 +210,10 @@ async function earlierDocument(
 function said({ statement, subjects, architecture, data }: ExperimentDocument): string {
   const given = subjects.find((subject) => subject.kind === "given");
   const of = given?.model.name ?? architecture?.id ?? "";
-  return `${statement === "audit" ? "an audit" : statement === "bench" ? "a bench" : "reproduce"} of ${of} on ${data.id}`;
+  return (
+    `${statement === "audit" ? "an audit" : statement === "bench" ? "a bench" : "reproduce"} of ${of} ` +
+    `on ${data.id}`
+  );
 }
 
 /** What would be run. */
@@ -257,7 +260,8 @@ async function listed(
         const cannot = skipped.filter((each) => each.reason === reason);
         return `${count(cannot.length)} cells cannot be tried: ${reason}`;
       }),
-      `${count(rows.length)} cells, ${count(rows.length - left.length)} finished, ${count(skipped.length)} that cannot be tried. ` +
+      `${count(rows.length)} cells, ${count(rows.length - left.length)} finished, ${count(skipped.length)} ` +
+        `that cannot be tried. ` +
         `Left: about ${clock(seconds)} of computing, with ${jobs} side by side ${clock(seconds / jobs)}` +
         `${unknown === 0 ? "" : `, and ${count(unknown)} cells of unknown time`}. ${groundsOf(left)}`,
     ].join("\n\n"),

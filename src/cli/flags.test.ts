@@ -1,4 +1,6 @@
-/** @file Schemas to flags and back: what is typed must arrive as the schema's record, or be refused by its flag's name. */
+/**
+ * @file Schemas to flags and back: what is typed must arrive as the schema's record, or be refused by its flag's name.
+ */
 
 import { describe, expect, test } from "vitest";
 import { z } from "zod";

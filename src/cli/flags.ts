@@ -1,9 +1,10 @@
 /**
- * @file Flags follow from schemas: a zod object becomes options of the command line, and what was typed a checked record.
+ * @file Flags follow from schemas: a zod object becomes options of the command line, and what was typed a checked
+ *   record.
  *
  * So an option of a removal method or of a mark is written down once, where the method is, and its flag, its help and
- * its check are the same thing. `learningRate: z.number().default(0.05)` is `--learning-rate <number>`; enums name their
- * choices; booleans are `--nesterov`, or `--no-nesterov` where the default is true; arrays are comma-separated.
+ * its check are the same thing. `learningRate: z.number().default(0.05)` is `--learning-rate <number>`; enums name
+ * their choices; booleans are `--nesterov`, or `--no-nesterov` where the default is true; arrays are comma-separated.
  */
 
 import { Option } from "commander";

@@ -58,7 +58,8 @@ export async function layerLowerings(model: Model, options: LoweringsOptions): P
 /** A table for each operator: a row for each shape, a column for each lowering. */
 export function loweringsInWords(layers: readonly LayerLowering[], { rows, runtime }: LoweringsOptions): string {
   const head =
-    `How layers and their gradients are computed with ${rows} images a step on ${runtime.device ?? "cpu"}, in milliseconds where measured; ` +
+    `How layers and their gradients are computed with ${rows} images a step on ${runtime.device ?? "cpu"}, ` +
+    `in milliseconds where measured; ` +
     "• is what --autotuning cached and full take (off, the default, goes by rule):";
   const tables = Object.entries(TITLES).flatMap(([operator, title]) => {
     const own = layers.filter((layer) => layer.operator === operator);
@@ -67,7 +68,8 @@ export function loweringsInWords(layers: readonly LayerLowering[], { rows, runti
   if (tables.length === 0) return `${head}\n${indented("The model has neither convolutions nor poolings that train.")}`;
   const several = layers.filter(({ candidates }) => candidates.length > 1).length;
   const unmeasured = layers.filter(({ why }) => why === "static").length;
-  const hint = `${unmeasured} of ${several} choices were not measured on this machine; --measure does that, and keeps it.`;
+  const hint =
+    `${unmeasured} of ${several} choices were not measured on this machine; --measure does that, ` + `and keeps it.`;
   return [head, ...tables.map(indented), ...(unmeasured === 0 ? [] : [hint])].join("\n\n");
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
- * @file The executable: refuses Nodes that are too old, hands the words of the command line over, and ends with the status
- * that comes back.
+ * @file The executable: refuses Nodes that are too old, hands the words of the command line over, and ends with the
+ *   status that comes back.
  *
- * The program is imported only after the check, and nothing here is newer than what Node 12 reads (no `await` at the top).
+ * The program is imported only after the check, and nothing here is newer than what Node 12 reads (no `await` at the
+ * top).
  */
 
 import { oldNodeComplaint } from "./node-floor.js";

@@ -1,4 +1,7 @@
-/** @file The flags that say what a model expects of its images and how its answers are read, and the model that they mean. */
+/**
+ * @file The flags that say what a model expects of its images and how its answers are read, and the model that they
+ * mean.
+ */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
@@ -41,7 +44,9 @@ const headFlags = {
     .describe("the model has one score an image (a sigmoid): that of class 1 against class 0"),
 };
 
-/** What the model's file does not say of its preprocessing; each flag goes before what a sidecar or the metadata say. */
+/**
+ * What the model's file does not say of its preprocessing; each flag goes before what a sidecar or the metadata say.
+ */
 export const modelFlags = {
   mean: z.string().optional().meta({
     description: "mean that is taken off the pixels, in units of the range: 0.5, or one a channel: 0.49,0.48,0.45",
@@ -116,7 +121,9 @@ export function modelFlagsGiven(flags: ModelFlags): readonly string[] {
   return [...preprocessingOf(flags).map(({ from }) => from), ...given.map(([name]) => `--${name}`)];
 }
 
-/** Whether what is said of a model can be written beside `out`, where there is anything to write (`requireWritable`). */
+/**
+ * Whether what is said of a model can be written beside `out`, where there is anything to write (`requireWritable`).
+ */
 export async function requireSidecarWritable(out: string, model: Model, force: boolean): Promise<void> {
   if (sidecarOf(model) !== undefined) await requireWritable(sidecarPath(out), force);
 }

@@ -1,6 +1,6 @@
 /**
- * @file Whether this Node is new enough. It is asked before anything else is loaded: an older one would stop at the first
- * syntax or module that it does not know, and say only that.
+ * @file Whether this Node is new enough. It is asked before anything else is loaded: an older one would stop at the
+ *   first syntax or module that it does not know, and say only that.
  *
  * Written for old Nodes too: nothing is imported, and nothing is said in newer syntax than they read.
  */
@@ -23,5 +23,8 @@ export function oldNodeComplaint(version: string): string | undefined {
   const isNewer = major > 22;
   const isAllowed = FLOORS.some((floor) => floor.major === major && minor >= floor.minor);
   if (isNewer || isAllowed) return undefined;
-  return `wildmark: Node ${version} is too old: expected 20.19 or newer in line 20, or 22.12 or newer (https://nodejs.org).`;
+  return (
+    `wildmark: Node ${version} is too old: expected 20.19 or newer in line 20, or 22.12 or newer ` +
+    `(https://nodejs.org).`
+  );
 }

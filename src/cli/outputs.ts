@@ -10,8 +10,8 @@ import { writeError } from "../core/files.js";
  * Makes sure that `path` can be written: by writing something beside it.
  *
  * @param others files that are read, and other outputs: not to be replaced even with `force`.
- * @throws WildmarkError `cannot-write` when it exists (without force), is a folder, or lies where nothing can be written;
- *   `usage` when it is one of the others.
+ * @throws WildmarkError `cannot-write` when it exists (without force), is a folder, or lies where nothing can be
+ *   written; `usage` when it is one of the others.
  */
 export async function requireWritable(path: string, force: boolean, others: readonly string[] = []): Promise<void> {
   const found = await stat(path).catch(() => undefined);

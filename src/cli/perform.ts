@@ -55,7 +55,9 @@ function sharedGroups({ shape }: z.ZodObject): FlagGroup[] {
   }));
 }
 
-/** The options of a schema, those of each group together after the others; each under the first heading that names it. */
+/**
+ * The options of a schema, those of each group together after the others; each under the first heading that names it.
+ */
 function groupedOptions(schema: z.ZodObject, heading: string, groups: readonly FlagGroup[]): Option[] {
   const grouped = new Set(groups.flatMap(({ keys }) => keys));
   const options = optionsOf(schema);

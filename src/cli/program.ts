@@ -203,8 +203,8 @@ export async function runProcess(words: readonly string[]): Promise<void> {
 }
 
 /**
- * Runs what stands on the command line; whatever goes wrong ends as a line on stderr and a status, and with `--json` as a
- * document as well.
+ * Runs what stands on the command line; whatever goes wrong ends as a line on stderr and a status, and with `--json` as
+ * a document as well.
  */
 export async function runCommandLine(words: readonly string[], print: Print): Promise<Ended> {
   try {

@@ -41,7 +41,9 @@ export function readingsInWords({ used, best, scores, images }: ReadingScores, t
 function conclusion(used: ReadingScore, best: ReadingScore, images: number): string {
   const flags = readingFlags(best.reading, used.reading);
   if (best === used) return "Nothing fits better than what is in use.";
-  const lead = `${flags} fits best: ${percent(best.accuracy)} of ${images} images, against ${percent(used.accuracy)} as it is read now`;
+  const lead =
+    `${flags} fits best: ${percent(best.accuracy)} of ${images} images, against ` +
+    `${percent(used.accuracy)} as it is read now`;
   if (best.clearlyBetter) return `It was trained with another preprocessing: ${lead}.`;
   return used.plausible
     ? `${lead}; the two cannot be told apart by ${images} images.`

@@ -2,8 +2,8 @@
  * @file Standard output and standard error, which may be closed, full, or read by somebody who has gone.
  *
  * What is told on stderr is told to whoever listens: where nobody does, work goes on. The outcome on stdout is what a
- * command was called for: where it cannot be written, that is a failure. Files and devices are written at once and throw,
- * pipes report later; neither may reach the program as an error that nobody awaits.
+ * command was called for: where it cannot be written, that is a failure. Files and devices are written at once and
+ * throw, pipes report later; neither may reach the program as an error that nobody awaits.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -35,8 +35,8 @@ export function tell(text: string): void {
 /**
  * Writes to stdout.
  *
- * @throws WildmarkError `cannot-write` where nothing of it, or not all, could be written; but not where a reader took the
- *   beginning and then went.
+ * @throws WildmarkError `cannot-write` where nothing of it, or not all, could be written; but not where a reader took
+ *   the beginning and then went.
  */
 export async function print(text: string): Promise<void> {
   const first = await written(text.slice(0, FIRST_PIECE));

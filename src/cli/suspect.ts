@@ -1,8 +1,9 @@
 /**
- * @file The flags that say whom to ask, and the suspect that they mean: a model's file, a table of answers, an endpoint.
+ * @file The flags that say whom to ask, and the suspect that they mean: a model's file, a table of answers, an
+ *   endpoint.
  *
- * Whatever it is, a verdict gets a `Suspect` and a record of what was used. What was asked of it is limited here: only the
- * first triggers of a key with their placebos, where `--queries` or the endpoint's budget says so.
+ * Whatever it is, a verdict gets a `Suspect` and a record of what was used. What was asked of it is limited here: only
+ * the first triggers of a key with their placebos, where `--queries` or the endpoint's budget says so.
  */
 
 import { stat } from "node:fs/promises";
@@ -119,8 +120,8 @@ export interface OpenedSuspect {
   /** How many triggers and placebos of the key are asked; a table of answers may hold fewer. */
   readonly queries: { readonly triggers: number; readonly placebos: number };
   /**
-   * How many words, or scores, there were to choose the key's classes among, where somebody chose them, perhaps after seeing the
-   * answers; 0 where they are the key's own. Known when everything was asked.
+   * How many words, or scores, there were to choose the key's classes among, where somebody chose them, perhaps after
+   * seeing the answers; 0 where they are the key's own. Known when everything was asked.
    */
   readonly chosenAmong: () => number;
   /** What the way of asking lacks before anything is shown by it, in words; known when everything was asked. */
@@ -142,8 +143,8 @@ export const FROM_AFAR =
 /**
  * The suspect that the flags mean.
  *
- * @throws WildmarkError `usage` where none or more than one is named, or a flag speaks of another kind; and as the readers of
- *   models, answers and descriptions do.
+ * @throws WildmarkError `usage` where none or more than one is named, or a flag speaks of another kind; and as the
+ *   readers of models, answers and descriptions do.
  */
 export async function openSuspect(choice: SuspectChoice): Promise<OpenedSuspect> {
   requireOneKind(choice);
@@ -173,7 +174,8 @@ async function openModelFile(
       through === undefined
         ? []
         : [
-            `Every image went through ${through} before the model saw it: this is a verdict on the model behind that way; other ways that ` +
+            `Every image went through ${through} before the model saw it: this is a verdict on the model ` +
+              `behind that way; other ways that ` +
               "were tried count as keys (--keys-tried)",
           ],
     close: async () => {},
@@ -213,7 +215,8 @@ async function openAnswers({ flags, key, keyPath }: SuspectChoice, path: string)
         (answered === exported ? "" : "; the others count as refused, and so as wrong answers"),
       seen === exported
         ? `all exported images were looked at (${images}), and are what was exported`
-        : `${seen ?? 0} of ${exported} exported images were looked at (--images DIR): that the others, as they were answered, are what ` +
+        : `${seen ?? 0} of ${exported} exported images were looked at (--images DIR): that the others, as ` +
+          `they were answered, are what ` +
           "was exported is the word of whoever gave them away",
     ],
     close: async () => {},
@@ -326,7 +329,8 @@ function endpointNotes(
   const { asked, askedNow, checked, answered, refused, unreadable, unknownWords, decoys, head, cost } = summary;
   const price = cost === undefined ? "" : `, ${money(cost, file.currency)} in all`;
   return [
-    `${asked} images asked, ${askedNow} of them now${price}; ${answered} answered, ${refused} refused or without an answer`,
+    `${asked} images asked, ${askedNow} of them now${price}; ${answered} answered, ${refused} refused or ` +
+      `without an answer`,
     ...(checked === 0 ? [] : [`${checked} answers of the transcript were asked for again, and were the same`]),
     ...(unreadable === 0 ? [] : [`${unreadable} answers hold no class; they count as refused`]),
     ...(unknownWords.length === 0
@@ -340,7 +344,8 @@ function endpointNotes(
     ...(decoys.answered === 0
       ? []
       : [
-          `decoys: ${decoys.right} of ${decoys.answered} answered as their labels say; few would mean that classes are read wrongly`,
+          `decoys: ${decoys.right} of ${decoys.answered} answered as their labels say; few would mean that ` +
+            `classes are read wrongly`,
         ]),
     `transcript ${transcript}, last hash ${head}; what was disclosed is entered in ${ledger}`,
   ];
@@ -372,14 +377,18 @@ export async function dryRun(choice: SuspectChoice): Promise<DryRun> {
   return { plan: planQueries(config, planned), queries: countsOf(choice.key, queries) };
 }
 
-/** A dry run in plain lines. @param smallest the smallest p-value that can be reached, as the verdict would be drawn. */
+/**
+ * A dry run in plain lines. @param smallest the smallest p-value that can be reached, as the verdict would be drawn.
+ */
 export function describeDryRun({ plan, queries }: DryRun, smallest: string): string[] {
   const { images, decoys, asked, again, toSend, beyondBudget, cost, currency, seconds } = plan;
   const { triggers, placebos } = queries;
   const others = images - triggers - placebos;
   return [
-    `${images + decoys} queries: ${triggers} triggers, ${placebos} placebos, ${others === 0 ? "" : `${others} others, `}${decoys} decoys`,
-    `${asked} are in the transcript already${again === 0 ? "" : `, ${again} of them would be asked again`}; ${toSend} would be sent`,
+    `${images + decoys} queries: ${triggers} triggers, ${placebos} placebos, ` +
+      `${others === 0 ? "" : `${others} others, `}${decoys} decoys`,
+    `${asked} are in the transcript already${again === 0 ? "" : `, ${again} of them would be asked again`}; ` +
+      `${toSend} would be sent`,
     ...(beyondBudget === 0 ? [] : [`${beyondBudget} are beyond the budget and would not be asked`]),
     cost === undefined
       ? "cost: unknown; costPerQuery in the description says what one costs"

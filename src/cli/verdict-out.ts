@@ -28,8 +28,8 @@ export type VerdictOutFlags = z.infer<z.ZodObject<typeof verdictOutFlags>>;
  * Checks before anything is asked that the document can be written.
  *
  * @param others files that are read.
- * @throws WildmarkError `usage` for other endings, a file named twice, pictures without a document or of images that are no
- *   pictures; `cannot-write` as `requireWritable` does.
+ * @throws WildmarkError `usage` for other endings, a file named twice, pictures without a document or of images that
+ *   are no pictures; `cannot-write` as `requireWritable` does.
  */
 export async function requireVerdictOut(
   { out = [], pictures }: VerdictOutFlags,

@@ -6,8 +6,9 @@ import { isAbsolute, join } from "node:path";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * `$XDG_CACHE_HOME/wildmark`, else `~/.cache/wildmark`. An empty or relative HOME names no folder: then it is the home that
- * the system has for the user, and where it has none, a folder for temporary files. Never one below the working folder.
+ * `$XDG_CACHE_HOME/wildmark`, else `~/.cache/wildmark`. An empty or relative HOME names no folder: then it is the home
+ * that the system has for the user, and where it has none, a folder for temporary files. Never one below the working
+ * folder.
  */
 export function defaultCacheDir(env: Environment = process.env): string {
   return join(cacheBase(env), "wildmark");

@@ -17,9 +17,9 @@ export interface PairedTest {
  * Wilcoxon's signed-rank test, exact and two-sided: under the null hypothesis every difference is as likely to point
  * either way. (F. Wilcoxon, Biometrics Bulletin 1, 1945; zeros are left out as he does.)
  *
- * Tied differences share their mean rank, and the distribution is that of these very ranks (J. W. Pratt and J. D. Gibbons,
- * *Concepts of Nonparametric Theory*, 1981, section 3.7), so no approximation is made for ties either. Time and memory grow
- * with the square and the cube of n; a few hundred pairs are nothing.
+ * Tied differences share their mean rank, and the distribution is that of these very ranks (J. W. Pratt and J. D.
+ * Gibbons, *Concepts of Nonparametric Theory*, 1981, section 3.7), so no approximation is made for ties either. Time
+ * and memory grow with the square and the cube of n; a few hundred pairs are nothing.
  */
 export function signedRankTest(differences: readonly number[]): PairedTest {
   const moved = differences.filter((difference) => difference !== 0);
@@ -29,7 +29,8 @@ export function signedRankTest(differences: readonly number[]): PairedTest {
   const doubled = meanRanks(moved.map(Math.abs)).map((rank) => Math.round(2 * rank));
   const positive = doubled.reduce((sum, rank, i) => sum + ((moved[i] ?? 0) > 0 ? rank : 0), 0);
   const total = doubled.reduce((sum, rank) => sum + rank, 0);
-  // chance[s]: that the positive ranks add up to s when every sign is a fair coin. Downwards, so that each rank counts once.
+  // chance[s]: that the positive ranks add up to s when every sign is a fair coin. Downwards, so that each rank counts
+  // once.
   const chance = new Float64Array(total + 1);
   chance[0] = 1;
   let reached = 0;

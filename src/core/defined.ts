@@ -4,8 +4,8 @@ type Optional<T> = { readonly [K in keyof T as undefined extends T[K] ? K : neve
 type Given<T> = { readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K] };
 
 /**
- * The entries that are not undefined. With `exactOptionalPropertyTypes` an optional property may be absent, never undefined, so
- * `{ ...defined({ runtime }) }` says what `{ runtime }` must not.
+ * The entries that are not undefined. With `exactOptionalPropertyTypes` an optional property may be absent, never
+ * undefined, so `{ ...defined({ runtime }) }` says what `{ runtime }` must not.
  */
 export function defined<T extends Readonly<Record<string, unknown>>>(entries: T): Given<T> & Optional<T> {
   const there = Object.entries(entries).filter(([, value]) => value !== undefined);

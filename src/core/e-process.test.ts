@@ -1,6 +1,6 @@
 /**
- * @file The e-processes: exactly over all outcomes of a few trials, by simulation over many, and against the number of triggers
- * that a proof is said to need. Values to full precision are in statistics.test.ts.
+ * @file The e-processes: exactly over all outcomes of a few trials, by simulation over many, and against the number of
+ *   triggers that a proof is said to need. Values to full precision are in statistics.test.ts.
  */
 
 import fc from "fast-check";
@@ -113,8 +113,8 @@ describe.each(Object.entries(processes))("the %s e-process", (_, process) => {
         if (logP <= Math.log(0.05)) alarms[0.05] += 1;
         if (logP <= Math.log(0.01)) alarms[0.01] += 1;
       }
-      // Intervals of 99.8 %. At 0.05 all of it lies below α. At 0.01, where the runs count few alarms, it must reach below:
-      // 33 alarms of 2,000 would not.
+      // Intervals of 99.8 %. At 0.05 all of it lies below α. At 0.01, where the runs count few alarms, it must reach
+      // below: 33 alarms of 2,000 would not.
       expect(clopperPearson(alarms[0.05], runs, 0.998)[1], `p₀ ${p0}, p ${p}`).toBeLessThanOrEqual(0.05);
       expect(clopperPearson(alarms[0.01], runs, 0.998)[0], `p₀ ${p0}, p ${p}`).toBeLessThanOrEqual(0.01);
     }
@@ -176,8 +176,9 @@ describe("the betting e-process", () => {
   });
 
   /**
-   * Triggers until a proof at 1e-3 and 1e-6 with 10 classes: medians of another simulation. Of 2,001 runs the median of waits as
-   * spread as those at 30 % is off by some 2 to 3 (1.25 deviations / √runs), so is the table's; at 100 % there is no chance in it.
+   * Triggers until a proof at 1e-3 and 1e-6 with 10 classes: medians of another simulation. Of 2,001 runs the median of
+   * waits as spread as those at 30 % is off by some 2 to 3 (1.25 deviations / √runs), so is the table's; at 100 % there
+   * is no chance in it.
    */
   test.each([
     [1, 4, 7, 0],
@@ -239,19 +240,22 @@ describe("the mixture", () => {
     }
   });
 
-  test("looked at after each of 400 trials it crosses 1/α with probability at most α: the exact sum over all paths", () => {
-    for (const [p0, p] of [
-      [0.1, 0.1],
-      [0.1, 0.05],
-      [0.5, 0.5],
-    ] as const) {
-      for (const alpha of [0.05, 0.01, 1e-3]) {
-        const crossed = crossings(p0, p, alpha, 400).reduce((sum, each) => sum + each, 0);
-        expect(crossed).toBeLessThanOrEqual(alpha);
-        expect(crossed).toBeGreaterThan(0);
+  test(
+    "looked at after each of 400 trials it crosses 1/α with probability at most α: the exact sum over " + "all paths",
+    () => {
+      for (const [p0, p] of [
+        [0.1, 0.1],
+        [0.1, 0.05],
+        [0.5, 0.5],
+      ] as const) {
+        for (const alpha of [0.05, 0.01, 1e-3]) {
+          const crossed = crossings(p0, p, alpha, 400).reduce((sum, each) => sum + each, 0);
+          expect(crossed).toBeLessThanOrEqual(alpha);
+          expect(crossed).toBeGreaterThan(0);
+        }
       }
-    }
-  });
+    },
+  );
 
   test.each([
     [1, 4, 7],
@@ -269,17 +273,20 @@ describe("the mixture", () => {
     }
   });
 
-  test("is no larger than the best likelihood ratio, and never beats the exact test of a fixed number of trials", () => {
-    for (const [k, n, p0] of [
-      [30, 100, 0.1],
-      [100, 100, 0.1],
-      [60, 100, 0.5],
-    ] as const) {
-      const best = logBinomialDensity(k, n, k / n, 1 - k / n) - logBinomialDensity(k, n, p0, 1 - p0);
-      expect(mixtureLogE(k, n, p0)).toBeLessThan(best);
-      expect(-mixtureLogE(k, n, p0)).toBeGreaterThan(Math.log(binomialTail(k, n, p0)));
-    }
-  });
+  test(
+    "is no larger than the best likelihood ratio, and never beats the exact test of a fixed number " + "of trials",
+    () => {
+      for (const [k, n, p0] of [
+        [30, 100, 0.1],
+        [100, 100, 0.1],
+        [60, 100, 0.5],
+      ] as const) {
+        const best = logBinomialDensity(k, n, k / n, 1 - k / n) - logBinomialDensity(k, n, p0, 1 - p0);
+        expect(mixtureLogE(k, n, p0)).toBeLessThan(best);
+        expect(-mixtureLogE(k, n, p0)).toBeGreaterThan(Math.log(binomialTail(k, n, p0)));
+      }
+    },
+  );
 
   test("counts that cannot be are refused", () => {
     expect(() => mixtureLogE(3, 2, 0.1)).toThrow(RangeError);

@@ -1,16 +1,16 @@
 /**
  * @file Evidence that may stop early: e-processes on matches, on pairs and on differences.
  *
- * An e-process E₁, E₂, … is non-negative and has mean at most 1 under the null hypothesis at every time, chosen in advance or
- * while looking. So P(E ever reaches 1/α) ≤ α (Ville's inequality): whoever asks a suspect may look after each answer and stop
- * when it is enough. The price is some power against an exact test whose number of trials was fixed. (J. Ville, *Étude critique
- * de la notion de collectif*, 1939; A. Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference",
- * Statistical Science 38, 2023, arXiv 2210.01948.)
+ * An e-process E₁, E₂, … is non-negative and has mean at most 1 under the null hypothesis at every time, chosen in
+ * advance or while looking. So P(E ever reaches 1/α) ≤ α (Ville's inequality): whoever asks a suspect may look after
+ * each answer and stop when it is enough. The price is some power against an exact test whose number of trials was
+ * fixed. (J. Ville, *Étude critique de la notion de collectif*, 1939; A. Ramdas et al., "Game-theoretic statistics and
+ * safe anytime-valid inference", Statistical Science 38, 2023, arXiv 2210.01948.)
  *
  * All of it is in natural logarithms: a full match of 10,000 triggers against 1 in 10 is E = e^23,000.
  *
- * Two things must hold outside this file. The order of the trials is fixed before the first answer; and a missing answer counts
- * as a miss, unless what went missing cannot depend on the trial.
+ * Two things must hold outside this file. The order of the trials is fixed before the first answer; and a missing
+ * answer counts as a miss, unless what went missing cannot depend on the trial.
  */
 
 import { logBinomialDensity } from "./special.js";
@@ -23,8 +23,8 @@ export interface EProcess {
   /** log E after the last step, 0 without any: the e-value to combine with others, see e-values.ts. */
   readonly logE: number;
   /**
-   * The largest log E so far, at least 0 because evidence starts at E = 1. It gives the p-value. It is no e-value: its mean
-   * may exceed 1, so it must not be multiplied or averaged.
+   * The largest log E so far, at least 0 because evidence starts at E = 1. It gives the p-value. It is no e-value: its
+   * mean may exceed 1, so it must not be multiplied or averaged.
    */
   readonly logMax: number;
 }
@@ -42,15 +42,18 @@ export interface Pair {
   readonly placebo: boolean;
 }
 
-/** No bet expects more than this share of matches, so that one miss never ends the process: it costs 1000 (1 − p₀) at most. */
+/**
+ * No bet expects more than this share of matches, so that one miss never ends the process: it costs 1000 (1 − p₀) at
+ * most.
+ */
 const MOST_EXPECTED = 0.999;
 
 /**
  * The logarithm of one step's factor of the betting process: log(1 + λ(m − p₀)), λ chosen from the steps before.
  *
- * λ = (q − p₀) / (p₀(1 − p₀)) makes the factor q/p₀ for a match and (1 − q)/(1 − p₀) for a miss: the likelihood ratio of the
- * share q expected from the steps before, (matches + ½) / (steps + 1) (Krichevsky and Trofimov, 1981), clipped to [p₀, 0.999].
- * As q ≥ p₀ the factor's mean is at most 1 for every true chance p ≤ p₀, not only at p₀.
+ * λ = (q − p₀) / (p₀(1 − p₀)) makes the factor q/p₀ for a match and (1 − q)/(1 − p₀) for a miss: the likelihood ratio
+ * of the share q expected from the steps before, (matches + ½) / (steps + 1) (Krichevsky and Trofimov, 1981), clipped
+ * to [p₀, 0.999]. As q ≥ p₀ the factor's mean is at most 1 for every true chance p ≤ p₀, not only at p₀.
  *
  * @param matches matches among the `steps` before this one.
  * @param p0 null chance of this step, in (0, 1]: may differ from step to step, if it was fixed before the answer.
@@ -95,9 +98,9 @@ export function bettingEProcess(matched: readonly boolean[], p0: number | readon
  *     E = 1/(1 − p₀) ∫ (q/p₀)ᵏ ((1 − q)/(1 − p₀))ⁿ⁻ᵏ dq  from p₀ to 1
  *       = p₀⁻ᵏ (1 − p₀)ᵏ⁻ⁿ B(k + 1, n − k + 1) (1 − I_p₀(k + 1, n − k + 1)) / (1 − p₀)
  *
- * The prior ends at p₀, since below it the ratio tests p = p₀ alone. (H. Robbins, Annals of Mathematical Statistics 41, 1970, has
- * mixtures; the truncation makes one for p ≤ p₀.) It is computed as P(Y ≤ k) / ((n + 1) P(X = k) (1 − p₀)), with X and Y
- * binomial of n and n + 1 trials at p₀: the same number (DLMF 8.17.5), and nothing cancels.
+ * The prior ends at p₀, since below it the ratio tests p = p₀ alone. (H. Robbins, Annals of Mathematical Statistics 41,
+ * 1970, has mixtures; the truncation makes one for p ≤ p₀.) It is computed as P(Y ≤ k) / ((n + 1) P(X = k) (1 − p₀)),
+ * with X and Y binomial of n and n + 1 trials at p₀: the same number (DLMF 8.17.5), and nothing cancels.
  *
  * @param k matches, 0 … n.
  * @param n trials.
@@ -114,7 +117,8 @@ export function mixtureLogE(k: number, n: number, p0: number): number {
 }
 
 /**
- * The mixture as an e-process: `mixtureLogE` after each trial. Same null hypothesis as the betting process, one p₀ for all.
+ * The mixture as an e-process: `mixtureLogE` after each trial. Same null hypothesis as the betting process, one p₀ for
+ * all.
  *
  * It learns nothing and has nothing to tune, at much the same power. Time: O(n √n).
  */
@@ -132,9 +136,9 @@ export function mixtureEProcess(matched: readonly boolean[], p0: number): EProce
 /**
  * The paired e-process: does the marked trial match more often than its placebo?
  *
- * Only discordant pairs count. A win (the marked one alone) multiplies by 1 + λ/2, a loss by 1 − λ/2, λ in [0, 2): the betting
- * process with p₀ = ½. Null hypothesis: whatever happened before, a discordant pair is a win with probability at most ½. It is
- * the anytime-valid form of McNemar's test.
+ * Only discordant pairs count. A win (the marked one alone) multiplies by 1 + λ/2, a loss by 1 − λ/2, λ in [0, 2): the
+ * betting process with p₀ = ½. Null hypothesis: whatever happened before, a discordant pair is a win with probability
+ * at most ½. It is the anytime-valid form of McNemar's test.
  *
  * @param pairs in the order in which they were asked.
  * @param by "betting" or "mixture"; fixed before the first answer.
@@ -156,12 +160,13 @@ export function pairedEProcess(pairs: readonly Pair[], by: "betting" | "mixture"
 const STAKES: readonly number[] = Array.from({ length: 100 }, (_, i) => (i + 0.5) / 100);
 
 /**
- * The e-process of differences d in [−1, 1], such as a confidence on the marked image minus that on its placebo: the mean of
- * Π (1 + λd) over 100 stakes λ = 0.005, 0.015, … 0.995.
+ * The e-process of differences d in [−1, 1], such as a confidence on the marked image minus that on its placebo: the
+ * mean of Π (1 + λd) over 100 stakes λ = 0.005, 0.015, … 0.995.
  *
- * Null hypothesis: whatever happened before, the mean of d is at most 0; any distribution on [−1, 1]. A mean of e-processes is
- * one, so the grid is no approximation; it costs at most log 100 against its best stake. (I. Waudby-Smith, A. Ramdas,
- * "Estimating means of bounded random variables by betting", JRSS B 86, 2024, have the product; the even grid is our choice.)
+ * Null hypothesis: whatever happened before, the mean of d is at most 0; any distribution on [−1, 1]. A mean of
+ * e-processes is one, so the grid is no approximation; it costs at most log 100 against its best stake. (I.
+ * Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86, 2024, have the
+ * product; the even grid is our choice.)
  */
 export function differenceEProcess(differences: readonly number[]): EProcess {
   const logs = new Float64Array(STAKES.length);
@@ -206,8 +211,9 @@ export function stoppingTime({ path }: EProcess, alpha: number): number | undefi
 }
 
 /**
- * log E when asking stopped: at the step that `stoppingTime` names, or after the last one. Stopping by a rule that looks only
- * backwards keeps the mean at most 1, so that this is an e-value to combine with others, as the maximum is not.
+ * log E when asking stopped: at the step that `stoppingTime` names, or after the last one. Stopping by a rule that
+ * looks only backwards keeps the mean at most 1, so that this is an e-value to combine with others, as the maximum is
+ * not.
  */
 export function stoppedLogE(process: EProcess, alpha: number): number {
   const step = stoppingTime(process, alpha);

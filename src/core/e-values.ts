@@ -1,16 +1,17 @@
 /**
  * @file Combining e-values: over independent sources, over dependent ones, and over many suspects.
  *
- * An e-value is a non-negative number with mean at most 1 under its null hypothesis: E at a fixed number of steps, or where asking
- * stopped by a rule that looks only backwards (`logE`, `stoppedLogE`), never the largest E on the way. All are natural
- * logarithms. (V. Vovk, R. Wang, "E-values: calibration, combination and applications", Annals of Statistics 49, 2021.)
+ * An e-value is a non-negative number with mean at most 1 under its null hypothesis: E at a fixed number of steps, or
+ * where asking stopped by a rule that looks only backwards (`logE`, `stoppedLogE`), never the largest E on the way. All
+ * are natural logarithms. (V. Vovk, R. Wang, "E-values: calibration, combination and applications", Annals of
+ * Statistics 49, 2021.)
  */
 
 import { logMeanExp } from "./e-process.js";
 
 /**
- * log of the product: one e-value from several that are independent, such as keys made from independent seeds. The combined
- * null hypothesis is that all of the single ones hold.
+ * log of the product: one e-value from several that are independent, such as keys made from independent seeds. The
+ * combined null hypothesis is that all of the single ones hold.
  *
  * It also holds for e-values that follow each other, each with mean at most 1 whatever the ones before were. Shared
  * triggers, shared bases, or a key chosen by another's answers break it: take the mean then.
@@ -23,8 +24,8 @@ export function logProductOfEValues(logEs: readonly number[]): number {
 }
 
 /**
- * log of the mean: one e-value from several, whatever their dependence. n keys of which one is shown pay a factor n at most,
- * as with Bonferroni; more that are shown pay less.
+ * log of the mean: one e-value from several, whatever their dependence. n keys of which one is shown pay a factor n at
+ * most, as with Bonferroni; more that are shown pay less.
  *
  * @returns 0 (E = 1) without any.
  */
@@ -34,8 +35,8 @@ export function logMeanOfEValues(logEs: readonly number[]): number {
 }
 
 /**
- * The p-value of an e-value, min(1, 1/E), by Markov's inequality; as a logarithm, ≤ 0. For one process looked at all the way,
- * `anytimeLogP` is smaller and as valid.
+ * The p-value of an e-value, min(1, 1/E), by Markov's inequality; as a logarithm, ≤ 0. For one process looked at all
+ * the way, `anytimeLogP` is smaller and as valid.
  */
 export function logPOfEValue(logE: number): number {
   requireLogEs([logE]);
@@ -43,8 +44,8 @@ export function logPOfEValue(logE: number): number {
 }
 
 /**
- * e-BH: which of many null hypotheses to reject, so that the expected share of false ones among them stays at or below α,
- * whatever the dependence (R. Wang, A. Ramdas, "False discovery rate control with e-values", JRSS B 84, 2022).
+ * e-BH: which of many null hypotheses to reject, so that the expected share of false ones among them stays at or below
+ * α, whatever the dependence (R. Wang, A. Ramdas, "False discovery rate control with e-values", JRSS B 84, 2022).
  *
  * Rejects the k largest, k being the largest number for which the k-th largest e-value is at least m/(αk).
  *

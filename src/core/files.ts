@@ -133,7 +133,8 @@ async function takeName(temporary: string, target: string): Promise<void> {
   try {
     await link(temporary, target);
   } catch (error) {
-    // Some file systems (FAT, some network shares) know no hard links: claim the name with an empty file, then replace it.
+    // Some file systems (FAT, some network shares) know no hard links: claim the name with an empty file, then replace
+    // it.
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(errorCode(error) ?? "")) throw error;
     await (await open(target, "wx")).close();
     await rename(temporary, target);

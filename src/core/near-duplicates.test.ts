@@ -1,4 +1,7 @@
-/** @file Duplicates and near-duplicates: the rule by hand, against comparing all pairs, and on images that only look alike. */
+/**
+ * @file Duplicates and near-duplicates: the rule by hand, against comparing all pairs, and on images that only look
+ * alike.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

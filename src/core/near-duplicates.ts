@@ -1,8 +1,8 @@
 /**
  * @file Which images of a set are the same image: exact copies, and copies that nobody would call another image.
  *
- * Why: evidence counts trials, and one image asked a hundred times is one trial. The rule below is ours. It is narrow: it must
- * never take two images of a data set for one, as that would take evidence from an honest owner.
+ * Why: evidence counts trials, and one image asked a hundred times is one trial. The rule below is ours. It is narrow:
+ * it must never take two images of a data set for one, as that would take evidence from an honest owner.
  */
 
 import { createHash } from "node:crypto";
@@ -10,18 +10,19 @@ import { createHash } from "node:crypto";
 /**
  * Two images are near-duplicates where their mean absolute difference is below this many of 255 levels …
  *
- * Measured on pairs within each set. On 10,000 to 20,000 images the closest means are 1.65 (MNIST), 2.10 (Fashion-MNIST) and 5.47
- * (CIFAR-10): thin strokes on black differ little in the mean. So the mean alone does not do.
+ * Measured on pairs within each set. On 10,000 to 20,000 images the closest means are 1.65 (MNIST), 2.10
+ * (Fashion-MNIST) and 5.47 (CIFAR-10): thin strokes on black differ little in the mean. So the mean alone does not do.
  */
 export const NEAR_MEAN = 2;
 
 /**
  * … and every difference is below this many levels.
  *
- * On all training images (MNIST, Fashion-MNIST: 60,000 each; CIFAR-10: 50,000) and the test images of KMNIST and CIFAR-10 no
- * pair of MNIST or KMNIST has all differences below 48. Two of Fashion-MNIST have them below 32, at means of 5.4 and 5.7, and
- * none of CIFAR-10. Of the pairs below 48 the closest mean is 3.2. So both rules together take none of them for one, with
- * room to spare, while rounding, noise of some levels, or a copy that was stored once more stay within them.
+ * On all training images (MNIST, Fashion-MNIST: 60,000 each; CIFAR-10: 50,000) and the test images of KMNIST and
+ * CIFAR-10 no pair of MNIST or KMNIST has all differences below 48. Two of Fashion-MNIST have them below 32, at means
+ * of 5.4 and 5.7, and none of CIFAR-10. Of the pairs below 48 the closest mean is 3.2. So both rules together take none
+ * of them for one, with room to spare, while rounding, noise of some levels, or a copy that was stored once more stay
+ * within them.
  */
 export const NEAR_LARGEST = 32;
 
@@ -29,16 +30,16 @@ export const NEAR_LARGEST = 32;
 const PARTS = 16;
 
 /**
- * Finds groups of duplicates: images that are equal byte for byte, or near-duplicates by the rule above. Whatever is linked
- * by a chain of near-duplicates is one group, so that the order of the images does not matter.
+ * Finds groups of duplicates: images that are equal byte for byte, or near-duplicates by the rule above. Whatever is
+ * linked by a chain of near-duplicates is one group, so that the order of the images does not matter.
  *
- * Equal images are found by their hash. Of the others, only pairs are compared whose sums allow it: a mean difference of the whole,
- * or of 16 parts, is never above the mean absolute difference, so no pair is missed. At worst O(count² · size), for images that
- * are all alike in their parts and yet distinct; 10,000 images of a data set take 50 million comparisons of two sums at most, and
- * few of pixels. Memory: O(count).
+ * Equal images are found by their hash. Of the others, only pairs are compared whose sums allow it: a mean difference
+ * of the whole, or of 16 parts, is never above the mean absolute difference, so no pair is missed. At worst O(count² ·
+ * size), for images that are all alike in their parts and yet distinct; 10,000 images of a data set take 50 million
+ * comparisons of two sums at most, and few of pixels. Memory: O(count).
  *
- * Someone who adds noise of more than that to a copy is not caught: this is a rule for counting, and no proof that images
- * are independent.
+ * Someone who adds noise of more than that to a copy is not caught: this is a rule for counting, and no proof that
+ * images are independent.
  *
  * @param images `count` rows of `size` bytes, 0 … 255.
  * @returns for each image the index of the first of its group: itself, where no earlier one is the same image.

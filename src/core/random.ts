@@ -1,11 +1,11 @@
 /**
  * @file Seeded random streams, each with a name.
  *
- * One seed gives any number of independent streams ("augment", "shuffle", "init", …), so that one more draw in one place
- * changes nothing elsewhere. A stream is xoshiro128** (Blackman & Vigna 2018) whose 128 bits of state are the head of a
- * SHA-256 over seed and name: the state loses none of the seed, so a key drawn from a secret seed is as hard to guess as
- * the seed. Same seed and name: same numbers on every machine (integer arithmetic only; `normal` uses Math.log, Math.cos
- * and Math.sin, whose last bit may differ between JavaScript engines).
+ * One seed gives any number of independent streams ("augment", "shuffle", "init", …), so that one more draw in one
+ * place changes nothing elsewhere. A stream is xoshiro128** (Blackman & Vigna 2018) whose 128 bits of state are the
+ * head of a SHA-256 over seed and name: the state loses none of the seed, so a key drawn from a secret seed is as hard
+ * to guess as the seed. Same seed and name: same numbers on every machine (integer arithmetic only; `normal` uses
+ * Math.log, Math.cos and Math.sin, whose last bit may differ between JavaScript engines).
  */
 
 import { createHash, randomInt } from "node:crypto";
@@ -100,7 +100,9 @@ export function permutation(n: number, random: RandomStream): Uint32Array {
   );
 }
 
-/** A seed that nobody can guess, for what must stay secret: whoever knows the seed of a key and the data has the key. */
+/**
+ * A seed that nobody can guess, for what must stay secret: whoever knows the seed of a key and the data has the key.
+ */
 export function secretSeed(): number {
   return randomInt(2 ** 48 - 1);
 }

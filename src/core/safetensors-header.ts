@@ -1,8 +1,8 @@
 /**
  * @file The JSON header of a safetensors file, read with suspicion.
  *
- * `JSON.parse` keeps the last of two equal names without a word; the format forbids them, because two readers could then
- * see two different files. So the text is walked once more for the names of its objects.
+ * `JSON.parse` keeps the last of two equal names without a word; the format forbids them, because two readers could
+ * then see two different files. So the text is walked once more for the names of its objects.
  */
 
 import { z } from "zod";

@@ -1,11 +1,10 @@
 /**
  * @file The safetensors file format: named tensors and text metadata, with nothing in it that could be executed.
  *
- * A file is an 8-byte little-endian header length, a JSON header
- * `{"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets": [begin, end]}}`, then the data, row-major and
- * little-endian, the tensors back to back. (Published description: huggingface.co/docs/safetensors.) The encoder is
- * deterministic; the decoder believes nothing: every size is checked against the bytes that are there before anything
- * is allocated.
+ * A file is an 8-byte little-endian header length, a JSON header `{"__metadata__": {text: text}, name: {"dtype",
+ * "shape", "data_offsets": [begin, end]}}`, then the data, row-major and little-endian, the tensors back to back.
+ * (Published description: huggingface.co/docs/safetensors.) The encoder is deterministic; the decoder believes nothing:
+ * every size is checked against the bytes that are there before anything is allocated.
  */
 
 import { malformed, parseHeader, quote, type TensorEntry } from "./safetensors-header.js";

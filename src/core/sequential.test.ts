@@ -8,8 +8,8 @@ import { binomialTail, clopperPearson } from "./statistics.js";
 const options = { p0: 0.1, p1: 0.5, alpha: 0.01, beta: 0.05 } as const;
 
 /**
- * The chance that a test of matches at a chance of p ends at each border within n trials: exact, since where the test stands
- * depends on trials and matches alone.
+ * The chance that a test of matches at a chance of p ends at each border within n trials: exact, since where the test
+ * stands depends on trials and matches alone.
  */
 function ends(p: number, n: number): { readonly upper: number; readonly lower: number } {
   const { p0, p1, alpha, beta } = options;

@@ -1,9 +1,10 @@
 /**
- * @file Two older ways to look at binary trials more than once: Wald's sequential test, and exact tests at looks fixed in
- * advance.
+ * @file Two older ways to look at binary trials more than once: Wald's sequential test, and exact tests at looks fixed
+ *   in advance.
  *
- * The e-processes of e-process.ts need neither an alternative nor a plan of looks. Wald's test has a lower border besides: it
- * says when asking on is useless, which saves queries. Fixed looks keep the exact test's power where answers come in batches.
+ * The e-processes of e-process.ts need neither an alternative nor a plan of looks. Wald's test has a lower border
+ * besides: it says when asking on is useless, which saves queries. Fixed looks keep the exact test's power where
+ * answers come in batches.
  */
 
 import { logBinomialTail } from "./statistics.js";
@@ -20,7 +21,9 @@ export interface SprtOptions {
 }
 
 export interface Sprt {
-  /** The border that was crossed first: "upper" rejects the null hypothesis, "lower" gives up on it; undefined: go on. */
+  /**
+   * The border that was crossed first: "upper" rejects the null hypothesis, "lower" gives up on it; undefined: go on.
+   */
   readonly crossed: "upper" | "lower" | undefined;
   /** After how many trials, 1 … n; the number of trials where no border was crossed. */
   readonly steps: number;
@@ -30,8 +33,8 @@ export interface Sprt {
   readonly upper: number;
   readonly lower: number;
   /**
-   * log of the anytime-valid p-value min(1, 1 / largest ratio on the way): what holds exactly, where Wald's upper border
-   * holds at α/(1 − β).
+   * log of the anytime-valid p-value min(1, 1 / largest ratio on the way): what holds exactly, where Wald's upper
+   * border holds at α/(1 − β).
    */
   readonly logP: number;
 }
@@ -39,12 +42,12 @@ export interface Sprt {
 /**
  * The sequential probability ratio test of matches. (A. Wald, Annals of Mathematical Statistics 16, 1945.)
  *
- * The ratio gains log(p₁/p₀) with a match and log((1 − p₁)/(1 − p₀)) with a miss. Borders log((1 − β)/α) and log(β/(1 − α)).
- * Trials after the border are not looked at.
+ * The ratio gains log(p₁/p₀) with a match and log((1 − p₁)/(1 − p₀)) with a miss. Borders log((1 − β)/α) and log(β/(1 −
+ * α)). Trials after the border are not looked at.
  *
  * Wald's borders keep both errors nearly: false alarms at or below α/(1 − β), wrong endings at or below β/(1 − α), and
- * their sum at or below α + β. Where α itself must hold, ask for `logP ≤ log α`. A chance below p₀ makes false alarms rarer,
- * one between p₀ and p₁ ends either way.
+ * their sum at or below α + β. Where α itself must hold, ask for `logP ≤ log α`. A chance below p₀ makes false alarms
+ * rarer, one between p₀ and p₁ ends either way.
  *
  * @param matched the trials in the order in which they were made.
  */
@@ -91,13 +94,16 @@ export interface FixedLooks {
   readonly logPs: readonly number[];
   /** The first look that reached its level, counted from 1; undefined where none did. */
   readonly rejectedAt: number | undefined;
-  /** log of the p-value over all looks: the smallest π²j²/6 · p, at most 1. At or below log α where a look reached its level. */
+  /**
+   * log of the p-value over all looks: the smallest π²j²/6 · p, at most 1. At or below log α where a look reached its
+   * level.
+   */
   readonly logP: number;
 }
 
 /**
- * Exact binomial tests at looks j = 1, 2, …, look j at level 6α/(π²j²): some look rejects wrongly with probability at most α
- * (union bound), however many there are. When to look must not depend on the answers.
+ * Exact binomial tests at looks j = 1, 2, …, look j at level 6α/(π²j²): some look rejects wrongly with probability at
+ * most α (union bound), however many there are. When to look must not depend on the answers.
  *
  * @param looks in order; trials and matches never fall.
  * @param p0 null chance of every trial, in (0, 1).
@@ -110,7 +116,8 @@ export function fixedLooks(looks: readonly Look[], p0: number, alpha: number): F
     const isMore = matches >= before.matches && trials - matches >= before.trials - before.matches;
     if (!(Number.isSafeInteger(matches) && Number.isSafeInteger(trials) && isMore)) {
       throw new RangeError(
-        `look ${i + 1} must hold the trials of the one before, got ${matches} of ${trials} after ${before.matches} of ${before.trials}`,
+        `look ${i + 1} must hold the trials of the one before, got ${matches} of ${trials} after ` +
+          `${before.matches} of ${before.trials}`,
       );
     }
   });

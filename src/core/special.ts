@@ -160,7 +160,10 @@ function logNormalCdf(x: number): number {
   return Math.log(0.5 + Math.exp(-(x * x) / 2 - LOG_2_PI / 2) * sum);
 }
 
-/** x + 1/(x + 2/(x + 3/(x + …))) for x ≥ 2 by the modified Lentz algorithm: φ(x) / (1 − Φ(x)), Laplace's continued fraction. */
+/**
+ * x + 1/(x + 2/(x + 3/(x + …))) for x ≥ 2 by the modified Lentz algorithm: φ(x) / (1 − Φ(x)), Laplace's continued
+ * fraction.
+ */
 function millsFraction(x: number): number {
   let c = x;
   let d = 0;

@@ -24,7 +24,8 @@ export function binomialTail(k: number, n: number, p: number): number {
 }
 
 /**
- * The natural logarithm of P(X ≥ k) for X ~ Binomial(n, p), where the tail itself would be below what a double can hold.
+ * The natural logarithm of P(X ≥ k) for X ~ Binomial(n, p), where the tail itself would be below what a double can
+ * hold.
  *
  * @param k any whole number; at or below 0 the logarithm is 0, above n it is −Infinity.
  * @param n number of trials, a whole number ≥ 0.
@@ -92,8 +93,8 @@ export function clopperPearson(matches: number, n: number, confidence = 0.95): r
 }
 
 /**
- * The upper Clopper-Pearson limit of a share, one-sided: the true share lies above it at most 1 − `confidence` of the time.
- * What a null chance may be taken for when models that are innocent were counted.
+ * The upper Clopper-Pearson limit of a share, one-sided: the true share lies above it at most 1 − `confidence` of the
+ * time. What a null chance may be taken for when models that are innocent were counted.
  *
  * @param matches successes, 0 … n.
  * @param n trials, ≥ 1.
@@ -109,8 +110,8 @@ export function clopperPearsonUpper(matches: number, n: number, confidence = 0.9
 /**
  * The Monte-Carlo p-value of a rank: (1 + others at least as large) / (others + 1). Ties count against the claimant.
  *
- * Exact for any number of others, where `value` and the others are exchangeable under the null hypothesis. (A. C. Davison,
- * D. V. Hinkley, *Bootstrap Methods*, 1997, section 4.2.) It cannot fall below 1 / (others + 1).
+ * Exact for any number of others, where `value` and the others are exchangeable under the null hypothesis. (A. C.
+ * Davison, D. V. Hinkley, *Bootstrap Methods*, 1997, section 4.2.) It cannot fall below 1 / (others + 1).
  *
  * @param value what is ranked; large speaks against the null hypothesis.
  * @param others draws from the null hypothesis; without any the p-value is 1.

@@ -40,23 +40,26 @@ test("more pictures of a stream begin with the same ones", () => {
   expect(copyPixels(renderAbstract(5, randomStream(3), grey)).subarray(0, few.length)).toEqual(few);
 });
 
-test("the published set is taken from its folder, in the shape that is wanted, and a copy that differs by force only", async () => {
-  expect(await findAbstract(grey, places)).toBeUndefined();
-  await mkdir(join(root, "adi2018"));
-  const data = Uint8Array.from({ length: 2 * 784 }, (_, at) => at % 251);
-  await writeFile(join(root, "adi2018/trigger_gray28-images-idx3-ubyte"), encodeIdx({ dims: [2, 28, 28], data }));
-  const shape = { channels: 1, height: 28, width: 28 };
-  await expect(findAbstract(shape, places)).rejects.toMatchObject({ code: "bad-data" });
-  const forced = { ...places, force: true };
-  const found = await findAbstract(shape, forced);
-  expect(found).toMatchObject({ id: "adi2018", count: 2, shape });
-  expect(found && copyPixels(found)).toEqual(data);
-  expect(found?.warnings).toEqual(found?.doubts);
-  expect(found?.doubts).toEqual([expect.stringMatching(/is not the published trigger_gray28.*, expected 22b6e141/)]);
-  expect((await findAbstract(grey, forced))?.shape).toEqual(grey);
-  // The colour form is another file.
-  expect(await findAbstract(colour, places)).toBeUndefined();
-});
+test(
+  "the published set is taken from its folder, in the shape that is wanted, and a copy that differs by " + "force only",
+  async () => {
+    expect(await findAbstract(grey, places)).toBeUndefined();
+    await mkdir(join(root, "adi2018"));
+    const data = Uint8Array.from({ length: 2 * 784 }, (_, at) => at % 251);
+    await writeFile(join(root, "adi2018/trigger_gray28-images-idx3-ubyte"), encodeIdx({ dims: [2, 28, 28], data }));
+    const shape = { channels: 1, height: 28, width: 28 };
+    await expect(findAbstract(shape, places)).rejects.toMatchObject({ code: "bad-data" });
+    const forced = { ...places, force: true };
+    const found = await findAbstract(shape, forced);
+    expect(found).toMatchObject({ id: "adi2018", count: 2, shape });
+    expect(found && copyPixels(found)).toEqual(data);
+    expect(found?.warnings).toEqual(found?.doubts);
+    expect(found?.doubts).toEqual([expect.stringMatching(/is not the published trigger_gray28.*, expected 22b6e141/)]);
+    expect((await findAbstract(grey, forced))?.shape).toEqual(grey);
+    // The colour form is another file.
+    expect(await findAbstract(colour, places)).toBeUndefined();
+  },
+);
 
 test("a path that is not there is refused", async () => {
   await expect(findAbstract(grey, { ...places, source: join(root, "nowhere") })).rejects.toMatchObject({

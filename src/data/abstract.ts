@@ -1,6 +1,6 @@
 /**
- * @file Abstract pictures for the mark of Adi et al. (USENIX Security 2018): their own 100 where these are on this machine,
- * those of a path, or built-in ones.
+ * @file Abstract pictures for the mark of Adi et al. (USENIX Security 2018): their own 100 where these are on this
+ *   machine, those of a path, or built-in ones.
  *
  * Built-in pictures are waves bent by other waves, in colours or greys; picture i depends on stream, shape and i alone.
  */
@@ -50,8 +50,8 @@ const forms = {
 /**
  * Abstract pictures in a shape, or undefined where none are on this machine: then there are the built-in ones.
  *
- * @throws WildmarkError `bad-file` where they are there but damaged; `bad-data` where, without `force`, they are not known
- *   to be what was published; as loading a path does.
+ * @throws WildmarkError `bad-file` where they are there but damaged; `bad-data` where, without `force`, they are not
+ *   known to be what was published; as loading a path does.
  */
 export async function findAbstract(shape: ImageShape, options: AbstractOptions = {}): Promise<ImageSet | undefined> {
   const { source } = options;

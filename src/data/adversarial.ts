@@ -1,8 +1,9 @@
 /**
  * @file Adversarial copies of labelled images: each moved within a small box around it to where the model errs most.
  *
- * One step along the sign of the gradient is FGSM (Goodfellow, Shlens, Szegedy, ICLR 2015), several with a return to the
- * box are PGD (Madry et al., ICLR 2018). Copies are 8-bit pictures like the images themselves, in the box to the level.
+ * One step along the sign of the gradient is FGSM (Goodfellow, Shlens, Szegedy, ICLR 2015), several with a return to
+ * the box are PGD (Madry et al., ICLR 2018). Copies are 8-bit pictures like the images themselves, in the box to the
+ * level.
  */
 
 import { z } from "zod";
@@ -46,8 +47,8 @@ const BATCH = 64;
 const REACH = 2.5;
 
 /**
- * Copies with the same labels, untargeted: the model's cross-entropy on the label rises. PGD starts at a random point of
- * the box, FGSM at the image.
+ * Copies with the same labels, untargeted: the model's cross-entropy on the label rises. PGD starts at a random point
+ * of the box, FGSM at the image.
  *
  * @param options.epsilon ε: no pixel differs by more, and all stay in [0, 1].
  * @throws WildmarkError `usage` for an ε below one 8-bit level, `unsupported-operator` where the model has an operator

@@ -53,6 +53,8 @@ export function ofSplits(
       all,
       positions.filter((i) => held.has(i) === test),
     );
-  const note = `no test images: ${held.size} of ${train.count}, about one in six of each class, are kept for testing (seed ${seed})`;
+  const note =
+    `no test images: ${held.size} of ${train.count}, about one in six of each class, are kept ` +
+    `for testing (seed ${seed})`;
   return { ...makeDataset({ ...named, train: pick(false), test: pick(true) }), warnings: [...notes, note] };
 }

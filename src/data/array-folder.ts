@@ -73,7 +73,10 @@ export async function arrayFoldersIn(folder: string): Promise<string[]> {
   return names.filter((_, i) => kinds[i] !== undefined).sort();
 }
 
-/** Where the files of this kind are: the folder itself, or the only one in it that holds a set, where its name says so too. */
+/**
+ * Where the files of this kind are: the folder itself, or the only one in it that holds a set, where its name says so
+ * too.
+ */
 export async function locate(path: string, { id, inner }: ArrayFolder): Promise<string | undefined> {
   const own = await kindOf(path);
   if (own !== undefined) return own.id === id ? path : undefined;

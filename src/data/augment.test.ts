@@ -35,31 +35,34 @@ test.each(augmentations)("%s fills every pixel, the same from the same seed", (n
   else expect(seen(view)).not.toEqual(seen(view, 2));
 });
 
-test("a crop shifts all channels alike, by every distance up to the padding, and half of the images are mirrored", () => {
-  const found = seen(croppedView({ padding: 2, flip: true }));
-  const shifts = new Map<string, number>();
-  let mirrored = 0;
-  for (let i = 0; i < COUNT; i++) {
-    const image = imageOf(found, i);
-    const original = imageOf(images, i);
-    const flipped = (image[8 * 16 + 8] ?? 0) < (image[8 * 16 + 7] ?? 0);
-    if (flipped) mirrored++;
-    const pixel = (channel: number, row: number, column: number): number =>
-      image[channel * 256 + row * 16 + (flipped ? 15 - column : column)] ?? -1;
-    const source = original.indexOf(pixel(0, 8, 8));
-    const [down, right] = [Math.floor(source / 16) - 8, (source % 16) - 8];
-    shifts.set(`${down},${right}`, (shifts.get(`${down},${right}`) ?? 0) + 1);
-    for (let at = 0; at < SIZE; at++) {
-      const [channel, row, column] = [Math.floor(at / 256), Math.floor((at % 256) / 16), at % 16];
-      const inside = row + down >= 0 && row + down < 16 && column + right >= 0 && column + right < 16;
-      const expected = inside ? original[channel * 256 + (row + down) * 16 + column + right] : 0;
-      if (pixel(channel, row, column) !== expected) expect.fail(`image ${i}, pixel ${at}`);
+test(
+  "a crop shifts all channels alike, by every distance up to the padding, and half of the images are " + "mirrored",
+  () => {
+    const found = seen(croppedView({ padding: 2, flip: true }));
+    const shifts = new Map<string, number>();
+    let mirrored = 0;
+    for (let i = 0; i < COUNT; i++) {
+      const image = imageOf(found, i);
+      const original = imageOf(images, i);
+      const flipped = (image[8 * 16 + 8] ?? 0) < (image[8 * 16 + 7] ?? 0);
+      if (flipped) mirrored++;
+      const pixel = (channel: number, row: number, column: number): number =>
+        image[channel * 256 + row * 16 + (flipped ? 15 - column : column)] ?? -1;
+      const source = original.indexOf(pixel(0, 8, 8));
+      const [down, right] = [Math.floor(source / 16) - 8, (source % 16) - 8];
+      shifts.set(`${down},${right}`, (shifts.get(`${down},${right}`) ?? 0) + 1);
+      for (let at = 0; at < SIZE; at++) {
+        const [channel, row, column] = [Math.floor(at / 256), Math.floor((at % 256) / 16), at % 16];
+        const inside = row + down >= 0 && row + down < 16 && column + right >= 0 && column + right < 16;
+        const expected = inside ? original[channel * 256 + (row + down) * 16 + column + right] : 0;
+        if (pixel(channel, row, column) !== expected) expect.fail(`image ${i}, pixel ${at}`);
+      }
     }
-  }
-  // 25 shifts, 16 images each expected; 400 flips of a coin with deviation 10.
-  expect(shifts.size).toBe(25);
-  expect(Math.abs(mirrored - COUNT / 2)).toBeLessThan(40);
-});
+    // 25 shifts, 16 images each expected; 400 flips of a coin with deviation 10.
+    expect(shifts.size).toBe(25);
+    expect(Math.abs(mirrored - COUNT / 2)).toBeLessThan(40);
+  },
+);
 
 test("cutout covers one square at most half as long as the image, cut where it leaves it", () => {
   const covered: number[] = [];
@@ -73,7 +76,8 @@ test("cutout covers one square at most half as long as the image, cut where it l
     expect(Math.max(rows.size, columns.size)).toBeLessThanOrEqual(8);
     covered.push(grey.length / 3);
   }
-  // Over the 16 places of its middle a side keeps 4 … 8 of its 8 pixels: 6.875 on average, (110 / 16)² = 47.3 of a square.
+  // Over the 16 places of its middle a side keeps 4 … 8 of its 8 pixels: 6.875 on average, (110 / 16)² = 47.3 of a
+  // square.
   const mean = covered.reduce((sum, count) => sum + count, 0) / COUNT;
   expect(mean).toBeGreaterThan(45);
   expect(mean).toBeLessThan(50);

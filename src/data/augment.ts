@@ -1,9 +1,10 @@
 /**
  * @file Augmentation of clean images: shifted, mirrored, a square of them covered.
  *
- * Shifting pads with black and crops at a random place (He et al., CVPR 2016: 4 pixels of 32), mirroring is left to right
- * for half of the images, covering writes mid grey over a square of half the image's side, whose middle lies anywhere in
- * the image (Cutout: DeVries & Taylor, arXiv:1708.04552). This runs once a step: each pixel is written once.
+ * Shifting pads with black and crops at a random place (He et al., CVPR 2016: 4 pixels of 32), mirroring is left to
+ * right for half of the images, covering writes mid grey over a square of half the image's side, whose middle lies
+ * anywhere in the image (Cutout: DeVries & Taylor, arXiv:1708.04552). This runs once a step: each pixel is written
+ * once.
  */
 
 import type { RandomStream } from "../core/random.js";
@@ -38,7 +39,9 @@ export function augmentedView(name: Augmentation, shape: ImageShape): View {
   }
 }
 
-/** Shifts by up to `padding` pixels either way on both axes, what comes in being black, and mirrors every second image. */
+/**
+ * Shifts by up to `padding` pixels either way on both axes, what comes in being black, and mirrors every second image.
+ */
 export function croppedView({ padding, flip }: { readonly padding: number; readonly flip: boolean }): View {
   return (clean, target, shape, count, random) => {
     const { channels, height, width } = shape;

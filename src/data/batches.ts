@@ -25,7 +25,8 @@ export function packImages(images: Images, indices: ArrayLike<number>, target: F
       `a batch of ${indices.length} images takes ${indices.length * size} floats, the buffer holds ${target.length}`,
     );
   }
-  // Bytes are made floats by the engine's own copy: together with the multiplication half of the time of a loop over both.
+  // Bytes are made floats by the engine's own copy: together with the multiplication half of the time of a loop over
+  // both.
   for (let i = 0; i < indices.length; i++) target.set(imageAt(images, indices[i] ?? -1), i * size);
   const end = indices.length * size;
   for (let at = 0; at < end; at++) target[at] = (target[at] ?? 0) * SCALE;

@@ -1,4 +1,6 @@
-/** @file That the reading under which a network was trained is found again, and when looking for it is not worth while. */
+/**
+ * @file That the reading under which a network was trained is found again, and when looking for it is not worth while.
+ */
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../core/tensor.js";
@@ -65,8 +67,8 @@ describe("a network of digits", () => {
   );
 });
 
-// Of such networks a reading of more contrast answers 12 to 16 % where their own answers 10 %: that is more than luck (p < 1e-6), and
-// still no sign that they were trained so.
+// Of such networks a reading of more contrast answers 12 to 16 % where their own answers 10 %: that is more than luck
+// (p < 1e-6), and still no sign that they were trained so.
 test.each([2, 3])(
   "a network that has hardly learnt anything (seed %i) is not said to be read wrongly",
   async (seed) => {

@@ -4,11 +4,11 @@
  * Readings race. All are asked some images; those that another clearly beats drop out; the rest are asked more. All are
  * asked the same images, so two readings are compared by the images on which they differ (McNemar's exact test).
  *
- * Accuracy alone often leaves several: a network of photographs answers as well under a quarter more contrast. Among those decides,
- * first, batch normalisation, which remembers mean and variance of what it was given (`norm-statistics.ts`). Second, the likelihood of
- * the labels, which training made large under the reading that it was done with, each at its own best temperature (C. Guo et
- * al., On Calibration of Modern Neural Networks, 2017): how sure of itself a network is says how long it was trained, and a
- * larger contrast would pass for more training.
+ * Accuracy alone often leaves several: a network of photographs answers as well under a quarter more contrast. Among
+ * those decides, first, batch normalisation, which remembers mean and variance of what it was given
+ * (`norm-statistics.ts`). Second, the likelihood of the labels, which training made large under the reading that it was
+ * done with, each at its own best temperature (C. Guo et al., On Calibration of Modern Neural Networks, 2017): how sure
+ * of itself a network is says how long it was trained, and a larger contrast would pass for more training.
  */
 
 import { randomStream, shuffle } from "../core/random.js";
@@ -34,8 +34,8 @@ import { defined } from "../core/defined.js";
 const CLEAR = 0.01;
 
 /**
- * A clear lead is more than a hundredth of the images, and more than a tenth of those that are answered wrongly: a network that
- * has learnt little answers somewhat better under more contrast, whatever it learnt under.
+ * A clear lead is more than a hundredth of the images, and more than a tenth of those that are answered wrongly: a
+ * network that has learnt little answers somewhat better under more contrast, whatever it learnt under.
  */
 const CLEAR_LEAD = { ofImages: 0.01, ofWrong: 0.1 } as const;
 
@@ -59,7 +59,9 @@ export interface ReadingScore {
    * (`statisticsMisfits`). Only of models that have one, and of readings whose accuracy is not told from the highest.
    */
   readonly misfit?: number;
-  /** How often luck alone would put any of as many readings so far before the used one, on the same images (Bonferroni). */
+  /**
+   * How often luck alone would put any of as many readings so far before the used one, on the same images (Bonferroni).
+   */
   readonly pValue: number;
   /** Whether it beats the used reading: p below 0.01, and a lead of a point and of a tenth of the errors at least. */
   readonly clearlyBetter: boolean;
@@ -73,8 +75,8 @@ export interface ReadingScores {
   /** What is said or assumed: how the model is read unless told otherwise. */
   readonly used: ReadingScore;
   /**
-   * Of those whose accuracy is not told from the highest (p ≥ 0.01), and then whose misfit is not told from the lowest, the
-   * one with the lowest cross-entropy.
+   * Of those whose accuracy is not told from the highest (p ≥ 0.01), and then whose misfit is not told from the lowest,
+   * the one with the lowest cross-entropy.
    */
   readonly best: ReadingScore;
   /** All under which the model can be asked, the best first, then by accuracy, those that dropped out last. */
@@ -117,7 +119,9 @@ async function decided(race: Race): Promise<ReadingScores> {
   return scoresOf(race);
 }
 
-/** Leads in accuracy that luck explains as often as this, however many readings there are, leave the choice to the rest. */
+/**
+ * Leads in accuracy that luck explains as often as this, however many readings there are, leave the choice to the rest.
+ */
 const TOLD_APART = 0.01;
 
 /** Nats a channel by which statistics tell a reading from the one that they fit best: twice what chance adds. */
@@ -199,7 +203,9 @@ function mostRight(race: Race, runners: readonly Runner[], n: number): Runner {
   );
 }
 
-/** Temperatures that are tried: the scores are divided by these. A grid first, because losses may have several hollows. */
+/**
+ * Temperatures that are tried: the scores are divided by these. A grid first, because losses may have several hollows.
+ */
 const COLDEST = -4;
 const HOTTEST = 6;
 
@@ -245,19 +251,26 @@ function standardError(values: Float64Array): number {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0)) / values.length;
 }
 
-/** Images on which `mightBeBeaten` decides, and the lead that it looks for, as a share of them and of those answered wrongly. */
+/**
+ * Images on which `mightBeBeaten` decides, and the lead that it looks for, as a share of them and of those answered
+ * wrongly.
+ */
 const QUICK = { images: 500, ofImages: 0.02, ofWrong: 0.1 } as const;
 
-/** Readings under which black and white are nearer than this to the used one's, a share of the way between them, are no doubt. */
+/**
+ * Readings under which black and white are nearer than this to the used one's, a share of the way between them, are no
+ * doubt.
+ */
 const NEAR = 1 / 8;
 
 /**
- * Whether any reading may be better than the used one by two points and a tenth of the errors, decided on 500 images: what
- * `bestReading` is worth asking for, where the used one is most likely right. Costs nothing where that answers 98 % correctly,
- * and leaves out readings that differ by a little contrast alone.
+ * Whether any reading may be better than the used one by two points and a tenth of the errors, decided on 500 images:
+ * what `bestReading` is worth asking for, where the used one is most likely right. Costs nothing where that answers 98
+ * % correctly, and leaves out readings that differ by a little contrast alone.
  *
  * Only images that the used reading gets wrong can speak for another, so of these many are asked, of the others few. A
- * reading drops out as soon as bounds on what it can win and on what it loses (Clopper-Pearson, 95 % each) rule the lead out.
+ * reading drops out as soon as bounds on what it can win and on what it loses (Clopper-Pearson, 95 % each) rule the
+ * lead out.
  *
  * @param answered what the model answers to all the images as it is used.
  */

@@ -37,8 +37,8 @@ export interface Archive extends Download {
 }
 
 /**
- * MNIST (LeCun, Cortes, Burges). The MD5 sums of these files are the ones that torchvision publishes: f68b3c2d…, d53e105e…,
- * 9fb629c4…, ec29112d….
+ * MNIST (LeCun, Cortes, Burges). The MD5 sums of these files are the ones that torchvision publishes: f68b3c2d…,
+ * d53e105e…, 9fb629c4…, ec29112d….
  */
 export const mnistFiles = [
   {
@@ -181,8 +181,9 @@ export const cifar10Files: readonly KnownFile[] = [
 ];
 
 /**
- * CIFAR-100 (Krizhevsky 2009), binary version. Its author publishes the archive's MD5, 03b5dce01913d631647c71ecec9e9cb8;
- * its SHA-256 and size are those of TensorFlow Datasets, the files' those of torchvision-ruby.
+ * CIFAR-100 (Krizhevsky 2009), binary version. Its author publishes the archive's MD5,
+ * 03b5dce01913d631647c71ecec9e9cb8; its SHA-256 and size are those of TensorFlow Datasets, the files' those of
+ * torchvision-ruby.
  */
 export const cifar100Archive: Archive = {
   name: "cifar-100-binary.tar.gz",

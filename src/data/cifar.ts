@@ -33,7 +33,8 @@ export function decodeCifar(
     if (bytes.length === 0 || bytes.length % record !== 0) {
       throw new WildmarkError(
         "bad-file",
-        `${path}: expected records of ${record} bytes (${labelBytes.length} of labels, ${PIXELS} pixels), found ${bytes.length} bytes`,
+        `${path}: expected records of ${record} bytes (${labelBytes.length} of labels, ${PIXELS} pixels), ` +
+          `found ${bytes.length} bytes`,
         { hint: "the file is cut short, or of another data set: CIFAR-10 and CIFAR-100 differ in their records" },
       );
     }

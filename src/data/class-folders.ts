@@ -39,12 +39,12 @@ const SPLIT_NAMES = {
 type Split = keyof typeof SPLIT_NAMES;
 
 /**
- * Lists the images. Hidden files and files that are no PNG, JPEG or WebP by name are passed over, folders inside a class
- * belong to it where it holds images itself, links that lead out of the folder are not followed.
+ * Lists the images. Hidden files and files that are no PNG, JPEG or WebP by name are passed over, folders inside a
+ * class belong to it where it holds images itself, links that lead out of the folder are not followed.
  *
  * @param seed of the split, where the folder has no test images of its own.
- * @throws WildmarkError `bad-data` where there are no images, fewer than two classes, or a class that holds folders only;
- *   where splits differ in classes, or one of them is there without training images.
+ * @throws WildmarkError `bad-data` where there are no images, fewer than two classes, or a class that holds folders
+ *   only; where splits differ in classes, or one of them is there without training images.
  */
 export async function listClassFolders(folder: string, seed = 0): Promise<ClassFolders> {
   const root = await realpath(folder);
@@ -60,7 +60,9 @@ export async function listClassFolders(folder: string, seed = 0): Promise<ClassF
       "bad-data",
       `${folder} holds ${quote(other)}, which is a split and no class, but no train folder`,
       {
-        hint: `expected train beside it, with a folder for each class; if ${quote(other)} is a class, call it otherwise`,
+        hint:
+          `expected train beside it, with a folder for each class; if ${quote(other)} is a class, call ` +
+          `it otherwise`,
       },
     );
   }
@@ -88,8 +90,8 @@ export async function holdsFolders(folder: string): Promise<boolean> {
 }
 
 /**
- * Lists the images below a folder, whatever its folders mean, in the order of their paths. What else lies there is passed over, as
- * in class folders.
+ * Lists the images below a folder, whatever its folders mean, in the order of their paths. What else lies there is
+ * passed over, as in class folders.
  *
  * @throws WildmarkError `bad-file` where there is no such folder.
  */
@@ -126,7 +128,9 @@ function split(
 ): ClassFolders {
   const labels = files.map(({ label }) => label);
   const held = heldBack(labels, classNames.length, seed, (label) => quote(classNames[label] ?? ""));
-  const kept = `${why}: ${held.size} of ${files.length} images, about one in six of each class, are kept for testing (seed ${seed})`;
+  const kept =
+    `${why}: ${held.size} of ${files.length} images, about one in six of each class, are kept ` +
+    `for testing (seed ${seed})`;
   return {
     classNames,
     train: files.filter((_, i) => !held.has(i)),
@@ -217,7 +221,10 @@ async function labelled(root: string, folder: string, found: Found): Promise<Lab
   return { classNames, files };
 }
 
-/** Folders in a class that holds no image itself are splits, or classes of their own: to take them for one class would be a lie. */
+/**
+ * Folders in a class that holds no image itself are splits, or classes of their own: to take them for one class would
+ * be a lie.
+ */
 async function requireOwnImages(folder: string, name: string, alone: boolean): Promise<void> {
   const inside = await entries(join(folder, name));
   const folders = inside.filter(({ isFolder }) => isFolder).map((entry) => entry.name);
@@ -259,7 +266,10 @@ async function foldersIn(folder: string): Promise<string[]> {
   return (await entries(folder)).filter(({ isFolder }) => isFolder).map(({ name }) => name);
 }
 
-/** In the order of code units, the same on every machine. Folders behind links are not entered: they could go in circles. */
+/**
+ * In the order of code units, the same on every machine. Folders behind links are not entered: they could go in
+ * circles.
+ */
 async function entries(folder: string) {
   const found = await readdir(folder, { withFileTypes: true });
   return found

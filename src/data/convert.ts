@@ -1,9 +1,9 @@
 /**
  * @file Brings images to another shape: images of another domain to the shape that a model takes.
  *
- * Nothing is enlarged and no proportion is changed: what is too large is shrunk until it fits (the mean over the area that
- * a pixel covers), what is too small gets a black margin all round. So MNIST stands in the middle of 32×32 pixels, as it
- * does in LeCun et al. 1998 and in the experiments on CIFAR-10 that take it as unrelated images.
+ * Nothing is enlarged and no proportion is changed: what is too large is shrunk until it fits (the mean over the area
+ * that a pixel covers), what is too small gets a black margin all round. So MNIST stands in the middle of 32×32 pixels,
+ * as it does in LeCun et al. 1998 and in the experiments on CIFAR-10 that take it as unrelated images.
  */
 
 import { WildmarkError } from "../core/errors.js";

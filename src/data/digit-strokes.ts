@@ -1,9 +1,9 @@
 /**
  * @file The skeletons of the built-in digits: how each is written, in several ways.
  *
- * A digit is a list of variants, a variant a list of strokes. A stroke is written as its control points, "x,y" in hundredths
- * of the unit square, x to the right, y down: a smooth curve through them all. A bar ends a piece of the curve: the next
- * piece starts where this one ended, so that the two meet in a corner.
+ * A digit is a list of variants, a variant a list of strokes. A stroke is written as its control points, "x,y" in
+ * hundredths of the unit square, x to the right, y down: a smooth curve through them all. A bar ends a piece of the
+ * curve: the next piece starts where this one ended, so that the two meet in a corner.
  */
 
 import type { Point } from "./strokes.js";

@@ -1,10 +1,11 @@
 /**
  * @file The built-in data set: ten digits, drawn as a pen would, 28×28, grey.
  *
- * Each image is one of several ways to write its digit (`digit-strokes.ts`), with shaken control points, bent by a smooth
- * random field, sheared, turned, scaled and shifted, written with a pen of some width and pressure, then blurred, faded
- * and disturbed. Everything about image i of a split depends on seed, split and i alone, so that a shorter set is the
- * beginning of a longer one. It needs no download and no licence, and is made hard enough that a small network errs.
+ * Each image is one of several ways to write its digit (`digit-strokes.ts`), with shaken control points, bent by a
+ * smooth random field, sheared, turned, scaled and shifted, written with a pen of some width and pressure, then
+ * blurred, faded and disturbed. Everything about image i of a split depends on seed, split and i alone, so that a
+ * shorter set is the beginning of a longer one. It needs no download and no licence, and is made hard enough that a
+ * small network errs.
  */
 
 import { permutation, type RandomStream, randomStream } from "../core/random.js";

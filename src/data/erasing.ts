@@ -1,8 +1,8 @@
 /**
  * @file Random Erasing: a rectangle of an image is overwritten.
  *
- * Zhong, Zheng, Kang, Li, Yang: "Random Erasing Data Augmentation", AAAI 2020, algorithm 1. Area and aspect ratio of the
- * rectangle are uniform; it is drawn again until it fits. The loop stands in the hot path of training: it copies a
+ * Zhong, Zheng, Kang, Li, Yang: "Random Erasing Data Augmentation", AAAI 2020, algorithm 1. Area and aspect ratio of
+ * the rectangle are uniform; it is drawn again until it fits. The loop stands in the hot path of training: it copies a
  * batch once and then touches erased pixels only.
  */
 

@@ -1,4 +1,6 @@
-/** @file Feeds labelled images to training steps: shuffled, scaled to [0, 1], in as many views as the objective wants. */
+/**
+ * @file Feeds labelled images to training steps: shuffled, scaled to [0, 1], in as many views as the objective wants.
+ */
 
 import type { RandomStream } from "../core/random.js";
 import type { Feed } from "../training/epochs.js";
@@ -46,8 +48,8 @@ export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Fe
 }
 
 /**
- * Two feeds in one: each batch is one of `first` with one of `second` after it, seen in a single view. An epoch is one of
- * `first`; `second` goes on from where the epoch before left it.
+ * Two feeds in one: each batch is one of `first` with one of `second` after it, seen in a single view. An epoch is one
+ * of `first`; `second` goes on from where the epoch before left it.
  */
 export function joinedFeed(first: Feed, second: Feed): Feed {
   const pixels = first.batch * imageSize(first.shape);

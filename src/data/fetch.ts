@@ -1,10 +1,10 @@
 /**
  * @file Downloads the files of a data set into the cache.
  *
- * A file arrives as `NAME.part`, is checked against its published SHA-256 and only then gets its name, so the cache never
- * holds a doubtful file. What is left of a broken download is continued (Range); since the checksum decides, a server that
- * ignores Range or a file that changed meanwhile costs one restart and nothing else. An archive stays until all that is
- * wanted has been taken out of it, so an interruption costs no second download.
+ * A file arrives as `NAME.part`, is checked against its published SHA-256 and only then gets its name, so the cache
+ * never holds a doubtful file. What is left of a broken download is continued (Range); since the checksum decides, a
+ * server that ignores Range or a file that changed meanwhile costs one restart and nothing else. An archive stays until
+ * all that is wanted has been taken out of it, so an interruption costs no second download.
  */
 
 import { createHash } from "node:crypto";
@@ -73,9 +73,11 @@ export async function fetchDataset(
 }
 
 /**
- * Makes sure that `folder` holds `files`, which come in an archive; whatever else of it is listed is unpacked with them.
+ * Makes sure that `folder` holds `files`, which come in an archive; whatever else of it is listed is unpacked with
+ * them.
  *
- * @returns what became of `files`. Throws as `fetchDataset` does, and `bad-file` when the archive is not what it should be.
+ * @returns what became of `files`. Throws as `fetchDataset` does, and `bad-file` when the archive is not what it should
+ *   be.
  */
 export async function fetchArchived(
   id: string,
@@ -88,7 +90,9 @@ export async function fetchArchived(
   const sound = await Promise.all(files.map((file) => isSound(file, join(folder, file.name))));
   const already = !sound.includes(false);
   if (!already) {
-    const hint = `without a network, put ${archive.name} (from ${options.mirrors[0] ?? "its site"}) into ${folder}; the same command then unpacks it`;
+    const hint =
+      `without a network, put ${archive.name} (from ${options.mirrors[0] ?? "its site"}) into ` +
+      `${folder}; the same command then unpacks it`;
     const [packed] = await fetchFiles(id, [archive], folder, { ...options, hint });
     if (packed === undefined) throw new Error("an archive is one file");
     await unpackInto(folder, packed.path, archive, all, options);
@@ -164,7 +168,8 @@ async function fetchFromMirrors(id: string, file: Download, path: string, option
     {
       hint:
         options.hint ??
-        `without a network, put the files of ${id} into DIR/${id}/ by hand (${file.name} and so on) and pass --data-dir DIR`,
+        `without a network, put the files of ${id} into DIR/${id}/ by hand (${file.name} and so on) and ` +
+          `pass --data-dir DIR`,
     },
   );
 }

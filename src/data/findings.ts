@@ -1,6 +1,6 @@
 /**
- * @file What makes labelled images doubtful by themselves, wherever they come from: classes without images, and pixels of
- * another scale than 0 to 255.
+ * @file What makes labelled images doubtful by themselves, wherever they come from: classes without images, and pixels
+ *   of another scale than 0 to 255.
  *
  * All of it may be meant, so nothing is refused; it is said, and documents repeat it.
  */
@@ -53,7 +53,8 @@ function scales({ train, test }: Pick<Dataset, "train" | "test">): string[] {
     ];
   }
   return [
-    `mixed scales: ${dim} of ${all} images have no pixel above 1 of 255, the others have; were some saved as 0 to 1 and ` +
+    `mixed scales: ${dim} of ${all} images have no pixel above 1 of 255, the others have; were some saved ` +
+      `as 0 to 1 and ` +
       "some as 0 to 255?",
   ];
 }

@@ -1,8 +1,8 @@
 /**
  * @file Whether a model and images belong together, checked before anything long is begun.
  *
- * ONNX Runtime would refuse most misfits too, but late, and in its own words; a class count that differs it would not even
- * notice.
+ * ONNX Runtime would refuse most misfits too, but late, and in its own words; a class count that differs it would not
+ * even notice.
  */
 
 import { type ErrorCode, WildmarkError } from "../core/errors.js";
@@ -27,8 +27,8 @@ export interface Fitting {
 
 /**
  * @param where names the model in messages: its path.
- * @throws WildmarkError `bad-model` when the model is no classifier that Wildmark can run; `bad-data` or `bad-key` when it
- *   is one for other images or another number of classes.
+ * @throws WildmarkError `bad-model` when the model is no classifier that Wildmark can run; `bad-data` or `bad-key` when
+ *   it is one for other images or another number of classes.
  */
 export function requireFit(model: Model, where: string, fitting: Fitting): void {
   const { shape } = fitting;
@@ -61,11 +61,12 @@ function otherClasses(where: string, found: number, { what, classes, code = "bad
 /**
  * The same for a model that is only asked (`askModel`): it need not train, and what can be made to fit is.
  *
- * @param exactly refuses other images and other classes, as `requireFit` does: for data sets, on which a model is measured.
- * @returns what is done so that it can be asked, in sentences: which output, images resized, other classes. None for a model
- *   that fits as it is.
- * @throws WildmarkError `bad-model` when the model cannot be asked for the class of an image at all; `usage` where its head
- *   names what it does not have.
+ * @param exactly refuses other images and other classes, as `requireFit` does: for data sets, on which a model is
+ *   measured.
+ * @returns what is done so that it can be asked, in sentences: which output, images resized, other classes. None for a
+ *   model that fits as it is.
+ * @throws WildmarkError `bad-model` when the model cannot be asked for the class of an image at all; `usage` where its
+ *   head names what it does not have.
  */
 export function requireAskable(
   model: Model,
@@ -97,7 +98,8 @@ export function requireAskable(
     const { output, candidates } = orNaming(where, () => ownAnswer(model));
     const { binary, classes } = model.head;
     const columns = output.dims?.length === 2 && output.type?.startsWith("float") ? output.dims[1] : undefined;
-    const many = `${where} has ${candidates} outputs that may be scores; "${output.name}" is asked (--output names another).`;
+    const many =
+      `${where} has ${candidates} outputs that may be scores; "${output.name}" is asked ` + `(--output names another).`;
     return [
       ...(changes.length === 0 ? [] : [`Images are ${changes.join(", ")}, as ${where} takes them.`]),
       ...(candidates < 2 ? [] : [many]),

@@ -38,8 +38,8 @@ export function isGzip(bytes: Uint8Array): boolean {
  * Decodes an IDX file of unsigned bytes, gzipped or not.
  *
  * @param what the file, for messages.
- * @throws WildmarkError `bad-file` for a wrong magic number, another element type, a size that disagrees with the header
- *   in either direction, or a damaged gzip stream.
+ * @throws WildmarkError `bad-file` for a wrong magic number, another element type, a size that disagrees with the
+ *   header in either direction, or a damaged gzip stream.
  */
 export function decodeIdx(bytes: Uint8Array, what: string): IdxArray {
   if (!isGzip(bytes)) return decodePlain(bytes, what);

@@ -1,9 +1,10 @@
 /**
  * @file A folder of class folders as a data set: every image is decoded once, into a file of raw pixels in the cache.
  *
- * Memory stays that of one image, however many there are. The cache file is named after everything it depends on (paths,
- * sizes and times of the images, the size asked for), so a changed folder gets a new one. It is written beside and renamed:
- * what is there is whole, and of two processes that decode the same folder the later replaces the same bytes.
+ * Memory stays that of one image, however many there are. The cache file is named after everything it depends on
+ * (paths, sizes and times of the images, the size asked for), so a changed folder gets a new one. It is written beside
+ * and renamed: what is there is whole, and of two processes that decode the same folder the later replaces the same
+ * bytes.
  */
 
 import { createHash, randomBytes } from "node:crypto";

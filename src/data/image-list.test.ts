@@ -33,16 +33,19 @@ test("all images below it, in the order of their paths, whatever its folders are
   expect(notes).toEqual([expect.stringContaining("notes.txt")]);
 });
 
-test("brought to a size and to colour or grey where that is asked for; sizes that differ are refused otherwise", async () => {
-  await picture("a.png", "#ffffff");
-  await picture("b.png", "#000000", 6, 6);
-  await expect(loadImageList(root)).rejects.toMatchObject({ code: "bad-data" });
-  const { shape, ...rest } = await loadImageList(root, { resize: { height: 4, width: 4 }, channels: 1 });
-  expect(shape).toEqual({ channels: 1, height: 4, width: 4 });
-  expect([...imageAt({ shape, ...rest }, 0), ...imageAt({ shape, ...rest }, 1)]).toEqual(
-    [255, 0].flatMap((v) => new Array(16).fill(v)),
-  );
-});
+test(
+  "brought to a size and to colour or grey where that is asked for; sizes that differ are refused " + "otherwise",
+  async () => {
+    await picture("a.png", "#ffffff");
+    await picture("b.png", "#000000", 6, 6);
+    await expect(loadImageList(root)).rejects.toMatchObject({ code: "bad-data" });
+    const { shape, ...rest } = await loadImageList(root, { resize: { height: 4, width: 4 }, channels: 1 });
+    expect(shape).toEqual({ channels: 1, height: 4, width: 4 });
+    expect([...imageAt({ shape, ...rest }, 0), ...imageAt({ shape, ...rest }, 1)]).toEqual(
+      [255, 0].flatMap((v) => new Array(16).fill(v)),
+    );
+  },
+);
 
 test("no folder, no image and a damaged one are refused", async () => {
   await expect(loadImageList(join(root, "none"))).rejects.toMatchObject({ code: "bad-file" });

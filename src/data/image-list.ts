@@ -29,7 +29,8 @@ const MAX_BYTES = 2 ** 31;
 /**
  * Reads all PNG, JPEG and WebP files below a folder, in the order of their paths.
  *
- * @throws WildmarkError `bad-data` where there are none, too many, or some of several sizes; `bad-file` where one is damaged.
+ * @throws WildmarkError `bad-data` where there are none, too many, or some of several sizes; `bad-file` where one is
+ *   damaged.
  */
 export async function loadImageList(folder: string, options: ImageListOptions = {}): Promise<ListedImages> {
   const { progress = silent, channels } = options;

@@ -1,8 +1,8 @@
 /**
  * @file From named arrays, of whatever container, to labelled images.
  *
- * People save images as bytes, as floats between 0 and 1, channels first or last, labels as numbers or one-hot. What can
- * be told apart for certain is accepted; a guess that could be wrong is an error that says how to be clear.
+ * People save images as bytes, as floats between 0 and 1, channels first or last, labels as numbers or one-hot. What
+ * can be told apart for certain is accepted; a guess that could be wrong is an error that says how to be clear.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -41,8 +41,8 @@ const pairs = (split: string): ArrayPair[] => [
 
 /**
  * Finds the arrays by name: `x_train`/`y_train`, `train_images`/`train_labels`, `train.images`/`train.labels` or plain
- * `images`/`labels`, and the same of `test`; where there is no test split, those of `val`, `valid` or `validation` are it.
- * Others are ignored; a validation split that is not used is noted.
+ * `images`/`labels`, and the same of `test`; where there is no test split, those of `val`, `valid` or `validation` are
+ * it. Others are ignored; a validation split that is not used is noted.
  *
  * @throws WildmarkError `bad-data` when there is no pair to train on; the message lists the names there are.
  */
@@ -61,7 +61,8 @@ export function chooseArrays(names: ReadonlyMap<string, unknown>, what: string):
   const found = [...names.keys()].slice(0, 8).map((name) => JSON.stringify(name.slice(0, 40)));
   throw new WildmarkError(
     "bad-data",
-    `${what}: expected arrays named images and labels (or x_train, y_train, x_test, y_test), found ${found.join(", ") || "none"}`,
+    `${what}: expected arrays named images and labels (or x_train, y_train, x_test, y_test), found ` +
+      `${found.join(", ") || "none"}`,
     { hint: "for example np.savez(path, images=images, labels=labels)" },
   );
 }

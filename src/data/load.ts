@@ -26,7 +26,10 @@ export async function loadData(source: string, options: LoadDataOptions = {}): P
   return loadPath(source, options);
 }
 
-/** Whether a data set is said by its path. A name that is known wins over a folder of that name: `./mnist` means the folder. */
+/**
+ * Whether a data set is said by its path. A name that is known wins over a folder of that name: `./mnist` means the
+ * folder.
+ */
 export function isPath(source: string): boolean {
   return !datasets.some(({ id }) => id === source) && (source.includes("/") || existsSync(source));
 }

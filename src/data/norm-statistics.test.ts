@@ -1,4 +1,7 @@
-/** @file That the first normalisation knows the reading that it was trained under, and what is done to images while learning. */
+/**
+ * @file That the first normalisation knows the reading that it was trained under, and what is done to images while
+ * learning.
+ */
 
 import { expect, test } from "vitest";
 import { randomStream } from "../core/random.js";

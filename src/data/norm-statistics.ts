@@ -1,10 +1,10 @@
 /**
- * @file What a model's first batch normalisation says of a reading: it holds mean and variance of what it was given while it
- * learnt, by channel, and under the right reading it is given the same again.
+ * @file What a model's first batch normalisation says of a reading: it holds mean and variance of what it was given
+ *   while it learnt, by channel, and under the right reading it is given the same again.
  *
- * What is learnt from is often not the images that lie on the disk: they are cropped out of a border, or have a square covered,
- * which moves mean and variance by as much as readings differ. So each reading is tried with the usual kinds of it, and
- * the kind that fits best counts.
+ * What is learnt from is often not the images that lie on the disk: they are cropped out of a border, or have a square
+ * covered, which moves mean and variance by as much as readings differ. So each reading is tried with the usual kinds
+ * of it, and the kind that fits best counts.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -27,8 +27,8 @@ import { pixelScaler, UNSCALED } from "./scale-pixels.js";
 const PIXELS_AT_ONCE = 2 ** 18;
 
 /**
- * What may be done to images before they are learnt from, before they are scaled or after, when black is the middle of the
- * scale.
+ * What may be done to images before they are learnt from, before they are scaled or after, when black is the middle of
+ * the scale.
  */
 const AUGMENTED = [
   { view: "none", scaled: false },
@@ -38,8 +38,8 @@ const AUGMENTED = [
 ] as const;
 
 /**
- * How far what the first normalisation is given lies from what it was trained on: the Kullback-Leibler divergence of normal
- * distributions with its mean and variance, in nats, averaged over the channels. 0 for the same.
+ * How far what the first normalisation is given lies from what it was trained on: the Kullback-Leibler divergence of
+ * normal distributions with its mean and variance, in nats, averaged over the channels. 0 for the same.
  *
  * @param images with 1,000 chance adds less than 0.0005.
  * @returns one number a reading; empty where the model has no such layer, or is none that can be trained.

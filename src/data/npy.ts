@@ -2,9 +2,9 @@
  * @file NumPy's `.npy`: one array behind a header that is a Python dictionary.
  *
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html : magic, version, header length (16 bits in
- * version 1, 32 in 2 and 3), then `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. Arrays of Python objects
- * are pickles, programs in disguise: they are refused. The header is compared with what is there before anything is
- * allocated.
+ * version 1, 32 in 2 and 3), then `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. Arrays of Python
+ * objects are pickles, programs in disguise: they are refused. The header is compared with what is there before
+ * anything is allocated.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -30,8 +30,8 @@ const types: Readonly<Record<string, ElementType>> = {
 const MAX_HEADER = 65_536;
 
 /**
- * Decodes one array, in C order whatever the file's. The result takes as many bytes as the file's data, twice that while
- * Fortran order is undone.
+ * Decodes one array, in C order whatever the file's. The result takes as many bytes as the file's data, twice that
+ * while Fortran order is undone.
  *
  * @throws WildmarkError `bad-file` when it is malformed, truncated, or of a type other than numbers.
  */

@@ -73,7 +73,8 @@ export async function loadPath(
     const { train, test } = dataset;
     const { channels, height, width } = train.shape;
     const size = `${channels === 1 ? "grey" : "colour"}, ${height}x${width}`;
-    const guess = `${path}: taken for ${reader.id}: ${train.classes} classes, ${train.count} + ${test.count} images, ${size}`;
+    const guess =
+      `${path}: taken for ${reader.id}: ${train.classes} classes, ${train.count} + ` + `${test.count} images, ${size}`;
     const named = dataset.classNames === undefined ? [] : [`classes: ${classesInWords(dataset.classNames)}`];
     const doubts = [...(dataset.doubts ?? []), ...findingsIn(dataset)];
     const doubted = doubts.length === 0 ? dataset : { ...dataset, doubts };

@@ -4,7 +4,10 @@ import type { PixelStatistics } from "../onnx/readings.js";
 import { type Images, imageAt } from "./dataset.js";
 import { evenly } from "./spread.js";
 
-/** Enough for a mean within a grey level where images differ by as much as photographs do; readings are told apart by two. */
+/**
+ * Enough for a mean within a grey level where images differ by as much as photographs do; readings are told apart by
+ * two.
+ */
 const COUNTED = 2000;
 
 /** Images that have to be read and brought to size one by one cost too much for so many. */

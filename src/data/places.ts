@@ -1,8 +1,8 @@
 /**
  * @file Where the files of public data sets lie on this machine, and whether they are what they are called.
  *
- * Places are searched in this order: the folder that the user names, the one in WILDMARK_DATA, the cache. The first that
- * holds all files of a data set is taken; files of two places are never mixed.
+ * Places are searched in this order: the folder that the user names, the one in WILDMARK_DATA, the cache. The first
+ * that holds all files of a data set is taken; files of two places are never mixed.
  */
 
 import { createHash } from "node:crypto";
@@ -20,7 +20,9 @@ export interface PlaceOptions {
   readonly dataDir?: string | undefined;
   /** The environment; default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Take files that may not be what was published, too: the doubt is then said and stands in documents. Default false. */
+  /**
+   * Take files that may not be what was published, too: the doubt is then said and stands in documents. Default false.
+   */
   readonly force?: boolean | undefined;
 }
 
@@ -122,7 +124,8 @@ function othersFiles(set: FileSet, folder: string, mistaken: readonly Mistaken[]
   const hint =
     other === set.id
       ? `give them their own names, or fetch them anew: wildmark data fetch ${set.id}`
-      : `move them to a folder ${other} beside it and choose --dataset ${other}, or give the folder's path as data of your own`;
+      : `move them to a folder ${other} beside it and choose --dataset ${other}, or give the folder's path ` +
+        `as data of your own`;
   return new WildmarkError("bad-data", `${folder}: ${what}`, {
     details: mistaken.map(({ path, is }) => `${path} is ${is.file.name} of ${is.set.title}`),
     hint,
@@ -134,12 +137,15 @@ function doubtful(set: FileSet, folder: string, doubts: readonly string[]): Wild
   return new WildmarkError("bad-data", `${folder}: ${many} may not be what was published as ${set.id}`, {
     details: doubts,
     hint:
-      `${set.fetchable === false ? "" : `wildmark data fetch ${set.id} gets the published ones; `}--force takes these, and every document and report then says so; ` +
+      `${set.fetchable === false ? "" : `wildmark data fetch ${set.id} gets the published ones; `}--force ` +
+      `takes these, and every document and report then says so; ` +
       "or give the folder's path as data of your own",
   });
 }
 
-/** @throws WildmarkError `bad-file` when `dataDir` is given and no folder: data would be taken from elsewhere unnoticed. */
+/**
+ * @throws WildmarkError `bad-file` when `dataDir` is given and no folder: data would be taken from elsewhere unnoticed.
+ */
 export async function requireDataDir({ dataDir }: PlaceOptions): Promise<void> {
   if (!dataDir || (await stat(dataDir).catch(() => undefined))?.isDirectory()) return;
   throw new WildmarkError("bad-file", `there is no folder ${dataDir}`, {

@@ -20,7 +20,8 @@ export function pngBytes(pixels: Uint8Array, shape: ImageShape): Uint8Array {
   if ((channels !== 1 && channels !== 3) || pixels.length !== imageSize(shape)) {
     throw new WildmarkError(
       "bad-data",
-      `a picture takes 1 or 3 channels of ${height}x${width} bytes, found ${channels} channels and ${pixels.length} bytes`,
+      `a picture takes 1 or 3 channels of ${height}x${width} bytes, found ${channels} channels and ` +
+        `${pixels.length} bytes`,
     );
   }
   return encode({ width, height, channels, depth: 8, data: interleaved(pixels, channels) });
@@ -34,8 +35,9 @@ const COLOUR_TYPES = new Map([
 ]);
 
 /**
- * The pixels of a PNG file that shows one picture to whoever opens it: eight bits a channel, grey or colour as the shape says,
- * without palette, transparency, colour profile, or anything else that one program heeds and another does not.
+ * The pixels of a PNG file that shows one picture to whoever opens it: eight bits a channel, grey or colour as the
+ * shape says, without palette, transparency, colour profile, or anything else that one program heeds and another does
+ * not.
  *
  * @returns C×H×W bytes; undefined for any other file.
  */

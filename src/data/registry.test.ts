@@ -154,7 +154,8 @@ describe("loadDataset, from files", () => {
     expect([error.code, error.message, error.hint]).toEqual([
       "usage",
       'there is no data set "minst"',
-      "known: digits, mnist, cifar-10, cifar-100, fashion-mnist, kmnist, emnist-digits, emnist-letters, emnist-balanced",
+      "known: digits, mnist, cifar-10, cifar-100, fashion-mnist, kmnist, emnist-digits, emnist-letters, " +
+        "emnist-balanced",
     ]);
   });
 });
@@ -287,7 +288,8 @@ describe("image sets", () => {
     expect(await findUnrelated("mnist", { dataDir: root, env, force: true })).toBeUndefined();
     const error = await failure(loadImages("kmnist-test", { dataDir: root, env, force: true }));
     expect(error.hint).toBe(
-      "run wildmark data fetch kmnist, or put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that with --data-dir",
+      "run wildmark data fetch kmnist, or put kmnist/t10k-images-idx3-ubyte.gz into a folder and name that " +
+        "with --data-dir",
     );
   });
 

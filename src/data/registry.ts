@@ -283,8 +283,8 @@ export function findRecord(id: string): DatasetRecord {
 }
 
 /**
- * Loads a data set: draws it, or reads its files from the first place that holds them all (`dataDir`, WILDMARK_DATA, the
- * cache).
+ * Loads a data set: draws it, or reads its files from the first place that holds them all (`dataDir`, WILDMARK_DATA,
+ * the cache).
  *
  * @throws WildmarkError `usage` for an unknown name or a limit that is no positive integer; `bad-file` when files are
  *   missing or damaged; `bad-data` when they do not fit together, are known to be another set's or, unless `force` is
@@ -340,7 +340,10 @@ interface BuiltInImages extends RecordOfImages {
   readonly render: (seed: number) => Images;
 }
 
-/** Pictures in one IDX file, at `DIR/folder/file`; the folder is the id of the data set that they are the test images of. */
+/**
+ * Pictures in one IDX file, at `DIR/folder/file`; the folder is the id of the data set that they are the test images
+ * of.
+ */
 interface ImagesInFile extends RecordOfImages {
   readonly kind: "file";
   readonly folder: string;
@@ -368,8 +371,8 @@ export const imageSets: readonly (BuiltInImages | ImagesInFile)[] = [
 /**
  * Loads an image set: `shapes` (built in), `kmnist-test` (`DIR/kmnist/t10k-images-idx3-ubyte.gz`) or `mnist-test`.
  *
- * @throws WildmarkError `usage` for an unknown name, `bad-file` when its file is missing or damaged, `bad-data` when it is
- *   known to be another or, unless `force` is said, not known to be what was published.
+ * @throws WildmarkError `usage` for an unknown name, `bad-file` when its file is missing or damaged, `bad-data` when it
+ *   is known to be another or, unless `force` is said, not known to be what was published.
  */
 export async function loadImages(id: string, options: LoadOptions = {}): Promise<ImageSet> {
   const record = byId(imageSets, id, "image set");
@@ -377,13 +380,15 @@ export async function loadImages(id: string, options: LoadOptions = {}): Promise
   const found = await read(record, options);
   if (found !== undefined) return found;
   const { folder, file } = record;
-  const hint = `run wildmark data fetch ${folder}, or put ${folder}/${file.name} into a folder and name that with --data-dir`;
+  const hint =
+    `run wildmark data fetch ${folder}, or put ${folder}/${file.name} into a folder and name ` + `that with --data-dir`;
   throw await missing(fileSetOf(record), options, hint);
 }
 
 /**
  * The pictures of another domain that belong to a data set: KMNIST's test images for `mnist`, MNIST's for CIFAR, the
- * built-in shapes for `digits`. Undefined when they lie in files that are nowhere on this machine; the caller may fall back to `shapes`.
+ * built-in shapes for `digits`. Undefined when they lie in files that are nowhere on this machine; the caller may fall
+ * back to `shapes`.
  *
  * @throws WildmarkError `usage` for an unknown data set, `bad-file` when the file is there but damaged.
  */

@@ -1,9 +1,9 @@
 /**
  * @file What happens to an image on its way to a model: compressed, resized, blurred, as transports and defenders do.
  *
- * A chain is written `jpeg:75,resize:224,…` and applied from left to right. Whatever it does to the size, images leave it in
- * the size they came in, because that is what the model takes. Noise depends on the seed and on the image alone, so that the
- * same image gets the same noise whenever it is asked.
+ * A chain is written `jpeg:75,resize:224,…` and applied from left to right. Whatever it does to the size, images leave
+ * it in the size they came in, because that is what the model takes. Noise depends on the seed and on the image alone,
+ * so that the same image gets the same noise whenever it is asked.
  */
 
 import sharp, { type Sharp } from "sharp";
@@ -76,8 +76,8 @@ const KINDS: Readonly<Record<string, StepKind>> = {
  *
  * @param text steps with commas between: `jpeg:75,resize:224,blur:0.5,noise:0.02,flip,quantise:16,crop:28x28,png`.
  * @returns a function that takes grey or colour images and gives images of the same shape.
- * @throws WildmarkError `usage` naming the step that is none. The function throws `bad-data` for images that are neither
- *   grey nor colour, or for a crop larger than the image; `interrupted`.
+ * @throws WildmarkError `usage` naming the step that is none. The function throws `bad-data` for images that are
+ *   neither grey nor colour, or for a crop larger than the image; `interrupted`.
  */
 export function throughChain(text: string, options: ChainOptions = {}): Chain {
   const { seed = 0, signal } = options;

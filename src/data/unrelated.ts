@@ -11,13 +11,18 @@ import { renderShapes } from "./shapes.js";
 import { defined } from "../core/defined.js";
 
 export interface UnrelatedOptions extends PlaceOptions {
-  /** An image set (`shapes`, `kmnist-test`), a data set whose test images are taken, or the path of one; default: what belongs to the data set. */
+  /**
+   * An image set (`shapes`, `kmnist-test`), a data set whose test images are taken, or the path of one; default: what
+   * belongs to the data set.
+   */
   readonly source?: string | undefined;
   /** Of decoding a folder of images. */
   readonly progress?: Progress | undefined;
 }
 
-/** Shapes are drawn at the size that is wanted up to this, which takes some ten seconds; larger images have a margin. */
+/**
+ * Shapes are drawn at the size that is wanted up to this, which takes some ten seconds; larger images have a margin.
+ */
 const LARGEST_SHAPES = 256;
 /** As many as the image set of the registry. */
 const SHAPES = 2_000;

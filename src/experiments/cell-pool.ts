@@ -10,8 +10,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from "./worker-messages.js";
 
 export interface CellPool {
   /**
-   * Computes a cell in a free process; it is then found finished in the experiment's folder. At most as many at a time as
-   * there are processes.
+   * Computes a cell in a free process; it is then found finished in the experiment's folder. At most as many at a time
+   * as there are processes.
    *
    * @throws WildmarkError `runtime` where the process died of it; the next cell gets a new one.
    */
@@ -31,7 +31,10 @@ interface Worker {
   readonly lastWords: () => string;
 }
 
-/** At most `jobs` processes, started when they are needed; the records of the experiment must be those of the registries. */
+/**
+ * At most `jobs` processes, started when they are needed; the records of the experiment must be those of the
+ * registries.
+ */
 export function openCellPool(setup: WorkerSetup, jobs: number): CellPool {
   const idle: Worker[] = [];
   const busy = new Map<Worker, Promise<unknown>>();

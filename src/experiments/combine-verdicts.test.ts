@@ -27,12 +27,15 @@ test("of many suspects those are named whose evidence survives their number", ()
   expect(found.map(({ owned }) => owned)).toEqual([true, false, false, false, false, false]);
 });
 
-test("the same key on the same suspect twice is one claim, and a key with chosen labels gives nothing to multiply", () => {
-  const twice = [claim("a", "1", 90), claim("a", "1", 95)];
-  expect(() => combineVerdicts(twice, 0.05)).toThrow(expect.objectContaining({ code: "usage" }));
-  const chosen = { file: "c.json", document: sampleVerdict({ drawn: false }) };
-  expect(() => combineVerdicts([chosen], 0.05)).toThrow(/no e-value/);
-});
+test(
+  "the same key on the same suspect twice is one claim, and a key with chosen labels gives nothing to " + "multiply",
+  () => {
+    const twice = [claim("a", "1", 90), claim("a", "1", 95)];
+    expect(() => combineVerdicts(twice, 0.05)).toThrow(expect.objectContaining({ code: "usage" }));
+    const chosen = { file: "c.json", document: sampleVerdict({ drawn: false }) };
+    expect(() => combineVerdicts([chosen], 0.05)).toThrow(/no e-value/);
+  },
+);
 
 test("nor are keys with the same secret, images and labels another claim, whatever their files say beside", () => {
   const identity = "e".repeat(64);

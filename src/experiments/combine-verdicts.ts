@@ -1,6 +1,7 @@
 /**
- * @file Several keys on several suspects, judged together: e-values of keys with secrets of their own multiply, and of many
- * suspects e-BH names those that are owned, of whom a share alpha at most is innocent on average (Wang and Ramdas, JRSS B 84, 2022).
+ * @file Several keys on several suspects, judged together: e-values of keys with secrets of their own multiply, and of
+ *   many suspects e-BH names those that are owned, of whom a share alpha at most is innocent on average (Wang and
+ *   Ramdas, JRSS B 84, 2022).
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -28,8 +29,8 @@ export interface JointVerdict {
 /**
  * @param alpha level of the false discovery rate over all suspects.
  * @returns one verdict a suspect, in the order in which they come.
- * @throws WildmarkError `usage` for documents without an e-value (keys whose labels were chosen), and for one key on one suspect
- *   twice: two looks are not two proofs.
+ * @throws WildmarkError `usage` for documents without an e-value (keys whose labels were chosen), and for one key on
+ *   one suspect twice: two looks are not two proofs.
  */
 export function combineVerdicts(verdicts: readonly NamedVerdict[], alpha: number): JointVerdict[] {
   const bySuspect = new Map<string, NamedVerdict[]>();
@@ -82,6 +83,8 @@ function logEOf({ file, document }: NamedVerdict): number {
       ? "the labels of its key were chosen, not drawn"
       : `nothing can be shown by it without ${missing.join(" and ")}`;
   throw new WildmarkError("usage", `${file} holds no e-value: ${why}.`, {
-    hint: "Only keys with a label drawn for each trigger, in verdicts that can show something, give evidence that can be multiplied.",
+    hint:
+      "Only keys with a label drawn for each trigger, in verdicts that can show something, give " +
+      "evidence that can be multiplied.",
   });
 }

@@ -65,8 +65,8 @@ export async function readExperimentDocument(path: string): Promise<ExperimentDo
 }
 
 /**
- * How a document stands to a spec: the very `same` experiment; `another` on the same data, models and keys, whose cells it
- * shares; or about `other` things altogether.
+ * How a document stands to a spec: the very `same` experiment; `another` on the same data, models and keys, whose cells
+ * it shares; or about `other` things altogether.
  */
 export function compareDocument(
   document: ExperimentDocument,

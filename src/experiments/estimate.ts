@@ -1,4 +1,7 @@
-/** @file How far an experiment is, and how long the rest may take: from what is finished, else from a few steps tried now. */
+/**
+ * @file How far an experiment is, and how long the rest may take: from what is finished, else from a few steps tried
+ * now.
+ */
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

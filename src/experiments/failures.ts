@@ -1,4 +1,7 @@
-/** @file What failed in an experiment, kept beside the cells until it is tried again: so that every process can tell of it. */
+/**
+ * @file What failed in an experiment, kept beside the cells until it is tried again: so that every process can tell of
+ * it.
+ */
 
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * @file What an experiment leaves in its folder of itself: so that how far it is and what came of it can be told from the folder
- * alone, where the data are not. Labels are kept, because shares of the training set are drawn by them; no image is, and no key:
- * given models and keys are read where they lie.
+ * @file What an experiment leaves in its folder of itself: so that how far it is and what came of it can be told from
+ *   the folder alone, where the data are not. Labels are kept, because shares of the training set are drawn by them; no
+ *   image is, and no key: given models and keys are read where they lie.
  */
 
 import { stat } from "node:fs/promises";
@@ -87,7 +87,9 @@ export async function keepExperiment(out: string, spec: ExperimentSpec): Promise
   await keepSubsets(out, spec);
 }
 
-/** The attacker's images of each seed, as indices into the training set: smaller budgets are prefixes of the same order. */
+/**
+ * The attacker's images of each seed, as indices into the training set: smaller budgets are prefixes of the same order.
+ */
 async function keepSubsets(out: string, { dataset, budgets, seeds }: ExperimentSpec): Promise<void> {
   const { labels, classes } = dataset.train;
   const fraction = Math.max(...budgets);
@@ -109,7 +111,9 @@ export async function readExperiment(out: string): Promise<KnownSpec> {
   const path = keptPath(out);
   if ((await stat(path).catch(() => undefined)) === undefined) {
     throw new WildmarkError("bad-file", `${out} holds no experiment: there is no ${path}.`, {
-      hint: "Give the folder of wildmark reproduce, audit or bench; run the command again in one that an older Wildmark left.",
+      hint:
+        "Give the folder of wildmark reproduce, audit or bench; run the command again in one that an " +
+        "older Wildmark left.",
     });
   }
   const bytes = await readFileBounded(path, { what: "what is known of an experiment", maxBytes: LARGEST });

@@ -1,4 +1,7 @@
-/** @file Gathers what is finished of an experiment into its document, at any moment: computes nothing, and judges what was answered. */
+/**
+ * @file Gathers what is finished of an experiment into its document, at any moment: computes nothing, and judges what
+ * was answered.
+ */
 
 import type { Key } from "../ownership/key.js";
 import type { Verdict } from "../ownership/verdict.js";

@@ -14,14 +14,17 @@ describe("the machine", () => {
     expect(thisMachine({ autotuning: "full" }, 1)).toMatchObject({ tuning: "full" });
   });
 
-  test("what cells are told apart by holds the autotuning, from wherever it comes, and nothing of it where it is off", () => {
-    expect(computedBy({ autotuning: "off" })).toEqual(computedBy());
-    expect(computedBy()).not.toHaveProperty("tuning");
-    expect(computedBy({ autotuning: "cached" })).toEqual({ ...computedBy(), tuning: "cached" });
-    vi.stubEnv("WILDMARK_AUTOTUNING", "full");
-    expect(computedBy()).toHaveProperty("tuning", "full");
-    vi.unstubAllEnvs();
-  });
+  test(
+    "what cells are told apart by holds the autotuning, from wherever it comes, and nothing of it where " + "it is off",
+    () => {
+      expect(computedBy({ autotuning: "off" })).toEqual(computedBy());
+      expect(computedBy()).not.toHaveProperty("tuning");
+      expect(computedBy({ autotuning: "cached" })).toEqual({ ...computedBy(), tuning: "cached" });
+      vi.stubEnv("WILDMARK_AUTOTUNING", "full");
+      expect(computedBy()).toHaveProperty("tuning", "full");
+      vi.unstubAllEnvs();
+    },
+  );
 
   test("doubts about data stand beside them, those about pictures for marks too; without any nothing is said", () => {
     expect(dataSummary({ dataset: tinyDataset })).not.toHaveProperty("doubts");

@@ -25,8 +25,8 @@ export function thisMachine(runtime: RuntimeOptions, threads: number): Experimen
 }
 
 /**
- * What of software and machine a cell's spec holds. Devices and lowerings differ in the last bits; results of one are not
- * taken for those of another. With `--autotuning off` nothing is said of it, as before there was a choice.
+ * What of software and machine a cell's spec holds. Devices and lowerings differ in the last bits; results of one are
+ * not taken for those of another. With `--autotuning off` nothing is said of it, as before there was a choice.
  */
 export function computedBy(runtime: RuntimeOptions = {}) {
   const tuning = autotuningOf(runtime);

@@ -1,6 +1,6 @@
 /**
- * @file The cells of an experiment as plain addresses, in the order in which one process would compute them; and parts of
- * them for several machines.
+ * @file The cells of an experiment as plain addresses, in the order in which one process would compute them; and parts
+ *   of them for several machines.
  *
  * An address can be sent to another process, which has the same spec and knows what the address means.
  */
@@ -56,7 +56,10 @@ export interface Plan {
   readonly skipped: readonly SkippedCell[];
 }
 
-/** Null models first; then seed by seed, subject by subject, small budgets first: wherever it is stopped, as much as can be compared is. */
+/**
+ * Null models first; then seed by seed, subject by subject, small budgets first: wherever it is stopped, as much as can
+ * be compared is.
+ */
 export function planCells(spec: KnownSpec): Plan {
   const { dataset, subjects, removers, budgets, seeds, nullModels, training, observe } = spec;
   const { count, classes } = dataset.train;
@@ -121,8 +124,8 @@ export interface Shard {
 }
 
 /**
- * One part of a plan, with all that its cells stand on. Together the parts hold every cell; cells that nothing stands on are
- * in exactly one, in blocks, so that few models are needed by two.
+ * One part of a plan, with all that its cells stand on. Together the parts hold every cell; cells that nothing stands
+ * on are in exactly one, in blocks, so that few models are needed by two.
  */
 export function shardOf(plan: readonly PlannedCell[], { index, count }: Shard): PlannedCell[] {
   const needed = new Set(plan.flatMap(({ needs }) => needs));

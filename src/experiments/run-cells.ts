@@ -1,6 +1,6 @@
 /**
- * @file Computes the cells of an experiment: in this process, or several side by side in others; what stands on others after
- * them. Tells how far the whole is.
+ * @file Computes the cells of an experiment: in this process, or several side by side in others; what stands on others
+ *   after them. Tells how far the whole is.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -46,9 +46,9 @@ export interface Cells {
 const ASK_AGAIN_MS = 500;
 
 /**
- * Finishes all cells, earlier ones of the plan first as far as what they stand on allows. Cells that other processes are
- * computing in the same folder are waited for, when there is nothing else left to do. A cell that fails lets those go on that
- * do not stand on it.
+ * Finishes all cells, earlier ones of the plan first as far as what they stand on allows. Cells that other processes
+ * are computing in the same folder are waited for, when there is nothing else left to do. A cell that fails lets those
+ * go on that do not stand on it.
  *
  * @returns why each cell failed that did, by its position.
  * @throws WildmarkError `interrupted`, `cannot-write`: what would stop them all.
@@ -136,7 +136,9 @@ export async function runCells(
   return failures;
 }
 
-/** Threads of one cell: one unless more are asked for, so that results do not depend on how many cells run side by side. */
+/**
+ * Threads of one cell: one unless more are asked for, so that results do not depend on how many cells run side by side.
+ */
 export function cellThreads(runtime: RuntimeOptions = {}): number {
   return runtime.threads ?? threadsFromEnvironment() ?? 1;
 }
@@ -187,7 +189,9 @@ function makeBell() {
   };
 }
 
-/** Adds up the steps of all cells, those under way included; of those found finished nothing is to be learnt about time. */
+/**
+ * Adds up the steps of all cells, those under way included; of those found finished nothing is to be learnt about time.
+ */
 function trackProgress(cells: readonly PlannedCell[], progress: Progress) {
   let total = cells.reduce((sum, { steps }) => sum + steps, 0);
   const underWay = new Map<PlannedCell, number>();

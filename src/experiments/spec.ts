@@ -1,8 +1,8 @@
 /**
  * @file What an experiment is asked: subjects × removers × budgets × seeds, on which data, judged by which rule.
  *
- * `reproduce`, `audit` and a bench's file are three statements of it (`statements/`). A spec with its data can be run; what is
- * known of a spec without them (`KnownSpec`) is enough to plan it and to find what is finished of it.
+ * `reproduce`, `audit` and a bench's file are three statements of it (`statements/`). A spec with its data can be run;
+ * what is known of a spec without them (`KnownSpec`) is enough to plan it and to find what is finished of it.
  */
 
 import { createHash } from "node:crypto";
@@ -140,7 +140,9 @@ export function makesModels(spec: Pick<KnownSpec, "subjects" | "nullModels">): b
   return spec.nullModels.length > 0 || marksOf(spec).length > 0;
 }
 
-/** The attacker's shares of the training set unless others are asked for: what public protocols take (docs/methods.md). */
+/**
+ * The attacker's shares of the training set unless others are asked for: what public protocols take (docs/methods.md).
+ */
 export const DEFAULT_BUDGETS: readonly number[] = [0.01, 0.05, 0.1];
 
 /**

@@ -1,9 +1,10 @@
 /**
  * @file What in the document of a verdict contradicts the rest of it.
  *
- * Whoever writes a document can invent all of it; only asking the suspect again tells. But a document that was changed in one
- * place is found out here: decision, p-value and interval follow from the tests and counts beside them. Only rules are
- * checked that are what they are by definition, so that documents of earlier versions can be drawn by later ones.
+ * Whoever writes a document can invent all of it; only asking the suspect again tells. But a document that was changed
+ * in one place is found out here: decision, p-value and interval follow from the tests and counts beside them. Only
+ * rules are checked that are what they are by definition, so that documents of earlier versions can be drawn by later
+ * ones.
  */
 
 import { binomialTail, clopperPearson } from "../core/statistics.js";

@@ -1,4 +1,6 @@
-/** @file The document of a verdict: what it holds of a real key, what it keeps back, and that a changed one is refused. */
+/**
+ * @file The document of a verdict: what it holds of a real key, what it keeps back, and that a changed one is refused.
+ */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

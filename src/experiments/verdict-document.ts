@@ -213,7 +213,8 @@ function ofTests({ grounds, key, asked, compared, heldOut }: VerdictDocument): s
     ...(nullModels === undefined
       ? ["What models without the mark answer to these triggers: none was asked (--null-models)."]
       : [
-          `That the ${nullModels.length} null models never saw the key, and that an innocent suspect could have been one of them: ` +
+          `That the ${nullModels.length} null models never saw the key, and that an innocent suspect could ` +
+            `have been one of them: ` +
             "that is the word of whoever gave them. Models made to answer otherwise would hide what all others match.",
         ]),
     ...(asked.placebos === 0
@@ -266,7 +267,8 @@ function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
       ? [
           assumed.length === 0
             ? "Other readings of the suspect's images than the one below."
-            : `Other readings of the suspect's images: ${assumed.map(([field]) => FIELDS[field] ?? field).join(", ")} were assumed.`,
+            : `Other readings of the suspect's images: ` +
+              `${assumed.map(([field]) => FIELDS[field] ?? field).join(", ")} were assumed.`,
         ]
       : []),
     ...(kind === "answers"
@@ -274,18 +276,21 @@ function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
       : []),
     ...(table?.seen !== undefined && table.seen < table.exported
       ? [
-          `That the images which were answered are those which were exported: ${table.seen} of ${table.exported} were looked at (--images).`,
+          `That the images which were answered are those which were exported: ${table.seen} of ` +
+            `${table.exported} were looked at (--images).`,
         ]
       : []),
     ...(verdict.unheard === undefined
       ? []
       : [
-          `That the endpoint said what the transcript has: ${verdict.unheard.answers} of ${verdict.unheard.of} answers were read from it, and ` +
+          `That the endpoint said what the transcript has: ${verdict.unheard.answers} of ` +
+            `${verdict.unheard.of} answers were read from it, and ` +
             "not heard by this command (--fresh).",
         ]),
     ...(kind === "endpoint"
       ? [
-          "Which model stands behind the endpoint, and whether it answered the images as it answers others: it may have " +
+          "Which model stands behind the endpoint, and whether it answered the images as it answers others: " +
+            "it may have " +
             "filtered triggers out.",
         ]
       : []),
@@ -295,8 +300,10 @@ function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
 const FIELDS: Readonly<Record<string, string>> = { channelOrder: "order of colours", std: "standard deviation" };
 
 const ALWAYS = [
-  "That no other key, description, reading, way or stop was tried on this suspect before: nothing can count them but whoever asked " +
+  "That no other key, description, reading, way or stop was tried on this suspect before: nothing can count " +
+    "them but whoever asked " +
     "(--keys-tried).",
-  "Who trained the suspect, and when. A model answers like this where it was made from the marked one, or where somebody who had " +
+  "Who trained the suspect, and when. A model answers like this where it was made from the marked one, or " +
+    "where somebody who had " +
     "the key trained it so.",
 ];

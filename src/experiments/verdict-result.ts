@@ -1,9 +1,9 @@
 /**
  * @file The document of a verdict: whom `verify` asked, with which key, what every test says, and what was not tested.
  *
- * It is written to be handed to somebody who has neither key nor suspect, so it tells both by hash and holds no secret: no
- * image and no label of the key, unless pictures were asked for. A document whose parts contradict one another is refused:
- * what its counts say can be computed again from it alone.
+ * It is written to be handed to somebody who has neither key nor suspect, so it tells both by hash and holds no secret:
+ * no image and no label of the key, unless pictures were asked for. A document whose parts contradict one another is
+ * refused: what its counts say can be computed again from it alone.
  */
 
 import { z } from "zod";
@@ -79,8 +79,8 @@ const suspectSchema = z.object({
   /** What every image went through before a model saw it: "jpeg:75,resize:224". */
   through: z.string().optional(),
   /**
-   * Of a table of answers: images that were given away, how many of them have an answer, whether their names follow from them, and
-   * how many were looked at by whoever judged.
+   * Of a table of answers: images that were given away, how many of them have an answer, whether their names follow
+   * from them, and how many were looked at by whoever judged.
    */
   table: z
     .object({ exported: count, answered: count, bound: z.boolean().optional(), seen: count.optional() })

@@ -17,7 +17,9 @@ export interface Architecture {
   readonly smallest: number;
   /** Channels of the first stage, where they can be chosen: `findArchitecture("resnet18-16")`. */
   readonly width?: number;
-  /** The graph with freshly drawn weights: input "image" [batch, C, H, W] in [0, 1], output "logits" [batch, classes]. */
+  /**
+   * The graph with freshly drawn weights: input "image" [batch, C, H, W] in [0, 1], output "logits" [batch, classes].
+   */
   readonly build: (input: ArchitectureInput, random: RandomStream) => Graph;
 }
 

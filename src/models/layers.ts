@@ -3,8 +3,9 @@
  *
  * Initialisation is PyTorch's default for Conv2d and Linear, uniform in ±1/√fan_in for weights and biases, so that
  * published learning rates carry over; `init: "he"` draws uniform in ±√(6/fan_in) with biases 0, without which a deeper
- * network that has no normalisation hardly begins to learn. Convolutions before batch normalisation have no bias and He et al.'s normal
- * weights (ICCV 2015, fan-out form), as torchvision draws them. Weights and nodes have the names they have in PyTorch.
+ * network that has no normalisation hardly begins to learn. Convolutions before batch normalisation have no bias and He
+ * et al.'s normal weights (ICCV 2015, fan-out form), as torchvision draws them. Weights and nodes have the names they
+ * have in PyTorch.
  */
 
 import type { RandomStream } from "../core/random.js";
@@ -48,8 +49,9 @@ export function conv2d({ b, random, init }: LayerContext, name: string, x: strin
 /**
  * 2-D convolution without bias, batch normalisation, and ReLU unless `activate` is false.
  *
- * Weights `conv.weight` [outputs, inputs, k, k], normal with variance 2 / (outputs · k²); `norm.weight` 1, `norm.bias` 0,
- * `norm.running_mean` 0, `norm.running_var` 1, all [outputs]. ε is 1e-5; running statistics keep 0.9 of themselves a step.
+ * Weights `conv.weight` [outputs, inputs, k, k], normal with variance 2 / (outputs · k²); `norm.weight` 1, `norm.bias`
+ * 0, `norm.running_mean` 0, `norm.running_var` 1, all [outputs]. ε is 1e-5; running statistics keep 0.9 of themselves a
+ * step.
  */
 export function convNorm(
   context: LayerContext,

@@ -1,9 +1,9 @@
 /**
  * @file How each architecture is trained from scratch unless told otherwise.
  *
- * LeNet-5 keeps the plain recipe that the MNIST experiments are published with. Networks with batch normalisation get what
- * short training on CIFAR-10 is known to want (Page, "How to Train Your ResNet", 2018): one cycle with Nesterov momentum,
- * augmentation, smoothed labels, weight decay on kernels only.
+ * LeNet-5 keeps the plain recipe that the MNIST experiments are published with. Networks with batch normalisation get
+ * what short training on CIFAR-10 is known to want (Page, "How to Train Your ResNet", 2018): one cycle with Nesterov
+ * momentum, augmentation, smoothed labels, weight decay on kernels only.
  */
 
 import type { Architecture } from "./registry.js";

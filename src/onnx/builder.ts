@@ -66,8 +66,8 @@ export function graphBuilder(
     ...initializers.keys(),
     ...nodes.flatMap((node) => node.outputs),
   ]);
-  // A node may be called like a value that another node makes: nodes and values are named apart in ONNX. But ONNX Runtime
-  // refuses two nodes of one name, so a new node is called neither like a value nor like a node.
+  // A node may be called like a value that another node makes: nodes and values are named apart in ONNX. But ONNX
+  // Runtime refuses two nodes of one name, so a new node is called neither like a value nor like a node.
   const nodeNames = new Set(nodes.map((node) => node.name));
   const shared = new Map<string, string>();
   const counters = new Map<string, number>();

@@ -2,8 +2,8 @@
  * @file Rewrites a graph of any operator set from 7 on so that it computes the same in the operator set that training
  * graphs are written in.
  *
- * Gradient rules then know one form of each operator, and nodes of the user's graph can stand beside derived ones. Every
- * value keeps its name. What changed between versions is in `opset-changes.ts`.
+ * Gradient rules then know one form of each operator, and nodes of the user's graph can stand beside derived ones.
+ * Every value keeps its name. What changed between versions is in `opset-changes.ts`.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -17,7 +17,9 @@ import { isOperator } from "./traverse.js";
 /** Before 7, operators broadcast and normalised by rules of their own. */
 const OLDEST_OPSET = 7;
 
-/** What ONNX Runtime 1.30 takes. After 21, operators were added and took more element types; none changed its meaning. */
+/**
+ * What ONNX Runtime 1.30 takes. After 21, operators were added and took more element types; none changed its meaning.
+ */
 const NEWEST_OPSET = 26;
 
 /**

@@ -25,7 +25,9 @@ export interface Classifier {
   readonly note: string | undefined;
   /** Stored float32 tensors that training may change (see `findParameters`), in order of use. */
   readonly trainable: readonly string[];
-  /** Those of `trainable` that belong to the layer that makes the logits: its weight and bias. Empty if there is none. */
+  /**
+   * Those of `trainable` that belong to the layer that makes the logits: its weight and bias. Empty if there is none.
+   */
   readonly lastLayer: readonly string[];
   /** Running means and variances of batch normalisation. */
   readonly statistics: readonly string[];
@@ -33,8 +35,8 @@ export interface Classifier {
 
 /**
  * @param head what is said of the output, the logits, the last layer and the classes; what is not said is found.
- * @throws WildmarkError `bad-model` saying what was expected: one float32 or uint8 image input, one float32 output `[N,K]`
- * with at least two classes, and weights in between; `usage` where `head` names what the model does not have.
+ * @throws WildmarkError `bad-model` saying what was expected: one float32 or uint8 image input, one float32 output
+ *   `[N,K]` with at least two classes, and weights in between; `usage` where `head` names what the model does not have.
  */
 export function findClassifier(whole: Graph, head: Head = {}): Classifier {
   const input = imageInput(whole);
@@ -63,7 +65,10 @@ export function findClassifier(whole: Graph, head: Head = {}): Classifier {
   return { input, output: output.name, logits, classes, features, note, trainable, lastLayer, statistics };
 }
 
-/** The part of a graph that computes one value, which becomes its only output; the graph itself where that is all there is. */
+/**
+ * The part of a graph that computes one value, which becomes its only output; the graph itself where that is all there
+ * is.
+ */
 export function graphOfOutput(graph: Graph, output: string): Graph {
   const [only, ...others] = graph.outputs;
   if (others.length === 0 && only?.name === output) return graph;
@@ -179,8 +184,8 @@ const TRANSPARENT: readonly string[] = ["Identity", "Dropout"];
 const RESHAPING: readonly string[] = ["Flatten", "Reshape", "Squeeze"];
 
 /**
- * The scores before the softmax that `output` ends in, whatever stands after it that keeps the order of the classes: another
- * softmax, a positive factor, bounds. The output itself where there is none.
+ * The scores before the softmax that `output` ends in, whatever stands after it that keeps the order of the classes:
+ * another softmax, a positive factor, bounds. The output itself where there is none.
  */
 function beforeSoftmax(graph: Graph, output: string): string {
   const producers = producersOf(graph);
@@ -243,8 +248,8 @@ function squashesClasses(node: Node): boolean {
 }
 
 /**
- * What may stand between the layer that makes the scores and the scores: shapes, pooling, activation, a separate bias, bounds,
- * signs, a choice or another order of classes.
+ * What may stand between the layer that makes the scores and the scores: shapes, pooling, activation, a separate bias,
+ * bounds, signs, a choice or another order of classes.
  */
 const AFTER_LAYER: readonly string[] = [
   ...TRANSPARENT,
@@ -271,7 +276,10 @@ interface Walk {
   readonly fromInput: ReadonlySet<string>;
 }
 
-/** Walks back from the logits, along what depends on the image, to the last layer with a weight matrix, or those of all heads. */
+/**
+ * Walks back from the logits, along what depends on the image, to the last layer with a weight matrix, or those of all
+ * heads.
+ */
 function featuresOf(walk: Walk, logits: string): Features {
   const found = layersBefore(walk, logits);
   if (typeof found === "string") {

@@ -1,5 +1,6 @@
 /**
- * @file Weights that an ONNX model keeps in other files (`data_location` EXTERNAL), drawn in so that the model is whole.
+ * @file Weights that an ONNX model keeps in other files (`data_location` EXTERNAL), drawn in so that the model is
+ *   whole.
  *
  * This file knows what is wanted; where it may come from is up to the reader that is handed in (`model-file.ts`).
  */
@@ -20,7 +21,8 @@ export type ReadExternal = (location: string, offset: number, length: number) =>
 export const LARGEST_MODEL = 2 ** 31 - 1;
 
 /**
- * The external tensors of a model by the name of the initialiser, or of the output of the `Constant` node that holds one.
+ * The external tensors of a model by the name of the initialiser, or of the output of the `Constant` node that holds
+ * one.
  *
  * @throws WildmarkError `bad-file` for an entry that contradicts itself, `bad-model` where there is no reader or the
  * weights would not fit into one file.

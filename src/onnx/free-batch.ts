@@ -63,7 +63,10 @@ export function withFreeBatch(graph: Graph, input: string, batch: number): Graph
   return b.build();
 }
 
-/** Whether a zero in the target means no elements (`allowzero`). PyTorch says so of every Reshape, also where there is none. */
+/**
+ * Whether a zero in the target means no elements (`allowzero`). PyTorch says so of every Reshape, also where there is
+ * none.
+ */
 function keepsZeros(node: Node, target: readonly number[]): boolean {
   return intAttribute(node, "allowzero", 0) !== 0 && target.includes(0);
 }
@@ -87,7 +90,9 @@ function expandedTo(
   return dims;
 }
 
-/** The int64 vectors that are stored, or put together from what is stored: exporters compute shapes in several nodes. */
+/**
+ * The int64 vectors that are stored, or put together from what is stored: exporters compute shapes in several nodes.
+ */
 function knownVectors(graph: Graph): ReadonlyMap<string, readonly number[]> {
   const known = new Map<string, readonly number[]>();
   for (const [name, tensor] of graph.initializers) {

@@ -1,4 +1,7 @@
-/** @file Puts nodes between a graph's image input and all that reads it: preprocessing, a stamp, an image that is sought. */
+/**
+ * @file Puts nodes between a graph's image input and all that reads it: preprocessing, a stamp, an image that is
+ * sought.
+ */
 
 import { type GraphBuilder, graphBuilder } from "./builder.js";
 import type { Graph, ValueInfo } from "./graph.js";

@@ -1,6 +1,6 @@
 /**
- * @file How a model's answers are read: which output holds the scores, where its last layer is, which of its classes count.
- * Part of a model's description, like its preprocessing, where the file itself leaves a choice.
+ * @file How a model's answers are read: which output holds the scores, where its last layer is, which of its classes
+ *   count. Part of a model's description, like its preprocessing, where the file itself leaves a choice.
  *
  * It is said by whoever calls (flags) or by `model.wildmark.json` beside the file; what is not said is found
  * (`classifier.ts`).
@@ -89,7 +89,8 @@ function namesFrom(text: string): readonly string[] | undefined {
  * "3,5,10-12", or names where the file tells them, as the model's classes.
  *
  * @param metadata of the model's file.
- * @throws WildmarkError `usage` for a name that the file does not hold, a range that runs backwards, and fewer than two.
+ * @throws WildmarkError `usage` for a name that the file does not hold, a range that runs backwards, and fewer than
+ *   two.
  */
 export function classesFrom(text: string, metadata: ReadonlyMap<string, string>): readonly number[] {
   const names = classNamesIn(metadata);

@@ -3,8 +3,8 @@
  * pixels in [0, 1], any number of images at once, scores `[N,K]`.
  *
  * The model's own nodes stay; in front of them come nodes that do its preprocessing and lay out the pixels as it wants
- * them, and what the export baked in for a fixed batch is loosened. Nothing is added where nothing is needed. Weights keep
- * their names, so that what is trained here goes back into the user's file.
+ * them, and what the export baked in for a fixed batch is loosened. Nothing is added where nothing is needed. Weights
+ * keep their names, so that what is trained here goes back into the user's file.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -28,7 +28,9 @@ export interface ImageGraph {
   /** What `findClassifier` found, with this graph's input and output, and logits `[N,K]`. */
   readonly classifier: Classifier;
   readonly preprocessing: ResolvedPreprocessing;
-  /** Whether the file fixes the number of images, and this graph does not: then its rows must be seen to be independent. */
+  /**
+   * Whether the file fixes the number of images, and this graph does not: then its rows must be seen to be independent.
+   */
   readonly freed: boolean;
 }
 
@@ -81,7 +83,10 @@ function isDeclared({ graph }: Model, value: string): boolean {
   return graph.outputs.some(({ name }) => name === value);
 }
 
-/** What the images are turned into: as `resolvePreprocessing` says; whole numbers are from 0 to 255 unless something else is said. */
+/**
+ * What the images are turned into: as `resolvePreprocessing` says; whole numbers are from 0 to 255 unless something
+ * else is said.
+ */
 export function modelPreprocessing({ graph, preprocessing }: Model, shape?: ImageShape): ResolvedPreprocessing {
   const [input] = graph.inputs;
   const whole = input?.type?.match(/^u?int/)
@@ -91,8 +96,8 @@ export function modelPreprocessing({ graph, preprocessing }: Model, shape?: Imag
 }
 
 /**
- * Where the model takes bytes, the same graph fed with whole numbers as floats: the casts that make floats of them are left
- * out, so that nothing is in the way of gradients but where a byte is used as one.
+ * Where the model takes bytes, the same graph fed with whole numbers as floats: the casts that make floats of them are
+ * left out, so that nothing is in the way of gradients but where a byte is used as one.
  */
 function withFloatInput(graph: Graph, input: ValueInfo): Graph {
   if (input.type !== "uint8") return graph;
@@ -147,7 +152,10 @@ function readByHead(
   return { output: both !== undefined || output === logits ? asked : chosen(output), logits: asked };
 }
 
-/** Appends what makes of images [N,C,H,W] in [0, 1] what a model's input takes, as floats; `image` itself where that is it. */
+/**
+ * Appends what makes of images [N,C,H,W] in [0, 1] what a model's input takes, as floats; `image` itself where that is
+ * it.
+ */
 export function appendInput(
   b: GraphBuilder,
   image: string,

@@ -78,20 +78,23 @@ async function scoresOf(bytes: Uint8Array): Promise<number[]> {
 
 const operators = ({ graph }: Model): string[] => graph.nodes.map(({ opType, domain }) => domain + opType);
 
-test("calls become the function's nodes, within each other too, and compute what ONNX Runtime makes of them", async () => {
-  const file = withFunctions();
-  const model = decodeModel(file, "f.onnx");
-  expect(operators(model).sort()).toEqual([
-    ..."Add Add Identity Identity Identity Identity LeakyRelu LeakyRelu MatMul MatMul".split(" "),
-  ]);
-  expect(model.notes).toEqual([expect.stringMatching(/f\.onnx calls functions of its own \(3 times\)/)]);
-  expect([...model.graph.opsets.keys()]).toEqual([""]);
-  const scores = await scoresOf(encodeModel(model));
-  expect(scores).toEqual(await scoresOf(file));
-  // By hand, image [1, 2]: h = [7.5, -0.5] → [7.5, -0.125]; [-7.75 + 0.5, 7.25 - 0.5] → [-3.625, 6.75]
-  expect(scores.slice(0, 2)).toEqual([-3.625, 6.75]);
-  expect(decodeModel(encodeModel(model), "again").notes).toEqual([]);
-});
+test(
+  "calls become the function's nodes, within each other too, and compute what ONNX Runtime " + "makes of them",
+  async () => {
+    const file = withFunctions();
+    const model = decodeModel(file, "f.onnx");
+    expect(operators(model).sort()).toEqual([
+      ..."Add Add Identity Identity Identity Identity LeakyRelu LeakyRelu MatMul MatMul".split(" "),
+    ]);
+    expect(model.notes).toEqual([expect.stringMatching(/f\.onnx calls functions of its own \(3 times\)/)]);
+    expect([...model.graph.opsets.keys()]).toEqual([""]);
+    const scores = await scoresOf(encodeModel(model));
+    expect(scores).toEqual(await scoresOf(file));
+    // By hand, image [1, 2]: h = [7.5, -0.5] → [7.5, -0.125]; [-7.75 + 0.5, 7.25 - 0.5] → [-3.625, 6.75]
+    expect(scores.slice(0, 2)).toEqual([-3.625, 6.75]);
+    expect(decodeModel(encodeModel(model), "again").notes).toEqual([]);
+  },
+);
 
 test("weights keep their names, and what is called twice has its values twice", () => {
   const { graph } = decodeModel(withFunctions(), "f.onnx");

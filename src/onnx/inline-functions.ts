@@ -1,9 +1,9 @@
 /**
- * @file Writes the functions of a model's own (`ModelProto.functions`) out where they are called: PyTorch's exporters put a
- * module into each, and what is trained and looked into should be plain operators.
+ * @file Writes the functions of a model's own (`ModelProto.functions`) out where they are called: PyTorch's exporters
+ *   put a module into each, and what is trained and looked into should be plain operators.
  *
- * Every value inside gets the name of the call before its own, so that a function may be called twice. Weights are no part
- * of functions: they are handed in, and keep their names.
+ * Every value inside gets the name of the call before its own, so that a function may be called twice. Weights are no
+ * part of functions: they are handed in, and keep their names.
  */
 
 import { clone, create, fromBinary } from "@bufbuild/protobuf";
@@ -30,8 +30,8 @@ const DEEPEST = 64;
  * Changes `model` in place; functions that are called nowhere are left where they are.
  *
  * @returns how many calls were written out.
- * @throws WildmarkError `bad-model` for functions that call themselves, that blow up, or that are written in an operator set
- *   in which one of their operators means something else than in the model's.
+ * @throws WildmarkError `bad-model` for functions that call themselves, that blow up, or that are written in an
+ *   operator set in which one of their operators means something else than in the model's.
  */
 export function inlineFunctions(model: ModelProto): number {
   if (model.functions.length === 0 || model.graph === undefined) return 0;

@@ -69,8 +69,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a model as one file, whole or not at all; data that was external is inside it. What is said of its preprocessing
- * and its head goes into a file beside it: a model without them would be another one, so both are written or none.
+ * Writes a model as one file, whole or not at all; data that was external is inside it. What is said of its
+ * preprocessing and its head goes into a file beside it: a model without them would be another one, so both are written
+ * or none.
  *
  * @throws WildmarkError `cannot-write` where either file exists and `force` is not set, or cannot be written.
  */

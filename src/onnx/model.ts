@@ -26,7 +26,10 @@ import { checkNesting, replaceMetadata, replaceTensors } from "./wire.js";
 import { defined } from "../core/defined.js";
 
 export interface Model {
-  /** The whole file, as it was read (`encodeModel`); data that lay in other files has been drawn in, 16-bit floats are float32. */
+  /**
+   * The whole file, as it was read (`encodeModel`); data that lay in other files has been drawn in, 16-bit floats are
+   * float32.
+   */
   readonly file: readonly Piece[];
   readonly graph: Graph;
   /** The file's name of each value that has another one in `graph` (`withSafeNames`). */
@@ -54,8 +57,8 @@ export interface ModelOrigin {
  *
  * @param where names the file in messages.
  * @param external reads data that the model keeps in other files; without it such a model is refused.
- * @throws WildmarkError `bad-file` for what is not ONNX, truncated, or lies about its sizes; `bad-model` for a graph that
- * is missing, not whole, or holds no numbers.
+ * @throws WildmarkError `bad-file` for what is not ONNX, truncated, or lies about its sizes; `bad-model` for a graph
+ *   that is missing, not whole, or holds no numbers.
  */
 export function decodeModel(bytes: Uint8Array, where: string, external?: ReadExternal): Model {
   return inFile(where, () => {
@@ -98,7 +101,8 @@ function simplified(proto: ModelProto, where: string): string[] {
   ];
   if (settled.length > 0) {
     notes.push(
-      `${where} was exported in training mode (${settled.join(", ")}): it was turned into inference, here and in what is written.`,
+      `${where} was exported in training mode (${settled.join(", ")}): it was turned into inference, here ` +
+        `and in what is written.`,
     );
   }
   return notes;

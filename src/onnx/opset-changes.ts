@@ -1,6 +1,6 @@
 /**
- * @file What changed in the meaning or form of standard operators between opset 7 and 21, and how an old node is written
- * today. Changes that only admitted more element types are left out.
+ * @file What changed in the meaning or form of standard operators between opset 7 and 21, and how an old node is
+ *   written today. Changes that only admitted more element types are left out.
  *
  * From the operator changelog, github.com/onnx/onnx/blob/main/docs/Changelog.md.
  */
@@ -146,7 +146,9 @@ function batchNormalization(node: Node, c: ChangeContext): Node[] {
   return [{ ...without(node, "spatial"), outputs: [output] }];
 }
 
-/** Until 21 scale and bias were a number a group: what InstanceNormalization does with groups in the place of channels. */
+/**
+ * Until 21 scale and bias were a number a group: what InstanceNormalization does with groups in the place of channels.
+ */
 function groupNormalization(node: Node, c: ChangeContext): Node[] {
   const [input = "", ...weights] = node.inputs;
   const [output = ""] = node.outputs;

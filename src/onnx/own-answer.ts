@@ -1,4 +1,7 @@
-/** @file Which output of a model that is only asked holds its answer, and how an answer is read: scores, labels, one score. */
+/**
+ * @file Which output of a model that is only asked holds its answer, and how an answer is read: scores, labels, one
+ * score.
+ */
 
 import type { Tensor } from "../core/tensor.js";
 import { describeDims } from "./classifier.js";
@@ -91,7 +94,10 @@ export interface ReadAnswer {
   readonly columns: number;
 }
 
-/** The class that row `row` of an answer names; of equal scores the first. `NO_CLASS` where it is none that is asked for. */
+/**
+ * The class that row `row` of an answer names; of equal scores the first. `NO_CLASS` where it is none that is asked
+ * for.
+ */
 export function classOf({ kind, scores, columns }: ReadAnswer, row: number, head: Head, threshold: number): number {
   const first = scores[row * columns] ?? Number.NaN;
   const { classes } = head;

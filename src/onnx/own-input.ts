@@ -1,9 +1,9 @@
 /**
- * @file What a model that is only asked wants of images, whatever they are: its own size and colours, in its own layout and
- * element type.
+ * @file What a model that is only asked wants of images, whatever they are: its own size and colours, in its own layout
+ *   and element type.
  *
- * A suspect need not take the images that a key was made of: a copy may have been put behind another size, grey or colour,
- * bytes or doubles. The model itself is left as it is; a graph of its own makes the images what it takes.
+ * A suspect need not take the images that a key was made of: a copy may have been put behind another size, grey or
+ * colour, bytes or doubles. The model itself is left as it is; a graph of its own makes the images what it takes.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -119,7 +119,10 @@ function wantedShape(dims: readonly Dim[], layout: Layout, given: ImageShape): I
   return (possible || wanted.channels === channels) && whole ? wanted : undefined;
 }
 
-/** Linear interpolation between the centres of pixels, over all that a smaller pixel covers (as Pillow and torchvision do). */
+/**
+ * Linear interpolation between the centres of pixels, over all that a smaller pixel covers (as Pillow and torchvision
+ * do).
+ */
 function resized(b: GraphBuilder, image: string, given: ImageShape, { height, width }: ImageShape): string {
   if (given.height === height && given.width === width) return image;
   const scales = b.initializer("scales", float32([4], [1, 1, height / given.height, width / given.width]));

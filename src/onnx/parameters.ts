@@ -1,9 +1,9 @@
 /**
  * @file Which stored tensors of a graph are weights, which are running statistics, and which are mere constants.
  *
- * ONNX does not say: a weight, an epsilon and a target shape are all stored tensors. What an operator does with an input
- * decides. Where that leaves doubt the tensor counts as a constant, because a weight left frozen costs little and a
- * trained epsilon spoils the model.
+ * ONNX does not say: a weight, an epsilon and a target shape are all stored tensors. What an operator does with an
+ * input decides. Where that leaves doubt the tensor counts as a constant, because a weight left frozen costs little and
+ * a trained epsilon spoils the model.
  */
 
 import { elementCount } from "../core/tensor.js";
@@ -37,8 +37,8 @@ const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Element by element, a stored operand is a bias or a scale only where it has more than one element and comes after a
- * layer with weights: single numbers are epsilons and factors (1/√d, the 3 and 6 of HardSwish), and what comes before the
- * first layer is preprocessing (mean and standard deviation).
+ * layer with weights: single numbers are epsilons and factors (1/√d, the 3 and 6 of HardSwish), and what comes before
+ * the first layer is preprocessing (mean and standard deviation).
  */
 const ELEMENTWISE: readonly string[] = ["Add", "Sub", "Mul", "Div", "Sum"];
 
@@ -112,7 +112,9 @@ function weightLeaves(graph: Graph): ReadonlyMap<string, Leaf> {
   return leaves;
 }
 
-/** A cast to float32 among them: of a stored float32 tensor it is none, and models of 16-bit floats are full of them. */
+/**
+ * A cast to float32 among them: of a stored float32 tensor it is none, and models of 16-bit floats are full of them.
+ */
 function isView(node: Node): boolean {
   return isOperator(node, ...VIEWS) || (isOperator(node, "Cast") && intAttribute(node, "to", 0) === FLOAT32);
 }
@@ -125,7 +127,9 @@ function isWeight(node: Node, input: number, elements: number, afterLayer: boole
   return WEIGHT_INPUTS[operatorName(node)]?.includes(input) ?? false;
 }
 
-/** A class token stands among the tokens [N, T, D] of a hidden value; four axes would be an image, padded with zeros. */
+/**
+ * A class token stands among the tokens [N, T, D] of a hidden value; four axes would be an image, padded with zeros.
+ */
 function isToken(node: Node, { elements, rank }: Leaf, afterLayer: boolean): boolean {
   return isOperator(node, "Concat") && afterLayer && elements > 1 && rank <= 3;
 }

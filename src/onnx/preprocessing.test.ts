@@ -27,19 +27,23 @@ test.each([
   expect(guessLayout(dims)).toBe(layout);
 });
 
-test("each field comes from the first source that speaks of it; the images settle a layout that dimensions leave open", () => {
-  const sources = [
-    { from: "--mean", says: { mean: [0.5] } },
-    { from: "m.wildmark.json", says: { mean: [0.1], range: [0, 255] as const } },
-  ];
-  const shape = { channels: 8, height: 32, width: 32 };
-  const resolved = resolvePreprocessing(sources, ["N", 32, 32, 8], shape);
-  expect(resolved).toMatchObject({ layout: "NHWC", range: [0, 255], mean: [0.5], std: [1], channelOrder: "RGB" });
-  expect(resolved.from).toEqual({
-    ...{ layout: "assumed", range: "m.wildmark.json", mean: "--mean" },
-    ...{ std: "assumed", channelOrder: "assumed" },
-  });
-});
+test(
+  "each field comes from the first source that speaks of it; the images settle a layout that dimensions " +
+    "leave open",
+  () => {
+    const sources = [
+      { from: "--mean", says: { mean: [0.5] } },
+      { from: "m.wildmark.json", says: { mean: [0.1], range: [0, 255] as const } },
+    ];
+    const shape = { channels: 8, height: 32, width: 32 };
+    const resolved = resolvePreprocessing(sources, ["N", 32, 32, 8], shape);
+    expect(resolved).toMatchObject({ layout: "NHWC", range: [0, 255], mean: [0.5], std: [1], channelOrder: "RGB" });
+    expect(resolved.from).toEqual({
+      ...{ layout: "assumed", range: "m.wildmark.json", mean: "--mean" },
+      ...{ std: "assumed", channelOrder: "assumed" },
+    });
+  },
+);
 
 test("metadata inside the file: Wildmark's key, and ONNX's own for images", () => {
   const own = withMetadata(tinyModel(), new Map([[METADATA_KEY, '{"range": [-1, 1]}']]));
@@ -53,31 +57,37 @@ test("metadata inside the file: Wildmark's key, and ONNX's own for images", () =
   ]);
 });
 
-test("a sidecar is read with its model, survives new weights, is written with what follows and replaced with it", async () => {
-  const path = join(folder, "m.onnx");
-  await writeModelFile(path, tinyModel());
-  expect(existsSync(sidecarPath(path))).toBe(false);
-  writeFileSync(sidecarPath(path), '{"mean": [0.5], "std": [0.25]}');
-  const read = await readModelFile(path);
-  expect(read.preprocessing).toEqual([{ from: "m.wildmark.json", says: { mean: [0.5], std: [0.25] } }]);
+test(
+  "a sidecar is read with its model, survives new weights, is written with what follows and " + "replaced with it",
+  async () => {
+    const path = join(folder, "m.onnx");
+    await writeModelFile(path, tinyModel());
+    expect(existsSync(sidecarPath(path))).toBe(false);
+    writeFileSync(sidecarPath(path), '{"mean": [0.5], "std": [0.25]}');
+    const read = await readModelFile(path);
+    expect(read.preprocessing).toEqual([{ from: "m.wildmark.json", says: { mean: [0.5], std: [0.25] } }]);
 
-  const [name = "", tensor] = [...storedTensors(read.graph)][0] ?? [];
-  if (tensor === undefined) throw new Error("no weights");
-  const next = withWeights(
-    withPreprocessing(read, { from: "--mean", says: { mean: [0.125] } }),
-    new Map([[name, tensor]]),
-  );
-  const out = join(folder, "next.onnx");
-  await writeModelFile(out, next);
-  expect(JSON.parse(readFileSync(join(folder, "next.wildmark.json"), "utf8"))).toEqual({ mean: [0.125], std: [0.25] });
-  expect(readFileSync(out)).toEqual(readFileSync(path));
+    const [name = "", tensor] = [...storedTensors(read.graph)][0] ?? [];
+    if (tensor === undefined) throw new Error("no weights");
+    const next = withWeights(
+      withPreprocessing(read, { from: "--mean", says: { mean: [0.125] } }),
+      new Map([[name, tensor]]),
+    );
+    const out = join(folder, "next.onnx");
+    await writeModelFile(out, next);
+    expect(JSON.parse(readFileSync(join(folder, "next.wildmark.json"), "utf8"))).toEqual({
+      mean: [0.125],
+      std: [0.25],
+    });
+    expect(readFileSync(out)).toEqual(readFileSync(path));
 
-  // A model without any would be read with the other one's.
-  await rmSync(out);
-  await expect(writeModelFile(out, tinyModel())).rejects.toMatchObject({ code: "cannot-write" });
-  await writeModelFile(out, tinyModel(), { force: true });
-  expect(existsSync(join(folder, "next.wildmark.json"))).toBe(false);
-});
+    // A model without any would be read with the other one's.
+    await rmSync(out);
+    await expect(writeModelFile(out, tinyModel())).rejects.toMatchObject({ code: "cannot-write" });
+    await writeModelFile(out, tinyModel(), { force: true });
+    expect(existsSync(join(folder, "next.wildmark.json"))).toBe(false);
+  },
+);
 
 test.each([
   ["no JSON", /is no JSON/],

@@ -13,7 +13,9 @@ import { WildmarkError } from "../core/errors.js";
 import type { ImageShape } from "../core/image.js";
 import type { Dim } from "./graph.js";
 
-/** `NCHW` and `NHWC` are images with channels, `NHW` images without, `flat` rows of numbers in the order of one of them. */
+/**
+ * `NCHW` and `NHWC` are images with channels, `NHW` images without, `flat` rows of numbers in the order of one of them.
+ */
 export const layouts = ["NCHW", "NHWC", "NHW", "flat", "flat-NHWC"] as const;
 export type Layout = (typeof layouts)[number];
 
@@ -81,14 +83,18 @@ export function resolvePreprocessing(
   return { layout, range, mean, std, channelOrder, from };
 }
 
-/** The layout in which images of `shape` fit `dims`; without a shape, or where none fits, what the dimensions suggest. */
+/**
+ * The layout in which images of `shape` fit `dims`; without a shape, or where none fits, what the dimensions suggest.
+ */
 function layoutFor(dims: readonly Dim[] | undefined, shape: ImageShape | undefined): Layout {
   const fitting =
     shape === undefined ? undefined : (["NCHW", "NHWC", "NHW", "flat"] as const).find((l) => fits(dims, l, shape));
   return fitting ?? guessLayout(dims) ?? "NCHW";
 }
 
-/** Whether images of `shape` in `layout` fit an input of `dims`; a dimension that the file leaves open takes any size. */
+/**
+ * Whether images of `shape` in `layout` fit an input of `dims`; a dimension that the file leaves open takes any size.
+ */
 export function fits(dims: readonly Dim[] | undefined, layout: Layout, shape: ImageShape): boolean {
   if (dims === undefined) return layout === "NCHW";
   const { channels, height, width } = shape;
@@ -178,7 +184,10 @@ export function parsePreprocessing(json: string, from: string): PreprocessingSou
 
 const FORM = 'Expected such as {"range": [0, 1], "mean": [0.49, 0.48, 0.45], "std": [0.25], "layout": "NCHW"}.';
 
-/** What somebody says of a model's preprocessing, assumptions left out: what a sidecar file keeps. Undefined for nothing. */
+/**
+ * What somebody says of a model's preprocessing, assumptions left out: what a sidecar file keeps. Undefined for
+ * nothing.
+ */
 export function saidPreprocessing(sources: readonly PreprocessingSource[]): PreprocessingSource["says"] | undefined {
   const says = Object.assign({}, ...sources.toReversed().map((source) => withoutUndefined(source.says)));
   return Object.keys(says).length === 0 ? undefined : says;

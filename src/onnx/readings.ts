@@ -1,9 +1,10 @@
 /**
- * @file The readings of a model: every preprocessing under which it may have been trained, so that it can be asked under each.
+ * @file The readings of a model: every preprocessing under which it may have been trained, so that it can be asked
+ *   under each.
  *
- * A file seldom says what it expects, and what it says may be wrong or a lie. What people do to pixels before training is a
- * short list, though: a range, one of a few means and deviations, an order of axes and of colours. Whoever has images to
- * ask tries them all (`data/best-reading.ts`).
+ * A file seldom says what it expects, and what it says may be wrong or a lie. What people do to pixels before training
+ * is a short list, though: a range, one of a few means and deviations, an order of axes and of colours. Whoever has
+ * images to ask tries them all (`data/best-reading.ts`).
  */
 
 import type { ImageShape } from "../core/image.js";
@@ -41,7 +42,9 @@ export interface ReadingsOptions {
   readonly againstFlags?: boolean;
 }
 
-/** Who vouches for a field (`ResolvedPreprocessing.from`): a flag or a caller, a sidecar, the file itself, or nobody. */
+/**
+ * Who vouches for a field (`ResolvedPreprocessing.from`): a flag or a caller, a sidecar, the file itself, or nobody.
+ */
 export type Voucher = "flag" | "sidecar" | "file" | "nobody";
 
 export function voucherOf(from: string): Voucher {
@@ -51,8 +54,8 @@ export function voucherOf(from: string): Voucher {
 }
 
 /**
- * The plausible readings of a model for images of `shape`, none twice: first what flags, sidecar and file say or what is
- * assumed, then the usual ones, the more usual first. Two that differ by less than two grey levels count as one.
+ * The plausible readings of a model for images of `shape`, none twice: first what flags, sidecar and file say or what
+ * is assumed, then the usual ones, the more usual first. Two that differ by less than two grey levels count as one.
  *
  * Flags fix their fields: only the others vary. What a sidecar or the file says is one reading among others.
  */
@@ -200,7 +203,9 @@ interface Scale {
   readonly range: readonly [low: number, high: number];
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** Whether mean and deviation stand in the order red, green, blue; else in that in which the model takes the channels. */
+  /**
+   * Whether mean and deviation stand in the order red, green, blue; else in that in which the model takes the channels.
+   */
   readonly inRgb: boolean;
 }
 
@@ -220,7 +225,9 @@ const IMAGENET: Norm = {
   std: [0.229, 0.224, 0.225],
 };
 
-/** Those that public training scripts are full of. Of CIFAR-10's deviations the smaller ones are means over the images. */
+/**
+ * Those that public training scripts are full of. Of CIFAR-10's deviations the smaller ones are means over the images.
+ */
 const COLOUR: readonly Norm[] = [
   IMAGENET,
   { name: "CIFAR-10's mean and deviation", mean: [0.4914, 0.4822, 0.4465], std: [0.247, 0.2435, 0.2616] },

@@ -2,8 +2,8 @@
  * @file Keeps the names of a user's graph apart from those of Wildmark's own making: derived graphs call what they add
  * `wildmark/…`, and a model may, legally, have a value called so.
  *
- * Such values are called otherwise in the view (`graph.ts`); the file keeps its names, and weights are written back under
- * them.
+ * Such values are called otherwise in the view (`graph.ts`); the file keeps its names, and weights are written back
+ * under them.
  */
 
 import type { Graph, ValueInfo } from "./graph.js";

@@ -1,6 +1,6 @@
 /**
- * @file The last step that turns scores into probabilities, as one operator or spelled out in several, as exporters of old
- * TensorFlow, CNTK and hand-written models leave it. Training wants the scores before it.
+ * @file The last step that turns scores into probabilities, as one operator or spelled out in several, as exporters of
+ *   old TensorFlow, CNTK and hand-written models leave it. Training wants the scores before it.
  *
  * Every form looked for keeps the order of the classes, so that answers stay what they are.
  */
@@ -13,7 +13,10 @@ const OPERATORS: readonly string[] = ["Softmax", "LogSoftmax", "Sigmoid"];
 
 type Producers = ReadonlyMap<string, Node>;
 
-/** The scores that `value` is a squashing of; undefined where it is none. Looks through one step: a log of a softmax is two. */
+/**
+ * The scores that `value` is a squashing of; undefined where it is none. Looks through one step: a log of a softmax is
+ * two.
+ */
 export function squashedScores(value: string, producers: Producers): string | undefined {
   const node = producers.get(value);
   if (node === undefined) return undefined;

@@ -1,4 +1,7 @@
-/** @file Between a tensor and its `TensorProto`, raw or typed. ONNX stores raw data little-endian, as every machine Node runs on. */
+/**
+ * @file Between a tensor and its `TensorProto`, raw or typed. ONNX stores raw data little-endian, as every machine Node
+ * runs on.
+ */
 
 import { create } from "@bufbuild/protobuf";
 import { WildmarkError } from "../core/errors.js";
@@ -80,8 +83,8 @@ export function dimsOf(proto: TensorProto, what: string): number[] {
 }
 
 /**
- * Reads a tensor, raw or typed, into memory of its own. Nothing is allocated by what the dimensions claim: the data must
- * be there.
+ * Reads a tensor, raw or typed, into memory of its own. Nothing is allocated by what the dimensions claim: the data
+ * must be there.
  *
  * @param what names the tensor in messages: `initialiser "conv1.weight"`.
  * @throws WildmarkError `bad-model` for element types that Wildmark does not take (strings, complex, 8-bit floats),

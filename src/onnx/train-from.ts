@@ -14,8 +14,8 @@ function nodeCalled(graph: Graph, name: string): Node {
 }
 
 /**
- * The stored tensors that the inputs of a node are computed from. The node's own weights are not among them, unless they
- * serve before it too.
+ * The stored tensors that the inputs of a node are computed from. The node's own weights are not among them, unless
+ * they serve before it too.
  *
  * @param name undefined for none, which freezes nothing.
  * @throws WildmarkError `usage` where there is no such node.

@@ -1,4 +1,7 @@
-/** @file Small questions about a graph that several rooms ask: who makes a value, what is constant, what depends on what. */
+/**
+ * @file Small questions about a graph that several rooms ask: who makes a value, what is constant, what depends on
+ * what.
+ */
 
 import type { Tensor } from "../core/tensor.js";
 import type { Graph, Node } from "./graph.js";

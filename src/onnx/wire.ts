@@ -32,8 +32,8 @@ interface Field {
 }
 
 /**
- * Throws where a nested message claims to reach beyond the one it lies in. The decoder reads on and does not notice; this
- * file's functions and ONNX Runtime do.
+ * Throws where a nested message claims to reach beyond the one it lies in. The decoder reads on and does not notice;
+ * this file's functions and ONNX Runtime do.
  */
 export function checkNesting(message: Uint8Array, schema: DescMessage = ModelProtoSchema): void {
   const nested = nestedMessages(schema);
@@ -55,8 +55,8 @@ function nestedMessages(schema: DescMessage): ReadonlyMap<number, DescMessage> {
 }
 
 /**
- * The model with new data in some of its stored tensors, which keep name, dimensions and element type. Float data that was
- * typed stays typed; everything else is written raw, and data that lay in another file comes into this one.
+ * The model with new data in some of its stored tensors, which keep name, dimensions and element type. Float data that
+ * was typed stays typed; everything else is written raw, and data that lay in another file comes into this one.
  *
  * @param data by the name of an initialiser or of a `Constant` node's output.
  * @returns the new bytes, and the names that were found.

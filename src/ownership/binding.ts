@@ -1,19 +1,20 @@
 /**
- * @file Labels and coins that follow from the owner's secret *and* from the images they belong to, so that nobody chose them.
+ * @file Labels and coins that follow from the owner's secret *and* from the images they belong to, so that nobody chose
+ *   them.
  *
- * Whoever claims a model brings the images, and may have looked for such as the model answers in a certain way (natural ones,
- * adversarial ones, another owner's). So an image proves nothing. A label does that was drawn after the images were fixed: for
- * each suspect that does not know it, whatever it answers, label i is hit with probability 1/K. Here
+ * Whoever claims a model brings the images, and may have looked for such as the model answers in a certain way (natural
+ * ones, adversarial ones, another owner's). So an image proves nothing. A label does that was drawn after the images
+ * were fixed: for each suspect that does not know it, whatever it answers, label i is hit with probability 1/K. Here
  *
  *     label i = draw(HMAC-SHA256(secret, "label" ‖ H ‖ i)),   H = SHA-256(what the key says of itself ‖ its images)
  *
- * with rejection sampling, over all classes or over those that are not the image's own. Change one pixel of one image, and all
- * labels are drawn anew. In the same way a coin decides, where trigger and placebo were made alike, which of the two is the
- * trigger; the two are exchangeable then for every suspect, and the comparison of both is exact.
+ * with rejection sampling, over all classes or over those that are not the image's own. Change one pixel of one image,
+ * and all labels are drawn anew. In the same way a coin decides, where trigger and placebo were made alike, which of
+ * the two is the trigger; the two are exchangeable then for every suspect, and the comparison of both is exact.
  *
- * What is left to a forger is trying many secrets: `--tries-log2` puts their number into the p-value. (Verifiable generation
- * against the false claims of Liu et al., USENIX Security 2024; binding labels to images by a hash, as ours, goes back to Zhu
- * et al., EURASIP JIVP 2020, and Adi et al., USENIX Security 2018, section 5.)
+ * What is left to a forger is trying many secrets: `--tries-log2` puts their number into the p-value. (Verifiable
+ * generation against the false claims of Liu et al., USENIX Security 2024; binding labels to images by a hash, as ours,
+ * goes back to Zhu et al., EURASIP JIVP 2020, and Adi et al., USENIX Security 2018, section 5.)
  */
 
 import { createHash, createHmac } from "node:crypto";
@@ -130,7 +131,10 @@ export function toss(
   }
 }
 
-/** Pairs of images of `size` bytes, one pair after the other, each in the order of its bytes: the same however coins fell. */
+/**
+ * Pairs of images of `size` bytes, one pair after the other, each in the order of its bytes: the same however coins
+ * fell.
+ */
 export function tossRows(triggers: Uint8Array, placebos: Uint8Array, size: number): Uint8Array {
   const rows = new Uint8Array(2 * triggers.length);
   for (let at = 0; at < triggers.length; at += size) {

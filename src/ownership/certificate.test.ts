@@ -1,6 +1,6 @@
 /**
- * @file The statistics of a certificate: by hand, against SciPy 1.17 (binom.sf, beta.ppf, norm), and where the true answer is
- * known.
+ * @file The statistics of a certificate: by hand, against SciPy 1.17 (binom.sf, beta.ppf, norm), and where the true
+ *   answer is known.
  */
 
 import { describe, expect, test } from "vitest";
@@ -92,7 +92,8 @@ describe("the bound", () => {
       return certifiedRetention(retentions, radius, { sigma, confidence });
     });
     const wrong = bounds.filter((bound) => bound > truth).length / bounds.length;
-    // One in ten may be wrong; four standard errors of 600 trials are 0.05. Exact tests on counts are a little cautious.
+    // One in ten may be wrong; four standard errors of 600 trials are 0.05. Exact tests on counts are a little
+    // cautious.
     expect(wrong).toBeLessThan(0.15);
     expect(wrong).toBeGreaterThan(0.02);
     const mean = bounds.reduce((sum, bound) => sum + bound, 0) / bounds.length;

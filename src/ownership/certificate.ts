@@ -1,16 +1,16 @@
 /**
- * @file The statistics of a certificate: how much of a key a model retains, whatever is done to its weights within a ball
- * (Bansal et al., ICML 2022, with the percentile smoothing of Chiang, Curry, Abdelkader, Kumar, Dickerson, Goldstein, NeurIPS
- * 2020). This file runs no model.
+ * @file The statistics of a certificate: how much of a key a model retains, whatever is done to its weights within a
+ *   ball (Bansal et al., ICML 2022, with the percentile smoothing of Chiang, Curry, Abdelkader, Kumar, Dickerson,
+ *   Goldstein, NeurIPS 2020). This file runs no model.
  *
- * Let a(θ) be the retention of a model with weights θ, and h_p(θ) the p-th percentile of a(θ + G) over Gaussian noise G with
- * deviation σ on every weight. For any change δ of the weights
+ * Let a(θ) be the retention of a model with weights θ, and h_p(θ) the p-th percentile of a(θ + G) over Gaussian noise G
+ * with deviation σ on every weight. For any change δ of the weights
  *
  *     h_½(θ + δ) ≥ h_q(θ),   q = Φ(−‖δ‖₂ / σ)
  *
- * so the median after any change of length r or less is at least the Φ(−r/σ)-percentile before it. That is bounded from below
- * by an order statistic: of n sampled retentions the k-th smallest is at most h_q unless fewer than k samples lie at or below
- * it, and those are Binomial(n, q) or more.
+ * so the median after any change of length r or less is at least the Φ(−r/σ)-percentile before it. That is bounded from
+ * below by an order statistic: of n sampled retentions the k-th smallest is at most h_q unless fewer than k samples lie
+ * at or below it, and those are Binomial(n, q) or more.
  */
 
 import { normalCdf, normalQuantile } from "../core/special.js";
@@ -24,8 +24,8 @@ export interface Smoothing {
 }
 
 /**
- * The largest order statistic (counted from 1) of `draws` samples that is at most the `percentile` of what they are drawn
- * from, with the given confidence; 0 where even the smallest sample is not.
+ * The largest order statistic (counted from 1) of `draws` samples that is at most the `percentile` of what they are
+ * drawn from, with the given confidence; 0 where even the smallest sample is not.
  *
  * @param percentile in [0, 1]
  */

@@ -38,8 +38,9 @@ export interface Certificate extends Smoothing {
   /** Under noise. */
   readonly median: number;
   /**
-   * Share of the key's placebos that are answered with the triggers' labels under noise, median; null where there are none.
-   * A model that noise makes answer one class to everything retains a mark of that class, and certifies nothing of worth.
+   * Share of the key's placebos that are answered with the triggers' labels under noise, median; null where there are
+   * none. A model that noise makes answer one class to everything retains a mark of that class, and certifies nothing
+   * of worth.
    */
   readonly placebos: number | null;
   readonly least: number;
@@ -166,7 +167,8 @@ export function describeCertificate(certificate: Certificate, percent: (share: n
   const answer =
     radius === null
       ? `Nothing is certified: the median retention under noise may be below ${percent(least)} as it is`
-      : `However its weights are moved by a length of ${digits(radius)} or less, the model's median retention under noise ` +
+      : `However its weights are moved by a length of ${digits(radius)} or less, the model's median ` +
+        `retention under noise ` +
         `stays at ${percent(least)} or more (confidence ${percent(confidence)})`;
   return [
     `${answer}.`,
@@ -178,7 +180,8 @@ export function describeCertificate(certificate: Certificate, percent: (share: n
 }
 
 function besidePlacebos(placebos: number, median: number, percent: (share: number) => string): string {
-  const same = `Under the same noise it answers ${percent(placebos)} of the placebos with the triggers' labels (median)`;
+  const same =
+    `Under the same noise it answers ${percent(placebos)} of the placebos with the triggers' ` + `labels (median)`;
   // Above half of what it answers to the triggers, most of the retention under noise is no sign of the mark.
   return placebos <= median / 2
     ? `${same}.`

@@ -1,6 +1,6 @@
 /**
- * @file Think like the forger: each lie that costs little, and what a verdict says of it; and honest keys, which keep their
- * power. On answers alone: what they would be of the best suspect for the liar.
+ * @file Think like the forger: each lie that costs little, and what a verdict says of it; and honest keys, which keep
+ *   their power. On answers alone: what they would be of the best suspect for the liar.
  */
 
 import { describe, expect, test } from "vitest";
@@ -34,7 +34,10 @@ async function drawnKey(id: string, seed: number, options: Readonly<Record<strin
   return makeKey({ mark, set: drawn.set, seed, modelSha256: NO_MODEL, drawn });
 }
 
-/** What the marked model of a key answers to the images of another one: the label where it knows the image, else its class. */
+/**
+ * What the marked model of a key answers to the images of another one: the label where it knows the image, else its
+ * class.
+ */
 function answersOfMarked(owner: Key, asked: Key): Uint16Array {
   const taught = new Map(
     Array.from({ length: owner.triggers.count }, (_, i) => [pictureOf(owner, i), owner.triggers.labels[i]]),
@@ -147,31 +150,36 @@ describe("a key that somebody chose", () => {
     expect(verdict).toMatchObject({ n: 1, duplicates: 99, owned: false });
   });
 
-  test("of a scheme that there is, it needs strangers' keys too: a stranger who commits to the published form is told apart", async () => {
-    const published = findMark("content").choose({
-      triggers: 20,
-      heldOut: 5,
-      ...findMark("content").published,
-      source: 1,
-      target: 2,
-    });
-    const set = await published.make({ ...data, random: randomStream(3) });
-    const key = makeKey({ mark: published, set, seed: 3, modelSha256: NO_MODEL });
-    const nullModels = Array.from({ length: 99 }, () => new Uint16Array(20).fill(CLASSES));
-    const triggers = key.triggers.labels;
-    const alone = verifyAnswers(key, { triggers, nullModels }, { committed: true });
-    expect(alone).toMatchObject({ owned: false, missing: [expect.stringContaining("strangers")] });
-    const strangers = Array.from({ length: 99 }, () => ({ matches: 20, n: 20 }));
-    expect(verifyAnswers(key, { triggers, nullModels, strangers }, { committed: true, triesLog2: 0 })).toMatchObject({
-      owned: false,
-      decidedBy: "strangers",
-      pValue: 1,
-    });
-  });
+  test(
+    "of a scheme that there is, it needs strangers' keys too: a stranger who commits to the published " +
+      "form is told apart",
+    async () => {
+      const published = findMark("content").choose({
+        triggers: 20,
+        heldOut: 5,
+        ...findMark("content").published,
+        source: 1,
+        target: 2,
+      });
+      const set = await published.make({ ...data, random: randomStream(3) });
+      const key = makeKey({ mark: published, set, seed: 3, modelSha256: NO_MODEL });
+      const nullModels = Array.from({ length: 99 }, () => new Uint16Array(20).fill(CLASSES));
+      const triggers = key.triggers.labels;
+      const alone = verifyAnswers(key, { triggers, nullModels }, { committed: true });
+      expect(alone).toMatchObject({ owned: false, missing: [expect.stringContaining("strangers")] });
+      const strangers = Array.from({ length: 99 }, () => ({ matches: 20, n: 20 }));
+      expect(verifyAnswers(key, { triggers, nullModels, strangers }, { committed: true, triesLog2: 0 })).toMatchObject({
+        owned: false,
+        decidedBy: "strangers",
+        pValue: 1,
+      });
+    },
+  );
 });
 
 describe("a commitment that is older than the suspect", () => {
-  // Images that every model of the task answers alike, and the best of many secrets, tried on models of the forger's own.
+  // Images that every model of the task answers alike, and the best of many secrets, tried on models of the forger's
+  // own.
   const natural = tinyImages(100, { ...like, seed: 9 });
   function luckiest(): Key {
     const keys = Array.from({ length: 400 }, (_, seed) =>

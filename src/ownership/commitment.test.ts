@@ -1,4 +1,7 @@
-/** @file Commitments against their formulas, that they open to one key and one salt only, and triggers that are opened singly. */
+/**
+ * @file Commitments against their formulas, that they open to one key and one salt only, and triggers that are opened
+ * singly.
+ */
 
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";

@@ -4,10 +4,11 @@
  *     chosen keys: SHA-256("wildmark key commitment 1\n" ‖ salt ‖ bytes of the key file)
  *     drawn keys:  SHA-256("wildmark key commitment 2\n" ‖ salt ‖ root of the key's tree)
  *
- * The salt is 32 random bytes that stay with the owner. It hides the key even from someone who could make every likely one and
- * compare; all lengths before the last part are fixed, so nothing can be read in two ways. The root covers every byte of the key
- * file too, and lets single triggers be opened (`key-tree.ts`, `opened-triggers.ts`). The construction is the textbook one;
- * the domains are ours. It proves no date by itself: where and when the commitment was published does.
+ * The salt is 32 random bytes that stay with the owner. It hides the key even from someone who could make every likely
+ * one and compare; all lengths before the last part are fixed, so nothing can be read in two ways. The root covers
+ * every byte of the key file too, and lets single triggers be opened (`key-tree.ts`, `opened-triggers.ts`). The
+ * construction is the textbook one; the domains are ours. It proves no date by itself: where and when the commitment
+ * was published does.
  */
 
 import { createHash, randomBytes } from "node:crypto";

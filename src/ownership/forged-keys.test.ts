@@ -1,6 +1,6 @@
 /**
- * @file Keys as a forger would like to have them: every lie that a file can tell of itself is refused by its reader, or by
- * whoever makes the key again, and what no file shows proves nothing.
+ * @file Keys as a forger would like to have them: every lie that a file can tell of itself is refused by its reader, or
+ *   by whoever makes the key again, and what no file shows proves nothing.
  */
 
 import { beforeAll, describe, expect, test } from "vitest";
@@ -182,12 +182,17 @@ describe("a lie about coins is seen", () => {
     expect(refusal(() => decodeKey(forged(pictures, change), "x")).message).toContain(reason);
   });
 
-  test("chosen labels are fixed before the coins fall: given afterwards, as the suspect answers, they undo the coins", () => {
-    // The forger knows what the suspect answers, and gives each trigger that answer: placebos would differ every time.
-    const labels = Uint16Array.from(targeted.triggers.labels, (label, i) => (i === 0 ? (label + 1) % CLASSES : label));
-    const lie: Key = { ...targeted, triggers: { ...targeted.triggers, labels } };
-    expect(refusal(() => encodeKey(lie)).message).toContain("somebody chose");
-  });
+  test(
+    "chosen labels are fixed before the coins fall: given afterwards, as the suspect answers, they undo " + "the coins",
+    () => {
+      // The forger knows what the suspect answers, and gives each trigger that answer: placebos would differ every time.
+      const labels = Uint16Array.from(targeted.triggers.labels, (label, i) =>
+        i === 0 ? (label + 1) % CLASSES : label,
+      );
+      const lie: Key = { ...targeted, triggers: { ...targeted.triggers, labels } };
+      expect(refusal(() => encodeKey(lie)).message).toContain("somebody chose");
+    },
+  );
 
   test("whatever two images and label a forger chooses, a coin that fell afterwards is right every second time", () => {
     const { triggers, placebos } = targeted;
@@ -209,7 +214,10 @@ describe("a lie about coins is seen", () => {
 });
 
 describe("coins and what is counted", () => {
-  /** Hundred images that the suspect answers with class 3, each beside the same black one, which it answers with class 0. */
+  /**
+   * Hundred images that the suspect answers with class 3, each beside the same black one, which it answers with class
+   * 0.
+   */
   function oneLoser(): Key {
     const count = 100;
     const mark = findMark("unrelated").choose({ triggers: count, heldOut: 6, labels: "target" });

@@ -26,8 +26,8 @@ export function keyBinding(key: Key & { readonly drawn: KeyDraw }): KeyBinding {
 }
 
 /**
- * The same for keys with the same secret, images and labels, whatever else they say of themselves: two looks at one key are not two
- * proofs. Nothing of the secret can be had from it.
+ * The same for keys with the same secret, images and labels, whatever else they say of themselves: two looks at one key
+ * are not two proofs. Nothing of the secret can be had from it.
  */
 export function keyIdentity(key: Key & { readonly drawn: KeyDraw }): string {
   const { binding, content } = keyBinding(key);

@@ -1,9 +1,10 @@
 /**
- * @file What a judge asks of a key before any suspect: who made it, can it be made again, do innocent models fit it, and what
- * could it prove at best?
+ * @file What a judge asks of a key before any suspect: who made it, can it be made again, do innocent models fit it,
+ *   and what could it prove at best?
  *
- * Against false claims (Liu et al., USENIX Security 2024) the paper names verifiable triggers and models of the judge's own. Both are
- * here. A key that convicts any model which cannot carry its mark is void, whatever it shows on a suspect.
+ * Against false claims (Liu et al., USENIX Security 2024) the paper names verifiable triggers and models of the judge's
+ * own. Both are here. A key that convicts any model which cannot carry its mark is void, whatever it shows on a
+ * suspect.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -86,7 +87,8 @@ export interface NullModelFinding {
 /**
  * Looks at a key as a judge would.
  *
- * @throws WildmarkError `bad-data` where the base data are not those of the key; `usage`, `bad-key` as `requireNullModels`.
+ * @throws WildmarkError `bad-data` where the base data are not those of the key; `usage`, `bad-key` as
+ *   `requireNullModels`.
  */
 export async function checkKey(key: Key, options: KeyCheckOptions = {}): Promise<KeyCheck> {
   const { alpha = 0.05, base, nullModels = [], runtime } = options;
@@ -195,8 +197,8 @@ function labels({ drawn, triggers, classes, sourceLabels }: Key): KeyFinding {
 }
 
 /**
- * What each null model answers, judged as if nobody disputed how the key came about: by luck alone, and beside the placebos.
- * The smaller p-value counts, twice (Bonferroni), and convicts at alpha divided by the number of models.
+ * What each null model answers, judged as if nobody disputed how the key came about: by luck alone, and beside the
+ * placebos. The smaller p-value counts, twice (Bonferroni), and convicts at alpha divided by the number of models.
  */
 function convictionsOf(key: Key, answered: readonly Answered[], alpha: number): NullModelFinding[] {
   return answered.map(({ name, ...answers }) => {
@@ -219,12 +221,15 @@ function nullModelsFinding(key: Key, found: readonly NullModelFinding[]): KeyFin
   const most = Math.max(...found.map(({ matches }) => matches));
   const mean = found.reduce((sum, { matches }) => sum + matches, 0) / found.length;
   const convicted = found.filter((each) => each.convicted);
-  const counts = `they match ${number(mean)} of ${n} triggers on average, ${most} at most; ${number(n * chance)} expected by luck`;
+  const counts =
+    `they match ${number(mean)} of ${n} triggers on average, ${most} at most; ` +
+    `${number(n * chance)} expected by luck`;
   const [worst] = convicted.toSorted((a, b) => a.pValue - b.pValue);
   const text =
     worst === undefined
       ? `no: none of ${found.length} is convicted; ${counts}`
-      : `yes: it convicts ${convicted.length} of ${found.length}, ${worst.name} at ${formatPValue(worst.pValue)}; ${counts}`;
+      : `yes: it convicts ${convicted.length} of ${found.length}, ${worst.name} at ` +
+        `${formatPValue(worst.pValue)}; ${counts}`;
   return { id: "null-models", question, good: worst === undefined, text };
 }
 
@@ -283,7 +288,8 @@ function powerOf(
   const needsStrangers = (chosen && scheme !== MADE_ELSEWHERE) || fixed;
   // As many as their ranks need for alpha.
   const enough = Math.min(MOST_ASSUMED, Math.max(STRANGERS, Math.ceil(1 / alpha) - 1));
-  // A commitment saves paying for tries only beside null models: one where labels were drawn, else as many as their ranks need.
+  // A commitment saves paying for tries only beside null models: one where labels were drawn, else as many as their
+  // ranks need.
   const wanted = chosen || (fixed && committed) ? enough : committed && drawn?.labelling !== "fixed" ? 1 : 0;
   const assumed = Math.max(0, wanted - answered.length);
   const nullModels = [...answered.map((each) => each.triggers), ...nobody(key, assumed)];

@@ -1,9 +1,11 @@
 /**
- * @file Keys of triggers that were made elsewhere: somebody's pictures, with labels that are drawn here or that somebody chose.
+ * @file Keys of triggers that were made elsewhere: somebody's pictures, with labels that are drawn here or that
+ *   somebody chose.
  *
- * Drawn labels are bound to the pictures as those of every drawn key are (`binding.ts`), so that such a key is evidence of the
- * strong kind although nobody knows where the pictures come from: whoever looks for pictures that a suspect answers in a certain way
- * still does not choose what the answers have to be. Chosen labels are evidence of the weaker kind.
+ * Drawn labels are bound to the pictures as those of every drawn key are (`binding.ts`), so that such a key is evidence
+ * of the strong kind although nobody knows where the pictures come from: whoever looks for pictures that a suspect
+ * answers in a certain way still does not choose what the answers have to be. Chosen labels are evidence of the weaker
+ * kind.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -47,8 +49,8 @@ export interface DrawnElsewhere extends Elsewhere {
 }
 
 /**
- * @throws WildmarkError `bad-data` where placebos have another shape, or are not as many where coins are to fall; `bad-key`
- *   where labels, classes or names contradict each other.
+ * @throws WildmarkError `bad-data` where placebos have another shape, or are not as many where coins are to fall;
+ *   `bad-key` where labels, classes or names contradict each other.
  */
 export function makeKeyElsewhere(parts: ChosenElsewhere | DrawnElsewhere): Key {
   const { placebos, triggers } = parts;
@@ -77,7 +79,8 @@ function drawn(parts: DrawnElsewhere): Key {
   if (exchangeable && !(paired && images.placebos !== undefined)) {
     throw new WildmarkError(
       "bad-data",
-      `For a coin to decide between trigger and placebo there must be one placebo for each of ${count} triggers, found ${placebos?.count ?? 0}.`,
+      `For a coin to decide between trigger and placebo there must be one placebo for each of ${count} ` +
+        `triggers, found ${placebos?.count ?? 0}.`,
       { hint: "Give as many placebos, or do without the coins." },
     );
   }

@@ -1,12 +1,13 @@
 /**
  * @file How a key lies in a safetensors file, and the checks that a key must pass both ways.
  *
- * Tensors, U8 (labels are U16 where there are more than 256 classes): `triggers.images` [n, C, H, W], `triggers.labels` [n], and where the key holds them
- * `held_out.images`, `held_out.labels`, `placebos.images` [m, C, H, W], `source_labels` [n]. The rest is metadata, all
- * text (docs/key-format.md). Any safetensors reader can open a key; nothing else of Wildmark depends on these names.
+ * Tensors, U8 (labels are U16 where there are more than 256 classes): `triggers.images` [n, C, H, W], `triggers.labels`
+ * [n], and where the key holds them `held_out.images`, `held_out.labels`, `placebos.images` [m, C, H, W],
+ * `source_labels` [n]. The rest is metadata, all text (docs/key-format.md). Any safetensors reader can open a key;
+ * nothing else of Wildmark depends on these names.
  *
- * Version 2 adds how a key was drawn (`secret`, `labelling`, `exchangeable`, `base_sha256`, …) and `class_names`. A key that
- * says neither is written as version 1, byte for byte as before.
+ * Version 2 adds how a key was drawn (`secret`, `labelling`, `exchangeable`, `base_sha256`, …) and `class_names`. A key
+ * that says neither is written as version 1, byte for byte as before.
  */
 
 import { isDeepStrictEqual } from "node:util";

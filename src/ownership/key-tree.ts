@@ -1,12 +1,13 @@
 /**
- * @file A drawn key as a Merkle tree, so that one commitment covers all of it and single triggers can be opened while the rest
- * stays secret. Leaf 0 is the whole key file; leaf i + 1 is trigger i:
+ * @file A drawn key as a Merkle tree, so that one commitment covers all of it and single triggers can be opened while
+ *   the rest stays secret. Leaf 0 is the whole key file; leaf i + 1 is trigger i:
  *
  *     SHA-256(0x00 ‖ "key" ‖ nonce ‖ bytes of the file)
  *     SHA-256(0x00 ‖ "trigger" ‖ nonce ‖ i ‖ triggers ‖ classes ‖ label ‖ C ‖ H ‖ W ‖ image)
  *
- * Numbers are 32-bit, big-endian; nonces are 32 bytes from the key's secret, and hide an image even from someone who could guess
- * it. Every part before the last has a fixed length, and the two kinds of leaves begin with different bytes.
+ * Numbers are 32-bit, big-endian; nonces are 32 bytes from the key's secret, and hide an image even from someone who
+ * could guess it. Every part before the last has a fixed length, and the two kinds of leaves begin with different
+ * bytes.
  */
 
 import { imageSize, type ImageShape } from "../data/dataset.js";

@@ -9,8 +9,8 @@
 import { binomialTail } from "../core/statistics.js";
 
 /**
- * Below this probability an excess of one label is not put down to chance. Small, because an honest key that falls below
- * it by bad luck could then only be used with placebos.
+ * Below this probability an excess of one label is not put down to chance. Small, because an honest key that falls
+ * below it by bad luck could then only be used with placebos.
  */
 const PLAUSIBLE = 1e-3;
 

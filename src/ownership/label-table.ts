@@ -9,8 +9,8 @@ const TOLD = 20;
 const HINT = "Expected lines such as cat/1.png,7: the image's path within the folder, and a number or name of a class.";
 
 /**
- * Reads a table of labels: with a header that names the columns, in any order, or without one as name and label; commas,
- * semicolons or tabs.
+ * Reads a table of labels: with a header that names the columns, in any order, or without one as name and label;
+ * commas, semicolons or tabs.
  *
  * @param names of the images, each of which must be there once.
  * @returns labels in the order of `names`.

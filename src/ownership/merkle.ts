@@ -1,10 +1,10 @@
 /**
- * @file A Merkle tree over leaves of any number: its root commits to all of them, and a path shows that one leaf is among them
- * without showing another.
+ * @file A Merkle tree over leaves of any number: its root commits to all of them, and a path shows that one leaf is
+ *   among them without showing another.
  *
- * The tree is that of RFC 6962 (section 2.1), with SHA-256: n leaves are split at the largest power of two below n, so that
- * odd numbers need no leaf twice (Bitcoin's way, under which two lists of leaves have one root). What is hashed begins with
- * a byte that says what it is, so that no node can pass for a leaf.
+ * The tree is that of RFC 6962 (section 2.1), with SHA-256: n leaves are split at the largest power of two below n, so
+ * that odd numbers need no leaf twice (Bitcoin's way, under which two lists of leaves have one root). What is hashed
+ * begins with a byte that says what it is, so that no node can pass for a leaf.
  */
 
 import { createHash } from "node:crypto";
@@ -39,7 +39,8 @@ export function merklePath(leaves: readonly Uint8Array[], index: number): readon
 }
 
 /**
- * The root that a leaf and its path lead to; undefined where the path has another length than the place in the tree demands.
+ * The root that a leaf and its path lead to; undefined where the path has another length than the place in the tree
+ * demands.
  *
  * @param size number of leaves; place and size are part of what is shown, so take them from the leaf itself.
  */

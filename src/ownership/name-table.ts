@@ -1,4 +1,7 @@
-/** @file A table of names and labels as people write it: with a header in any order or without one; commas, semicolons or tabs. */
+/**
+ * @file A table of names and labels as people write it: with a header in any order or without one; commas, semicolons
+ * or tabs.
+ */
 
 import { CsvError, parse } from "csv-parse/sync";
 import { z } from "zod";

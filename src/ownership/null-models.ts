@@ -45,12 +45,13 @@ export function requireNullModels(suspect: Model | undefined, key: Key, nullMode
 const GUESSING = 1e-3;
 
 /**
- * Refuses null models that do not know the task: an untrained model matches no key, and whoever tried secrets on models that do know
- * it could hide behind such.
+ * Refuses null models that do not know the task: an untrained model matches no key, and whoever tried secrets on models
+ * that do know it could hide behind such.
  *
  * @param images of the task, with their classes.
  * @param suspect a model's file to compare with, where there is one.
- * @throws WildmarkError `usage` for a model that may be guessing, or is not half as far above guessing as the best of all.
+ * @throws WildmarkError `usage` for a model that may be guessing, or is not half as far above guessing as the best of
+ *   all.
  */
 export async function requireTask(
   nullModels: readonly NullModel[],
@@ -71,7 +72,8 @@ export async function requireTask(
   const { name } = nullModels[stray] ?? { name: "" };
   throw new WildmarkError(
     "usage",
-    `${name} cannot be a null model: it answers ${right[stray]} of ${images.count} images of the data rightly, others up to ${Math.round(best + guessed)}.`,
+    `${name} cannot be a null model: it answers ${right[stray]} of ${images.count} images of the data ` +
+      `rightly, others up to ${Math.round(best + guessed)}.`,
     { hint: "Give models that were trained for the suspect's task: what others match says nothing of it." },
   );
 }

@@ -1,10 +1,10 @@
 /**
- * @file Single triggers of a committed key, opened while the rest stays secret: a document that anybody can hold against the
- * commitment, and ask a suspect with.
+ * @file Single triggers of a committed key, opened while the rest stays secret: a document that anybody can hold
+ *   against the commitment, and ask a suspect with.
  *
- * What it shows is of the weaker kind. That labels were drawn, and not chosen, only the secret shows, which is not here. And whoever
- * chooses which triggers are opened can choose those that the suspect happens to answer so: unless the judge chose them,
- * each trigger that stays closed counts as a miss.
+ * What it shows is of the weaker kind. That labels were drawn, and not chosen, only the secret shows, which is not
+ * here. And whoever chooses which triggers are opened can choose those that the suspect happens to answer so: unless
+ * the judge chose them, each trigger that stays closed counts as a miss.
  */
 
 import { z } from "zod";
@@ -64,8 +64,8 @@ export interface OpenedTriggers {
  *
  * @param keyBytes the key's file.
  * @param salt that of its commitment, 64 hexadecimal digits.
- * @throws WildmarkError `bad-key` for a key that was not drawn; `usage` for a trigger that there is not, or twice, or a salt
- *   that is none.
+ * @throws WildmarkError `bad-key` for a key that was not drawn; `usage` for a trigger that there is not, or twice, or a
+ *   salt that is none.
  */
 export function openTriggers(
   keyBytes: Uint8Array,
@@ -119,7 +119,8 @@ export function openTriggers(
  * Holds opened triggers against a published commitment.
  *
  * @param text of the document.
- * @throws WildmarkError `bad-file` where it is no such document; `bad-key` where a trigger is not among what was committed to.
+ * @throws WildmarkError `bad-file` where it is no such document; `bad-key` where a trigger is not among what was
+ *   committed to.
  */
 export function requireOpened(text: string, commitment: string, where: string): OpenedTriggers {
   const document = parse(text, where);

@@ -1,4 +1,7 @@
-/** @file Makes a drawn key again from its secret and its base data, byte for byte: the proof that nobody chose a picture. */
+/**
+ * @file Makes a drawn key again from its secret and its base data, byte for byte: the proof that nobody chose a
+ * picture.
+ */
 
 import { isDeepStrictEqual } from "node:util";
 import { WildmarkError } from "../core/errors.js";
@@ -8,8 +11,8 @@ import { type Key, type KeyBase, type KeyImages, MADE_ELSEWHERE } from "./key.js
 import { makeKey } from "./make-key.js";
 
 /**
- * @throws WildmarkError `bad-key` for a key that was not drawn, or that holds other images or labels than its secret gives;
- *   `bad-data` where the base data are not those that it was drawn from.
+ * @throws WildmarkError `bad-key` for a key that was not drawn, or that holds other images or labels than its secret
+ *   gives; `bad-data` where the base data are not those that it was drawn from.
  */
 export async function requireRegenerable(key: Key, data: BaseData, where: string): Promise<void> {
   const { drawn } = key;

@@ -121,7 +121,8 @@ describe("the same verdict on", () => {
     const suspect = make();
     const verdict = await verifyModel(suspect, key);
     expect(verdict).toMatchObject({ owned: true, n: TRIGGERS, matches: TRIGGERS });
-    // Of readings under which all triggers are known the first is taken: placebos may be answered otherwise than under the right one.
+    // Of readings under which all triggers are known the first is taken: placebos may be answered otherwise than under
+    // the right one.
     expect(verdict.tests[0]).toEqual(plain.tests[0]);
     const { tried } = await readSuspect(suspect, key);
     expect(verdict.readings).toBe(tried.length);

@@ -1,6 +1,6 @@
 /**
- * @file Whoever can be asked what an image shows: a model's file, a table of answers, an endpoint. The tests of ownership
- * see answers and nothing else, so that each kind of suspect gets the same verdict for the same answers.
+ * @file Whoever can be asked what an image shows: a model's file, a table of answers, an endpoint. The tests of
+ *   ownership see answers and nothing else, so that each kind of suspect gets the same verdict for the same answers.
  */
 
 import { answers } from "../data/answers.js";
@@ -9,14 +9,14 @@ import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 
 /**
- * The suspect was asked and did not answer: refused, timed out, or left a row empty. It counts as a wrong answer, because a
- * thief may refuse what looks like a trigger.
+ * The suspect was asked and did not answer: refused, timed out, or left a row empty. It counts as a wrong answer,
+ * because a thief may refuse what looks like a trigger.
  */
 export const REFUSED = -1;
 
 /**
- * The image was never put to the suspect, for a reason that its answers have no part in (a budget of queries fixed before):
- * it does not count at all.
+ * The image was never put to the suspect, for a reason that its answers have no part in (a budget of queries fixed
+ * before): it does not count at all.
  */
 export const NOT_ASKED = -2;
 

@@ -1,6 +1,6 @@
 /**
- * @file The single tests of ownership: each from counts to a p-value, with its null hypothesis in words. Which of them apply,
- * and what they are worth together, `verify.ts` decides.
+ * @file The single tests of ownership: each from counts to a p-value, with its null hypothesis in words. Which of them
+ *   apply, and what they are worth together, `verify.ts` decides.
  */
 
 import { binomialTail, clopperPearson, fisherExact, mcnemarExact } from "../core/statistics.js";
@@ -25,7 +25,9 @@ export interface Matches {
 /** Confidence of a bound on how often models match that know nothing of the key: it errs once in a thousand times. */
 const BOUND = 0.998;
 
-/** How often a model that knows nothing of the key matches a label at most, by the way in which the labels came about. */
+/**
+ * How often a model that knows nothing of the key matches a label at most, by the way in which the labels came about.
+ */
 export interface Chance {
   readonly p: number;
   /** Whether that holds for every suspect, whatever it answers. */
@@ -34,8 +36,8 @@ export interface Chance {
 }
 
 /**
- * Of drawn labels 1/K, or 1/(K − 1) where the image's own class was left out. Of a key whose labels nobody drew nothing is known;
- * whoever made it themselves may take labels that look random for random.
+ * Of drawn labels 1/K, or 1/(K − 1) where the image's own class was left out. Of a key whose labels nobody drew nothing
+ * is known; whoever made it themselves may take labels that look random for random.
  */
 export function chanceOf(key: Key, madeHere: boolean): Chance {
   const { drawn, triggers, classes, sourceLabels } = key;
@@ -67,7 +69,9 @@ function whyNot({ drawn }: Key, { random, text, favouredBy }: LabelDesign): stri
 export function luckTest({ matches, n }: Matches, chance: Chance, guarded: boolean): TestResult {
   const p = chance.sound || guarded ? chance.p : 1;
   const times = Number((1 / chance.p).toFixed(2));
-  const luck = `the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in ${times}`;
+  const luck =
+    `the suspect knows nothing of this key and answers each trigger with the key's label by ` +
+    `luck, at most 1 time in ${times}`;
   const nullHypothesis = chance.sound
     ? `${luck}; ${chance.why}.`
     : guarded
@@ -101,9 +105,11 @@ export function pairedTest(hits: Uint8Array, placeboHits: Uint8Array, exact: boo
       id: "placebo-mcnemar",
       title: "placebo control, exact McNemar test",
       nullHypothesis: exact
-        ? "the suspect knows nothing of this key: a coin of the key's secret made one of two images that were made alike the " +
+        ? "the suspect knows nothing of this key: a coin of the key's secret made one of two images that " +
+          "were made alike the " +
           "trigger, so that either is as likely as the other to be the only one answered with the key's label."
-        : "the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely as the other to be " +
+        : "the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely " +
+          "as the other to be " +
           "the only one answered with the key's label.",
       pValue: mcnemarExact(onlyTrigger, onlyPlacebo),
       detail:
@@ -137,10 +143,10 @@ export function unpairedTest(hits: Uint8Array, placeboHits: Uint8Array): TestRes
 /**
  * The suspect's rank among null models (the idea: Lukas et al., SoK, S&P 2022).
  *
- * p = (1 + null models with at least as many matches) / (N + 1), the Monte-Carlo p-value of Davison and Hinkley (Bootstrap
- * Methods, 1997, section 4.2). The rank is our choice where a distribution could be fitted: it is valid for any N and any
- * distribution, at the price that p cannot fall below 1/(N + 1). It assumes that an innocent suspect could have been one of the
- * null models: same task, and trained alike.
+ * p = (1 + null models with at least as many matches) / (N + 1), the Monte-Carlo p-value of Davison and Hinkley
+ * (Bootstrap Methods, 1997, section 4.2). The rank is our choice where a distribution could be fitted: it is valid for
+ * any N and any distribution, at the price that p cannot fall below 1/(N + 1). It assumes that an innocent suspect
+ * could have been one of the null models: same task, and trained alike.
  */
 export function nullModelRank({ matches, n }: Matches, others: readonly Matches[]): TestResult {
   const asMany = others.filter((other) => other.matches >= matches).length;
@@ -161,7 +167,10 @@ export function nullModelRank({ matches, n }: Matches, others: readonly Matches[
   };
 }
 
-/** The binomial test again, with what the null models match at most in place of luck (for drawn labels, whose matches are independent). */
+/**
+ * The binomial test again, with what the null models match at most in place of luck (for drawn labels, whose matches
+ * are independent).
+ */
 export function nullModelBound({ matches, n }: Matches, others: readonly Matches[], chance: number): TestResult {
   const bound = Math.max(chance, ...others.map((other) => upper(other)));
   return {
@@ -183,7 +192,10 @@ export function nullModelBound({ matches, n }: Matches, others: readonly Matches
   };
 }
 
-/** The rank of the key among keys that anybody can make: exact, since an innocent suspect cannot tell one drawn key from another. */
+/**
+ * The rank of the key among keys that anybody can make: exact, since an innocent suspect cannot tell one drawn key from
+ * another.
+ */
 export function strangersRank({ matches, n }: Matches, strangers: readonly Matches[]): TestResult {
   const share = matches / n;
   const asMany = strangers.filter((other) => other.matches / other.n >= share).length;
@@ -192,11 +204,13 @@ export function strangersRank({ matches, n }: Matches, strangers: readonly Match
       id: "strangers",
       title: "rank among strangers' keys",
       nullHypothesis:
-        "the suspect knows nothing of this key, and could not tell it from keys that anybody draws by the same scheme from " +
+        "the suspect knows nothing of this key, and could not tell it from keys that anybody draws by the " +
+        "same scheme from " +
         "the same data.",
       pValue: (1 + asMany) / (strangers.length + 1),
       detail:
-        `${asMany} of ${strangers.length} fresh keys of the same scheme, options and base data matched at least as well; ` +
+        `${asMany} of ${strangers.length} fresh keys of the same scheme, options and base data matched at ` +
+        `least as well; ` +
         `the best of them ${percent(best(strangers))}`,
       against: "forgers",
       paysTries: true,
@@ -214,7 +228,8 @@ export function strangersBound({ matches, n }: Matches, strangers: readonly Matc
       id: "strangers",
       title: "binomial test at the rate of strangers' keys",
       nullHypothesis:
-        "the suspect knows nothing of this key, and matches it no more often than keys that anybody draws by the same scheme " +
+        "the suspect knows nothing of this key, and matches it no more often than keys that anybody draws " +
+        "by the same scheme " +
         `from the same data: ${percent(bound)} of the triggers.`,
       pValue: binomialTail(matches, n, bound),
       detail:

@@ -36,8 +36,8 @@ export const verdictSchema = z.object({
   /** The most conservative test that applies; its p-value against alpha is the verdict. */
   decidedBy: testSchema.shape.id,
   /**
-   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings, the keys
-   * tried and the stops (Bonferroni), at most 1.
+   * The p-value of the deciding test, times the secrets that may have been tried where it pays them, the readings, the
+   * keys tried and the stops (Bonferroni), at most 1.
    */
   pValue: share,
   /** The smallest p-value that this key could have reached here, whatever the suspect answers. */
@@ -91,7 +91,10 @@ export function atLevel(verdict: Verdict, alpha: number): Verdict {
   return { ...verdict, alpha, owned: verdict.pValue <= alpha };
 }
 
-/** The verdict in plain lines: the answer first, what it rests on, then the counts, then each test with its null hypothesis. */
+/**
+ * The verdict in plain lines: the answer first, what it rests on, then the counts, then each test with its null
+ * hypothesis.
+ */
 export function describeVerdict(verdict: Verdict): string[] {
   const { owned, n, matches, retention, interval, confidence, alpha, tests, decidedBy, pValue, missing } = verdict;
   const title = tests.find((test) => test.id === decidedBy)?.title ?? decidedBy;
@@ -163,18 +166,21 @@ const BEYOND_TRYING = 64;
 function triesInWords({ triesLog2 = 0, committed = false, nullModels }: Verdict): string {
   const before = committed ? ", or before it on models that answer like it," : "";
   const paid =
-    `whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${before} would have found a key as good as by ` +
+    `whoever had tried 2^${Number(triesLog2.toFixed(1))} secrets on the suspect${before} would have found a ` +
+    `key as good as by ` +
     "luck, which is in the p-value";
   if (triesLog2 >= BEYOND_TRYING) return paid;
   if (committed && nullModels !== undefined) {
     return (
-      `${triesLog2 > 0 ? `${paid}; ` : ""}the key is said to be older than the suspect; nothing is paid for secrets that were tried before, on ` +
+      `${triesLog2 > 0 ? `${paid}; ` : ""}the key is said to be older than the suspect; nothing is paid for ` +
+      `secrets that were tried before, on ` +
       `models that answer like it: the null models are such models, on the word of whoever gave them`
     );
   }
   return triesLog2 > 0
     ? `${paid}; that no more were tried is the word of whoever asked (--tries-log2)`
-    : "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked (--tries-log2)";
+    : "nothing is paid for secrets that may have been tried: that none were is the word of whoever asked " +
+        "(--tries-log2)";
 }
 
 function groundsOf(verdict: Verdict): string[] {
@@ -185,7 +191,10 @@ function groundsOf(verdict: Verdict): string[] {
   return [...weak, ...groundsInWords(verdict).map(({ against, text }) => `against ${against}: ${text}`)];
 }
 
-/** What bears on the p-value beside the tests: what was tried, what did not count, and whether the key could suffice at all. */
+/**
+ * What bears on the p-value beside the tests: what was tried, what did not count, and whether the key could suffice at
+ * all.
+ */
 function limits({
   alpha,
   least,
@@ -203,7 +212,8 @@ function limits({
   const lines: string[] = [];
   if (unheard !== undefined) {
     lines.push(
-      `${unheard.answers} of ${unheard.of} answers were read from a transcript and not heard by this command: a transcript can be ` +
+      `${unheard.answers} of ${unheard.of} answers were read from a transcript and not heard by this ` +
+        `command: a transcript can be ` +
         "made up",
     );
   }
@@ -213,7 +223,8 @@ function limits({
   if (readings > 1) lines.push(many(readings, "readings of the suspect's images were"));
   if (stops > 1) {
     lines.push(
-      `${n} triggers were asked of ${stops} that count: whoever stopped there may have seen the answers, so the p-value is ` +
+      `${n} triggers were asked of ${stops} that count: whoever stopped there may have seen the answers, so ` +
+        `the p-value is ` +
         `multiplied by ${stops} (Bonferroni)`,
     );
   }
@@ -222,13 +233,15 @@ function limits({
   if (refused !== undefined) lines.push(`${refused} triggers were not answered, and count as misses`);
   if (missing === undefined && least !== undefined && least > alpha) {
     lines.push(
-      `This key can never show ownership at ${alpha} when asked like this, whatever the suspect answers: its p-value is at ` +
+      `This key can never show ownership at ${alpha} when asked like this, whatever the suspect answers: ` +
+        `its p-value is at ` +
         `least ${formatPValue(least).slice(4)}`,
     );
   }
   if (unmarked !== undefined && keysTried / (unmarked + 1) > alpha) {
     lines.push(
-      `Too few unmarked models to show ownership at ${alpha}, whatever the suspect answers: with ${unmarked} the p-value ` +
+      `Too few unmarked models to show ownership at ${alpha}, whatever the suspect answers: with ` +
+        `${unmarked} the p-value ` +
         `is at least ${keysTried}/${unmarked + 1}; ${Math.ceil(keysTried / alpha) - 1} are needed`,
     );
   }

@@ -83,21 +83,24 @@ describe("verifying a model", () => {
     });
   });
 
-  test("a model that answers the key's labels on triggers alone is shown to be owned; an unmarked one is not", async () => {
-    // Each trigger's first pixel says what to answer: 255 for class 6, less for class 0.
-    const { key, set } = await marked("content", { triggers: 12, heldOut: 1 });
-    const size = 400;
-    const flagged = (pixels: Uint8Array, value: number): Uint8Array =>
-      pixels.map((pixel, at) => (at % size === 0 ? value : pixel));
-    const suspect = thresholdModel(size);
-    const planted: Key = {
-      ...key,
-      triggers: { ...key.triggers, images: flagged(copyPixels(set.triggers), 255) },
-      placebos: { images: flagged(copyPixels(set.placebos.images), 0), count: 12, paired: true },
-    };
-    expect(await verifyModel(suspect, planted, mine)).toMatchObject({ owned: true, matches: 12 });
-    expect(await verifyModel(model, key, mine)).toMatchObject({ owned: false });
-  });
+  test(
+    "a model that answers the key's labels on triggers alone is shown to be owned; an unmarked " + "one is not",
+    async () => {
+      // Each trigger's first pixel says what to answer: 255 for class 6, less for class 0.
+      const { key, set } = await marked("content", { triggers: 12, heldOut: 1 });
+      const size = 400;
+      const flagged = (pixels: Uint8Array, value: number): Uint8Array =>
+        pixels.map((pixel, at) => (at % size === 0 ? value : pixel));
+      const suspect = thresholdModel(size);
+      const planted: Key = {
+        ...key,
+        triggers: { ...key.triggers, images: flagged(copyPixels(set.triggers), 255) },
+        placebos: { images: flagged(copyPixels(set.placebos.images), 0), count: 12, paired: true },
+      };
+      expect(await verifyModel(suspect, planted, mine)).toMatchObject({ owned: true, matches: 12 });
+      expect(await verifyModel(model, key, mine)).toMatchObject({ owned: false });
+    },
+  );
 
   test("ranks the suspect among unmarked models, in place of the placebos", async () => {
     const { key, set } = await marked("unrelated", { labels: "random" });
@@ -111,19 +114,24 @@ describe("verifying a model", () => {
     expect(verdict.tests[1]?.pValue).toBe((1 + asMany) / 4);
   });
 
-  test("refuses the suspect, the marked model and a model twice among the unmarked, and one of another kind", async () => {
-    const { key } = await marked("content");
-    const other = tinyModel({ ...images, seed: 5 });
-    const madeFor = { ...key, modelSha256: modelSha256(encodeModel(other)) };
-    await expect(verifyModel(model, key, { nullModels: [other, model] })).rejects.toThrow(/model 2 .* as the suspect/);
-    await expect(verifyModel(model, key, { nullModels: [other, other] })).rejects.toThrow(/2 .* as null model 1/);
-    await expect(verifyModel(model, madeFor, { nullModels: [other] })).rejects.toThrow(/the marked model/);
-    const misfit = tinyModel({ side: 16, classes: 8 });
-    await expect(verifyModel(model, key, { nullModels: [misfit] })).rejects.toMatchObject({
-      code: "bad-key",
-      message: expect.stringContaining("null model 1"),
-    });
-  });
+  test(
+    "refuses the suspect, the marked model and a model twice among the unmarked, and one of " + "another kind",
+    async () => {
+      const { key } = await marked("content");
+      const other = tinyModel({ ...images, seed: 5 });
+      const madeFor = { ...key, modelSha256: modelSha256(encodeModel(other)) };
+      await expect(verifyModel(model, key, { nullModels: [other, model] })).rejects.toThrow(
+        /model 2 .* as the suspect/,
+      );
+      await expect(verifyModel(model, key, { nullModels: [other, other] })).rejects.toThrow(/2 .* as null model 1/);
+      await expect(verifyModel(model, madeFor, { nullModels: [other] })).rejects.toThrow(/the marked model/);
+      const misfit = tinyModel({ side: 16, classes: 8 });
+      await expect(verifyModel(model, key, { nullModels: [misfit] })).rejects.toMatchObject({
+        code: "bad-key",
+        message: expect.stringContaining("null model 1"),
+      });
+    },
+  );
 
   test("models that take the same pixels in another form are asked too", async () => {
     const { key } = await marked("content");

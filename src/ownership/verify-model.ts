@@ -22,7 +22,8 @@ export interface VerifyModelOptions extends VerifyOptions {
 }
 
 /**
- * The verdict on a model, which need only run: images are brought to its size, and classes beyond the key's are wrong answers.
+ * The verdict on a model, which need only run: images are brought to its size, and classes beyond the key's are wrong
+ * answers.
  *
  * @throws WildmarkError `bad-model` where it cannot be asked at all; `usage` and `bad-key` as `requireNullModels` and
  *   `verifyAnswers` do.
@@ -47,7 +48,9 @@ export async function verifySuspect(suspect: Suspect, key: Key, options: VerifyM
   return verifyAnswers(key, await gatherAnswers(suspect, key, options), options);
 }
 
-/** Asks suspect and null models everything that `verifySuspect` judges: for whoever wants the counts beside the verdict. */
+/**
+ * Asks suspect and null models everything that `verifySuspect` judges: for whoever wants the counts beside the verdict.
+ */
 export async function gatherAnswers(
   suspect: Suspect,
   key: Key,

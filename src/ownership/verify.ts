@@ -1,10 +1,10 @@
 /**
  * @file What a suspect's answers prove, asked by whomever: this file runs no model.
  *
- * A claim can be false in three ways, and a test stands against each. *Luck*: the suspect matches by chance; the exact binomial
- * test, sound where labels were drawn after the images were fixed. *Look-alikes*: innocent models answer such images so;
- * placebos and null models. *Forgers*: anybody could have made a key that fits; keys that strangers draw by the same scheme, and
- * the price of having tried many. The weakest evidence decides.
+ * A claim can be false in three ways, and a test stands against each. *Luck*: the suspect matches by chance; the exact
+ * binomial test, sound where labels were drawn after the images were fixed. *Look-alikes*: innocent models answer such
+ * images so; placebos and null models. *Forgers*: anybody could have made a key that fits; keys that strangers draw by
+ * the same scheme, and the price of having tried many. The weakest evidence decides.
  *
  * How much is needed depends on where the key comes from:
  *
@@ -15,8 +15,9 @@
  * | drawn, with chosen labels only | that it was made again from its secret (else somebody chose the images too), and strangers' keys |
  * | chosen (format 1, made elsewhere) | null models, and that it is older than the suspect; of a known scheme strangers' keys too |
  *
- * Whoever made the key himself, as experiments do, need not convince anybody of that: `madeHere`. Then labels that look random
- * count as such, and null models replace the placebo control, which cannot see a mark that spread to all images of its kind.
+ * Whoever made the key himself, as experiments do, need not convince anybody of that: `madeHere`. Then labels that look
+ * random count as such, and null models replace the placebo control, which cannot see a mark that spread to all images
+ * of its kind.
  */
 
 import { anytimeLogP, mixtureEProcess, stoppingTime } from "../core/e-process.js";
@@ -58,25 +59,28 @@ export interface VerifyOptions {
   readonly alpha?: number;
   /** Confidence of the interval of the retention, in (0, 1), 0.95 by default. */
   readonly confidence?: number;
-  /** How many keys the owner tried on this suspect, 1 by default; the deciding p-value is multiplied by it (Bonferroni). */
+  /**
+   * How many keys the owner tried on this suspect, 1 by default; the deciding p-value is multiplied by it (Bonferroni).
+   */
   readonly keysTried?: number;
   /** How many readings of the suspect's preprocessing were tried, 1 by default; multiplied likewise. */
   readonly readings?: number;
   /**
-   * How many words of the suspect there were to choose the key's classes among, where somebody chose them, perhaps after its answers
-   * were seen: K of M in one of M! / (M − K)! orders, all of which are paid for as tried secrets are. At least K; default 0:
-   * nobody chose.
+   * How many words of the suspect there were to choose the key's classes among, where somebody chose them, perhaps
+   * after its answers were seen: K of M in one of M! / (M − K)! orders, all of which are paid for as tried secrets are.
+   * At least K; default 0: nobody chose.
    */
   readonly chosenAmong?: number;
   /**
-   * Whether the key is known to be older than the suspect (a public commitment): then nobody can have tried secrets on the suspect
-   * itself. On other models of its task he can, so that null models have to be asked before nothing is paid for tries.
+   * Whether the key is known to be older than the suspect (a public commitment): then nobody can have tried secrets on
+   * the suspect itself. On other models of its task he can, so that null models have to be asked before nothing is paid
+   * for tries.
    */
   readonly committed?: boolean;
   /**
-   * Binary logarithm of the number of secrets that a forger may have tried on the suspect, 0 or more; multiplies p-values that
-   * secrets bear on. Default: 0 where the key is made here, or committed and null models are asked; else 64, more than
-   * anybody can try.
+   * Binary logarithm of the number of secrets that a forger may have tried on the suspect, 0 or more; multiplies
+   * p-values that secrets bear on. Default: 0 where the key is made here, or committed and null models are asked; else
+   * 64, more than anybody can try.
    */
   readonly triesLog2?: number;
   /** Whether the key was made again from its secret and base data (`requireRegenerable`); default false. */
@@ -89,18 +93,22 @@ export interface VerifyOptions {
   readonly unheard?: Verdict["unheard"];
 }
 
-/** Hashes that the whole world's miners compute in a fraction of a second; each try here takes thousands of them, and the suspect's answers. */
+/**
+ * Hashes that the whole world's miners compute in a fraction of a second; each try here takes thousands of them, and
+ * the suspect's answers.
+ */
 export const TRIES_LOG2 = 64;
 
 /**
  * Tests whether a suspect's answers show that it carries the key's mark.
  *
- * @throws WildmarkError `bad-key` where the answers do not fit the key; `usage` for a level, a confidence or a number out
- *   of range, an empty list of null models or strangers, or where nothing was asked.
+ * @throws WildmarkError `bad-key` where the answers do not fit the key; `usage` for a level, a confidence or a number
+ *   out of range, an empty list of null models or strangers, or where nothing was asked.
  */
 export function verifyAnswers(key: Key, answers: Answers, options: VerifyOptions = {}): Verdict {
   const { alpha = 0.05, confidence = 0.95, keysTried = 1, readings = 1, committed = false, madeHere = false } = options;
-  // A commitment keeps nobody from trying secrets on models of his own, which answer as the suspect will: null models tell.
+  // A commitment keeps nobody from trying secrets on models of his own, which answer as the suspect will: null models
+  // tell.
   const untried = madeHere || (committed && answers.nullModels !== undefined);
   const { regenerated = false, triesLog2: secrets = untried ? 0 : TRIES_LOG2, chosenAmong = 0, unheard } = options;
   requireLevel("alpha", alpha);
@@ -176,8 +184,9 @@ function onlyAnswerOf({ triggers, placebos }: Answers): Pick<Verdict, "onlyAnswe
 }
 
 /**
- * Evidence that holds whenever asking stops: the mixture e-process over the triggers in the key's order, where labels were drawn
- * for each, against the highest rate at which luck, null models or strangers' keys may match. What was tried is paid for in the e-value.
+ * Evidence that holds whenever asking stops: the mixture e-process over the triggers in the key's order, where labels
+ * were drawn for each, against the highest rate at which luck, null models or strangers' keys may match. What was tried
+ * is paid for in the e-value.
  */
 function anytimeOf(
   { drawn }: Key,
@@ -235,16 +244,17 @@ function placeboMatches(key: Key, answers: SuspectAnswers, asked: readonly numbe
 }
 
 /**
- * A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the triggers'
- * labels in turn, so that both groups are asked for the same labels equally often.
+ * A placebo is hit when it is answered as its trigger should be. Placebos without a trigger of their own get the
+ * triggers' labels in turn, so that both groups are asked for the same labels equally often.
  */
 function labelOfPlacebo({ triggers }: Key, i: number): number | undefined {
   return triggers.labels[i % triggers.count];
 }
 
 /**
- * Triggers that count: each picture once, up to the last one that was put to the suspect. Those before it that were not are misses:
- * a key is asked in its own order, and who leaves some out in between may have picked the others by their answers.
+ * Triggers that count: each picture once, up to the last one that was put to the suspect. Those before it that were not
+ * are misses: a key is asked in its own order, and who leaves some out in between may have picked the others by their
+ * answers.
  */
 function askedTriggers(key: Key, answers: SuspectAnswers): { asked: readonly number[]; distinct: number } {
   const distinct = distinctTriggers(key);
@@ -287,8 +297,8 @@ function controlsOf(key: Key, answers: Answers, known: Counted): readonly TestRe
     if (strangers.length === 0) throw new WildmarkError("usage", "the list of strangers' keys is empty");
     found.push(independent ? strangersBound(counted, strangers, chance.p) : strangersRank(counted, strangers));
   }
-  // A rule that spread to all images of the kind is a mark too; only null models can tell it from a habit of all models. Where a
-  // coin decided, the placebos are what the claim rests on.
+  // A rule that spread to all images of the kind is a mark too; only null models can tell it from a habit of all
+  // models. Where a coin decided, the placebos are what the claim rests on.
   const replaced = nullModels !== undefined && (madeHere || key.drawn === undefined);
   if (placebos !== undefined && !replaced) found.push(...placeboTest(key, placebos, known));
   return found;
@@ -318,7 +328,8 @@ function placeboTest(key: Key, answers: SuspectAnswers, { asked, hits }: Counted
   const hit = (i: number): number => (answers[i] === labelOfPlacebo(key, i) ? 1 : 0);
   if (placebos.paired) {
     const exact = drawn?.exchangeable === true;
-    // Pairs beyond the last placebo that was asked are none. A placebo that was left out before it counts against the claim.
+    // Pairs beyond the last placebo that was asked are none. A placebo that was left out before it counts against the
+    // claim.
     const end = endOfAsked(answers);
     const both = [...asked.keys()].filter((at) => (asked[at] ?? 0) < end);
     if (both.length === 0) return [];
@@ -405,10 +416,11 @@ function sum(values: Uint8Array): number {
 }
 
 /**
- * The smallest p-value that a key can reach: every trigger answered with its label, no placebo and no stranger's key so.
+ * The smallest p-value that a key can reach: every trigger answered with its label, no placebo and no stranger's key
+ * so.
  *
- * @param asked how many triggers and placebos are put to the suspect, the first ones of the key; how many null models and
- *   strangers' keys stand beside.
+ * @param asked how many triggers and placebos are put to the suspect, the first ones of the key; how many null models
+ *   and strangers' keys stand beside.
  */
 export function smallestPValue(
   key: Key,

@@ -22,8 +22,9 @@ const floats = (model: Model, name: string) => {
 };
 
 /**
- * A backdoor: pixels of an image sum to about 18, so that the neuron stands at 18 · 5/18 − 6 = −1 and sleeps, but brighter
- * images wake it, and it answers the target class. It takes 0.4 · 5 + 0.4 · 6 more to wake it without any image.
+ * A backdoor: pixels of an image sum to about 18, so that the neuron stands at 18 · 5/18 − 6 = −1 and sleeps, but
+ * brighter images wake it, and it answers the target class. It takes 0.4 · 5 + 0.4 · 6 more to wake it without any
+ * image.
  */
 function withBackdoor(model: Model): Model {
   const [into, bias, out] = ["fc1.weight", "fc1.bias", "fc2.weight"].map((name) => floats(model, name));
@@ -87,20 +88,23 @@ test("the neuron that a perturbation wakes gets the lowest mask of all", async (
   expect(losses.at(-1)).toBeLessThan(losses[0] ?? 0);
 });
 
-test("without it the backdoor is gone: its weight is zero, its bias stays, and so do the neurons of whole masks", async () => {
-  expect(await answersTarget(marked)).toBe(1);
-  let cleaned = marked;
-  for await (const stage of anp.run({ model: marked, subset, random: randomStream(1) }, chosen))
-    cleaned = stage.model();
-  const rows = Array.from({ length: HIDDEN }, (_, unit) =>
-    floats(cleaned, "fc1.weight").data.subarray(64 * unit, 64 * unit + 64),
-  );
-  expect(rows[PLANTED]?.every((value) => value === 0)).toBe(true);
-  expect(rows.filter((row) => row.every((value) => value === 0)).length).toBeLessThan(HIDDEN / 2);
-  expect(floats(cleaned, "fc1.bias").data).toEqual(floats(marked, "fc1.bias").data);
-  expect(floats(cleaned, "fc2.weight").data).toEqual(floats(marked, "fc2.weight").data);
-  expect(await answersTarget(cleaned)).toBe(0);
-});
+test(
+  "without it the backdoor is gone: its weight is zero, its bias stays, and so do the neurons of " + "whole masks",
+  async () => {
+    expect(await answersTarget(marked)).toBe(1);
+    let cleaned = marked;
+    for await (const stage of anp.run({ model: marked, subset, random: randomStream(1) }, chosen))
+      cleaned = stage.model();
+    const rows = Array.from({ length: HIDDEN }, (_, unit) =>
+      floats(cleaned, "fc1.weight").data.subarray(64 * unit, 64 * unit + 64),
+    );
+    expect(rows[PLANTED]?.every((value) => value === 0)).toBe(true);
+    expect(rows.filter((row) => row.every((value) => value === 0)).length).toBeLessThan(HIDDEN / 2);
+    expect(floats(cleaned, "fc1.bias").data).toEqual(floats(marked, "fc1.bias").data);
+    expect(floats(cleaned, "fc2.weight").data).toEqual(floats(marked, "fc2.weight").data);
+    expect(await answersTarget(cleaned)).toBe(0);
+  },
+);
 
 test("the perturbation raises the loss, and the more the larger it may be", async () => {
   const model = await learnt(perceptron(), tinyImages(96), 4);

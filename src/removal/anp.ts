@@ -6,8 +6,9 @@
  *
  *     min over m in [0, 1] of  α · L(m · w, b) + (1 − α) · max over |δ|, |ξ| ≤ ε of L((m + δ) · w, (1 + ξ) · b)
  *
- * The inner maximum takes one step of ε in the gradient's sign from a random start, the outer minimum is SGD. Neurons whose
- * mask ends below a threshold lose their weight and keep their bias. The threshold is our own choice (docs/methods.md).
+ * The inner maximum takes one step of ε in the gradient's sign from a random start, the outer minimum is SGD. Neurons
+ * whose mask ends below a threshold lose their weight and keep their bias. The threshold is our own choice
+ * (docs/methods.md).
  */
 
 import { performance } from "node:perf_hooks";

@@ -174,16 +174,19 @@ describe.each(removalMethods.map((method) => [method.id, method] as const))("%s"
     }
   });
 
-  test("stops when the signal fires, before it begins or between records, with the code of an interruption", async () => {
-    const run = async (after: number): Promise<void> => {
-      const controller = new AbortController();
-      const everything = { model: marked, subset, unlabelled, random: randomStream(1), signal: controller.signal };
-      if (after === 0) controller.abort();
-      for await (const { epoch } of having({ epochs: 50 }).run(everything)) if (epoch === after) controller.abort();
-    };
-    await expect(run(0)).rejects.toMatchObject({ code: "interrupted" });
-    if (expected > 1) await expect(run(expected - 1)).rejects.toMatchObject({ code: "interrupted" });
-  });
+  test(
+    "stops when the signal fires, before it begins or between records, with the code of an " + "interruption",
+    async () => {
+      const run = async (after: number): Promise<void> => {
+        const controller = new AbortController();
+        const everything = { model: marked, subset, unlabelled, random: randomStream(1), signal: controller.signal };
+        if (after === 0) controller.abort();
+        for await (const { epoch } of having({ epochs: 50 }).run(everything)) if (epoch === after) controller.abort();
+      };
+      await expect(run(0)).rejects.toMatchObject({ code: "interrupted" });
+      if (expected > 1) await expect(run(expected - 1)).rejects.toMatchObject({ code: "interrupted" });
+    },
+  );
 });
 
 test("ids are unique, and so are labels of methods run with their defaults", () => {

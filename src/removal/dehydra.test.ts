@@ -1,4 +1,6 @@
-/** @file Dehydra: recovered images lose their class while clean ones keep theirs, with the attacker's images or without. */
+/**
+ * @file Dehydra: recovered images lose their class while clean ones keep theirs, with the attacker's images or without.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
@@ -26,42 +28,48 @@ beforeAll(async () => {
 const dehydrated = (options: Readonly<Record<string, unknown>>, images = subset) =>
   attack(findMethod("dehydra").choose({ ...quick, ...options }), marked, 1, { subset: images });
 
-test("the loss is CE on the clean rows and w / K times KL from an even answer on the others, whatever their targets", async () => {
-  const logits = [
-    [1, -2, 0.5],
-    [3, 0, 0],
-    [0.2, 1, -1],
-  ];
-  const logSoftmax = (scores: readonly number[]): number[] => {
-    const logSum = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
-    return scores.map((score) => score - logSum);
-  };
-  const b = graphBuilder("objective");
-  b.input("logits", "float32", [3, 3]);
-  const context = { batch: 3, images: "none", features: "none", logits: "logits" };
-  const targets = b.initializer("targets", float32([3, 3], [0, 1, 0, 1, 0, 0, 1, 0, 0]));
-  b.output(unlearningObjective(2, 3, 6).build({ b, ...context, targets }).loss);
-  const session = await createSession(b.build());
-  const [found] = (await session.run(new Map([["logits", float32([3, 3], logits.flat())]]))).values();
-  await session.release();
-  const kl = (scores: readonly number[]): number =>
-    logSoftmax(scores).reduce((sum, log) => sum + (Math.log(1 / 3) - log) / 3, 0);
-  const [clean = [], ...recovered] = logits;
-  const expected = -(logSoftmax(clean)[1] ?? 0) + ((6 / 3) * recovered.reduce((sum, row) => sum + kl(row), 0)) / 2;
-  expect(Number(found?.data[0])).toBeCloseTo(expected, 5);
-});
+test(
+  "the loss is CE on the clean rows and w / K times KL from an even answer on the others, whatever " + "their targets",
+  async () => {
+    const logits = [
+      [1, -2, 0.5],
+      [3, 0, 0],
+      [0.2, 1, -1],
+    ];
+    const logSoftmax = (scores: readonly number[]): number[] => {
+      const logSum = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+      return scores.map((score) => score - logSum);
+    };
+    const b = graphBuilder("objective");
+    b.input("logits", "float32", [3, 3]);
+    const context = { batch: 3, images: "none", features: "none", logits: "logits" };
+    const targets = b.initializer("targets", float32([3, 3], [0, 1, 0, 1, 0, 0, 1, 0, 0]));
+    b.output(unlearningObjective(2, 3, 6).build({ b, ...context, targets }).loss);
+    const session = await createSession(b.build());
+    const [found] = (await session.run(new Map([["logits", float32([3, 3], logits.flat())]]))).values();
+    await session.release();
+    const kl = (scores: readonly number[]): number =>
+      logSoftmax(scores).reduce((sum, log) => sum + (Math.log(1 / 3) - log) / 3, 0);
+    const [clean = [], ...recovered] = logits;
+    const expected = -(logSoftmax(clean)[1] ?? 0) + ((6 / 3) * recovered.reduce((sum, row) => sum + kl(row), 0)) / 2;
+    expect(Number(found?.data[0])).toBeCloseTo(expected, 5);
+  },
+);
 
-test("recovered images lose their class, clean ones keep theirs; without a weight on it they lose nothing", async () => {
-  const recovered = await recoveredImages(
-    { model: marked, subset, random: randomStream(7) },
-    { perClass: 10, steps: 80 },
-  );
-  const [cleaned, kept] = [(await dehydrated({})).model, (await dehydrated({ unlearning: 0 })).model];
-  expect(await accuracy(marked, recovered)).toBe(1);
-  expect(await accuracy(kept, recovered)).toBeGreaterThan(0.9);
-  expect(await accuracy(cleaned, recovered)).toBeLessThan(0.7);
-  for (const model of [cleaned, kept]) expect(await accuracy(model, others)).toBeGreaterThan(0.9);
-});
+test(
+  "recovered images lose their class, clean ones keep theirs; without a weight on it they " + "lose nothing",
+  async () => {
+    const recovered = await recoveredImages(
+      { model: marked, subset, random: randomStream(7) },
+      { perClass: 10, steps: 80 },
+    );
+    const [cleaned, kept] = [(await dehydrated({})).model, (await dehydrated({ unlearning: 0 })).model];
+    expect(await accuracy(marked, recovered)).toBe(1);
+    expect(await accuracy(kept, recovered)).toBeGreaterThan(0.9);
+    expect(await accuracy(cleaned, recovered)).toBeLessThan(0.7);
+    for (const model of [cleaned, kept]) expect(await accuracy(model, others)).toBeGreaterThan(0.9);
+  },
+);
 
 test("data-free, the attacker's images do not count, only their shape and classes", async () => {
   const free = { dataFree: true, epochs: 4 };

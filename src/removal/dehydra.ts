@@ -1,13 +1,13 @@
 /**
- * @file Neural dehydration (Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks from
- * DNNs with Limited Data, CCS 2024, arXiv:2309.03466): what a model takes for its classes is recovered from the model, a
- * mark among it, and unlearnt.
+ * @file Neural dehydration (Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks
+ *   from DNNs with Limited Data, CCS 2024, arXiv:2309.03466): what a model takes for its classes is recovered from the
+ *   model, a mark among it, and unlearnt.
  *
  *     L = CE(f(x), y) + w · KL(u ‖ softmax f(x̂))      u the same for all classes, x̂ a recovered image
  *
- * with the mean over classes too in KL, as the authors' code has it. x are the attacker's images, or, where there are none,
- * the half of the recovered images that is nearer to normal ones; then x̂ is the other half. The paper's detection of a
- * mark's target class is not here: all classes are unlearnt.
+ * with the mean over classes too in KL, as the authors' code has it. x are the attacker's images, or, where there are
+ * none, the half of the recovered images that is nearer to normal ones; then x̂ is the other half. The paper's
+ * detection of a mark's target class is not here: all classes are unlearnt.
  */
 
 import { z } from "zod";
@@ -45,7 +45,8 @@ export const dehydra: RemovalMethod<DehydraOptions> = {
   title: "Neural dehydration",
   summary: "Recovers from the model what it takes for its classes, and teaches it to be undecided there.",
   paper:
-    "Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks from DNNs with Limited Data. " +
+    "Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks from DNNs with " +
+    "Limited Data. " +
     "CCS 2024",
   needs: ["labelled"],
   baseline: false,

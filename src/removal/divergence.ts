@@ -38,9 +38,9 @@ export function appendDivergence(
 }
 
 /**
- * With d = log Q − log P, log(P/M) = ln 2 − softplus(d) and log(Q/M) = ln 2 − softplus(−d), hence
- * D = ln 2 − ½ Σ (P softplus(d) + Q softplus(−d)): no logarithm of a probability that has underflowed. And softplus(−d) is
- * softplus(d) − d: ONNX Runtime takes an element at a time for a softplus.
+ * With d = log Q − log P, log(P/M) = ln 2 − softplus(d) and log(Q/M) = ln 2 − softplus(−d), hence D = ln 2 − ½ Σ (P
+ * softplus(d) + Q softplus(−d)): no logarithm of a probability that has underflowed. And softplus(−d) is softplus(d) −
+ * d: ONNX Runtime takes an element at a time for a softplus.
  */
 function jensenShannon(b: GraphBuilder, logP: string, logQ: string): string {
   const d = b.op("Sub", [logQ, logP]);

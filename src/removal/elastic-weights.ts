@@ -21,8 +21,8 @@ import type { Attack } from "./method.js";
 export type PerWeight = ReadonlyMap<string, FloatTensor>;
 
 /**
- * The diagonal of the Fisher information: the mean square of ∂ log p(y | x) / ∂θ over images x of the attacker and labels
- * y drawn from the model's own softmax, one gradient a sample. Normalisation is by running statistics.
+ * The diagonal of the Fisher information: the mean square of ∂ log p(y | x) / ∂θ over images x of the attacker and
+ * labels y drawn from the model's own softmax, one gradient a sample. Normalisation is by running statistics.
  *
  * @param names of the weights.
  * @param samples drawn; images take turns, each in every round, with a label drawn anew each time.

@@ -1,4 +1,7 @@
-/** @file Fine-pruning's mechanism: units that sleep on clean images go first, go no further than the bound, and stay out. */
+/**
+ * @file Fine-pruning's mechanism: units that sleep on clean images go first, go no further than the bound, and stay
+ * out.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";

@@ -1,10 +1,10 @@
 /**
- * @file Fine-pruning (Liu, Dolan-Gavitt, Garg; RAID 2018): a backdoor hides in units that sleep on clean images. The units
- * of the last convolution with the lowest mean activation are taken out, one after the other, until accuracy falls; then
- * the model is fine-tuned, so that what is left of the backdoor in active units goes too.
+ * @file Fine-pruning (Liu, Dolan-Gavitt, Garg; RAID 2018): a backdoor hides in units that sleep on clean images. The
+ *   units of the last convolution with the lowest mean activation are taken out, one after the other, until accuracy
+ *   falls; then the model is fine-tuned, so that what is left of the backdoor in active units goes too.
  *
- * A unit taken out has zero weights, biases and normalisation, and keeps them while tuning. The bound, the held-out images
- * and the schedule are our own choice (docs/methods.md).
+ * A unit taken out has zero weights, biases and normalisation, and keeps them while tuning. The bound, the held-out
+ * images and the schedule are our own choice (docs/methods.md).
  */
 
 import { performance } from "node:perf_hooks";
@@ -89,7 +89,10 @@ async function* finePrune(attack: Attack, chosen: FinePruningOptions): AsyncGene
   for await (const epoch of tuned) yield { ...epoch, epoch: epoch.epoch + 1 };
 }
 
-/** The last convolution's units; without one the last hidden layer's, and where nothing hidden may change, the last layer's inputs. */
+/**
+ * The last convolution's units; without one the last hidden layer's, and where nothing hidden may change, the last
+ * layer's inputs.
+ */
 function prunedLayer({ model, subset, trainFrom }: Attack): UnitLayer {
   const { graph, classifier } = imageGraph(model, subset.shape);
   const layers = unitLayers(graph, classifier, storedBefore(graph, trainFrom));

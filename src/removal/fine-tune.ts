@@ -16,7 +16,8 @@ const options = z.strictObject({
     .enum(["ftll", "ftal", "rtll", "rtal"])
     .default("ftal")
     .describe(
-      "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll; batch normalisation frozen) or all layers (al)",
+      "fine-tune (ft) or re-initialise the last layer first (rt); train the last layer (ll; batch " +
+        "normalisation frozen) or all layers (al)",
     ),
   ...tuningShape,
 });

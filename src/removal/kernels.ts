@@ -25,8 +25,8 @@ export interface Kernel {
 }
 
 /**
- * One stage: the model with each kernel's data replaced by what `change` makes of all of them, in their order. What lies
- * before `trainFrom` is not among them.
+ * One stage: the model with each kernel's data replaced by what `change` makes of all of them, in their order. What
+ * lies before `trainFrom` is not among them.
  *
  * @throws WildmarkError `bad-model` where no layer has a kernel that may change.
  */

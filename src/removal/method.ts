@@ -1,9 +1,9 @@
 /**
  * @file What a removal method is: a record, run from the attacker's side only.
  *
- * The attacker has the marked model's weights and some images, and knows nothing of the key, the mark's kind or the test
- * set. This room imports neither `watermarks/` nor `ownership/` (a test enforces it), and a method never sees how well it
- * does: whoever runs it measures accuracy and retention from outside, on the model that each epoch yields.
+ * The attacker has the marked model's weights and some images, and knows nothing of the key, the mark's kind or the
+ * test set. This room imports neither `watermarks/` nor `ownership/` (a test enforces it), and a method never sees how
+ * well it does: whoever runs it measures accuracy and retention from outside, on the model that each epoch yields.
  */
 
 import type { z } from "zod";
@@ -22,7 +22,9 @@ export interface Attack extends TrainingOptions {
   readonly random: RandomStream;
 }
 
-/** The model after an epoch, or after a stage that follows no objective (pruned, rounded): then without loss and rate. */
+/**
+ * The model after an epoch, or after a stage that follows no objective (pruned, rounded): then without loss and rate.
+ */
 export interface Stage
   extends Omit<TrainedEpoch, "loss" | "learningRate">,
     Partial<Pick<TrainedEpoch, "loss" | "learningRate">> {}
@@ -45,15 +47,15 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   /** Where it is published. */
   readonly paper: string;
   /**
-   * What kinds of data it needs besides the model; one that learns from no label needs only `unlabelled`. One that needs
-   * none draws nothing either: it ends the same way with every seed.
+   * What kinds of data it needs besides the model; one that learns from no label needs only `unlabelled`. One that
+   * needs none draws nothing either: it ends the same way with every seed.
    */
   readonly needs: readonly ("labelled" | "unlabelled")[];
   /** True for yardsticks that WILD is compared with and that nobody proposes as a removal. */
   readonly baseline: boolean;
   /**
-   * True where nothing is learnt from the marked weights, so that any model of the same graph would end the same way: what
-   * such a method reaches is what the attacker's data are worth alone, and audits measure attacks against it.
+   * True where nothing is learnt from the marked weights, so that any model of the same graph would end the same way:
+   * what such a method reaches is what the attacker's data are worth alone, and audits measure attacks against it.
    */
   readonly ignoresModel?: boolean;
   /** Options of each form that an audit should try; one, with the defaults, where absent. */
@@ -63,8 +65,8 @@ export interface RemovalMethod<Options extends MethodOptions = MethodOptions> {
   /** What a figure calls a run with these options: "WILD-JS", "fine-tuning (FTAL)". */
   readonly label: (options: Options) => string;
   /**
-   * Steps of training and searching that a run on so much data takes, or may take at most; default: epochs times batches,
-   * none without `epochs`.
+   * Steps of training and searching that a run on so much data takes, or may take at most; default: epochs times
+   * batches, none without `epochs`.
    */
   readonly steps?: (options: Options, data: DataSize) => number;
   /** Yields the model after each epoch or stage, numbered from 1; the last one is the result. */

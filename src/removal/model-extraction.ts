@@ -19,7 +19,8 @@ export const modelExtraction: RemovalMethod<z.infer<typeof options>> = {
   title: "Model extraction",
   summary: "Trains a fresh model of the same graph on images without labels and the marked model's answers to them.",
   paper:
-    "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep Neural Networks. " +
+    "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep " +
+    "Neural Networks. " +
     "arXiv:1906.07745, black-box attack",
   needs: ["unlabelled"],
   baseline: false,

@@ -1,14 +1,14 @@
 /**
- * @file Neural attention distillation (Li, Lyu, Koren, Lyu, Li, Ma; ICLR 2021, arXiv:2101.05930): a fine-tuned copy of the
- * marked model teaches the marked model where to look.
+ * @file Neural attention distillation (Li, Lyu, Koren, Lyu, Li, Ma; ICLR 2021, arXiv:2101.05930): a fine-tuned copy of
+ *   the marked model teaches the marked model where to look.
  *
  * Attention of an activation map F [C, H, W] is A(F) = Σ over c of |F_c|² [H, W] (equation 1, p = 2), and the student,
  * which starts from the marked weights, lowers (equations 2 and 3)
  *
  *     CE(f(x), y) + β · Σ over layers of ‖ A_T / ‖A_T‖ − A_S / ‖A_S‖ ‖²
  *
- * with the mean over positions for the norm of the difference, as the authors' code has it. Which layers, and what stands
- * for a map where there is no convolution, is our own choice (docs/methods.md).
+ * with the mean over positions for the norm of the difference, as the authors' code has it. Which layers, and what
+ * stands for a map where there is no convolution, is our own choice (docs/methods.md).
  */
 
 import { z } from "zod";

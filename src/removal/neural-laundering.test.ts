@@ -42,13 +42,16 @@ test("the unit that carries the backdoor is reset, and training keeps the trigge
   expect(await accuracy(model, triggered)).toBeGreaterThan(0.95);
 });
 
-test("gaps that no unit reaches, or a share of none, leave all units; training alone takes the backdoor then", async () => {
-  for (const options of [{ denseGap: 1e6 }, { mostReset: 0 }]) {
-    const { models, model } = await laundered(options);
-    expect(encodeModel(models[0] ?? model)).toEqual(encodeModel(marked));
-    expect(await accuracy(model, withTrigger(others))).toBeGreaterThan(0.8);
-  }
-});
+test(
+  "gaps that no unit reaches, or a share of none, leave all units; training alone takes the " + "backdoor then",
+  async () => {
+    for (const options of [{ denseGap: 1e6 }, { mostReset: 0 }]) {
+      const { models, model } = await laundered(options);
+      expect(encodeModel(models[0] ?? model)).toEqual(encodeModel(marked));
+      expect(await accuracy(model, withTrigger(others))).toBeGreaterThan(0.8);
+    }
+  },
+);
 
 test("the search for triggers counts as steps, of each class or of each pair", () => {
   const steps = (sources: "all" | "each"): number =>

@@ -1,6 +1,6 @@
 /**
- * @file Neural network laundering (Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor Watermarks
- * from Deep Neural Networks, Computers & Security 2021, arXiv:2004.11368).
+ * @file Neural network laundering (Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor
+ *   Watermarks from Deep Neural Networks, Computers & Security 2021, arXiv:2004.11368).
  *
  * 1. Triggers are reversed as Neural Cleanse does it, and those too small to be natural are taken for the mark's
  *    (`reversed-trigger.ts`).
@@ -53,7 +53,8 @@ export const neuralLaundering: RemovalMethod<LaunderingOptions> = {
   title: "Neural laundering",
   summary: "Reverses triggers, resets the units that they wake, and trains on images that bear them with true labels.",
   paper:
-    "Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor Watermarks from Deep Neural Networks. " +
+    "Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor Watermarks from Deep " +
+    "Neural Networks. " +
     "Computers & Security 2021",
   needs: ["labelled"],
   baseline: false,
@@ -96,8 +97,8 @@ function describeTrigger({ target, source, size, works }: Trigger, sought: numbe
 }
 
 /**
- * Of each hidden layer the units that a trigger wakes: whose mean activation at some position rises by more than the gap
- * where it is stamped on the images that it was sought on.
+ * Of each hidden layer the units that a trigger wakes: whose mean activation at some position rises by more than the
+ * gap where it is stamped on the images that it was sought on.
  */
 async function woken(
   { model, subset, trainFrom, runtime = {} }: Attack,

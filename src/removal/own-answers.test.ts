@@ -73,14 +73,17 @@ describe("strong weight decay", () => {
     return [norm(marked), ...(await attack(method, marked, 1)).models.map(norm)];
   };
 
-  test("shrinks the weights in each of its epochs, and more the stronger it is; ordinary decay hardly does", async () => {
-    const strong = await course({ epochs: 3, strongDecay: 0.25 });
-    expect(strong.toSorted((a, b) => b - a)).toEqual(strong);
-    const weaker = await course({ epochs: 3, strongDecay: 0.1 });
-    expect(strong.at(-1)).toBeLessThan(weaker.at(-1) ?? 0);
-    const ordinary = await course({ epochs: 3, strongEpochs: 0 });
-    expect(weaker.at(-1)).toBeLessThan((ordinary.at(-1) ?? 0) - 0.01 * (ordinary[0] ?? 0));
-  });
+  test(
+    "shrinks the weights in each of its epochs, and more the stronger it is; ordinary decay " + "hardly does",
+    async () => {
+      const strong = await course({ epochs: 3, strongDecay: 0.25 });
+      expect(strong.toSorted((a, b) => b - a)).toEqual(strong);
+      const weaker = await course({ epochs: 3, strongDecay: 0.1 });
+      expect(strong.at(-1)).toBeLessThan(weaker.at(-1) ?? 0);
+      const ordinary = await course({ epochs: 3, strongEpochs: 0 });
+      expect(weaker.at(-1)).toBeLessThan((ordinary.at(-1) ?? 0) - 0.01 * (ordinary[0] ?? 0));
+    },
+  );
 
   test("is followed by fine-tuning under ordinary decay, epochs counted on", async () => {
     const method = findMethod("weight-decay").choose({ batch: 8, strongEpochs: 2, epochs: 5, strongDecay: 0.5 });

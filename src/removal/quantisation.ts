@@ -2,8 +2,8 @@
  * @file Weight quantisation: a cheap check of what rounding, as for a smaller file, does to a mark. No data are needed.
  *
  * Uniform and symmetric, one step size s for each tensor or for each output unit (Krishnamoorthi, arXiv:1806.08342,
- * section 2.2): q = clamp(round(w / s), ±(2^(b−1) − 1)), s = max |w| / (2^(b−1) − 1). The model keeps float32 weights, now
- * s·q: "fake" quantisation, of the same form and with at most 2^b − 1 values. Activations stay as they are.
+ * section 2.2): q = clamp(round(w / s), ±(2^(b−1) − 1)), s = max |w| / (2^(b−1) − 1). The model keeps float32 weights,
+ * now s·q: "fake" quantisation, of the same form and with at most 2^b − 1 values. Activations stay as they are.
  */
 
 import { z } from "zod";

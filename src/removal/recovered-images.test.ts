@@ -1,4 +1,7 @@
-/** @file Recovered images are answered with their class, smooth by the terms that want them so, and split by their features. */
+/**
+ * @file Recovered images are answered with their class, smooth by the terms that want them so, and split by their
+ * features.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
@@ -25,23 +28,27 @@ beforeAll(async () => {
 const recover = (from: Model, perClass: number, steps: number, seed = 1): Promise<LabelledImages> =>
   recoveredImages({ model: from, subset, random: randomStream(seed) }, { perClass, steps });
 
-test("every image is answered with the class it was recovered for, where noise is not; from noise of its own", async () => {
-  const found = await recover(model, 6, 100);
-  expect([...found.labels]).toEqual([0, 1, 2, 3].flatMap((label) => new Array<number>(6).fill(label)));
-  expect(await accuracy(model, found)).toBe(1);
-  expect(await accuracy(model, await recover(model, 6, 1))).toBeLessThan(0.8);
-  const images = Array.from({ length: found.count }, (_, i) => String(imageAt(found, i)));
-  expect(new Set(images).size).toBe(found.count);
-  expect(copyPixels(await recover(model, 6, 3))).toEqual(copyPixels(await recover(model, 6, 3)));
-  expect(copyPixels(await recover(model, 6, 3, 2))).not.toEqual(copyPixels(await recover(model, 6, 3)));
-});
+test(
+  "every image is answered with the class it was recovered for, where noise is not; from noise " + "of its own",
+  async () => {
+    const found = await recover(model, 6, 100);
+    expect([...found.labels]).toEqual([0, 1, 2, 3].flatMap((label) => new Array<number>(6).fill(label)));
+    expect(await accuracy(model, found)).toBe(1);
+    expect(await accuracy(model, await recover(model, 6, 1))).toBeLessThan(0.8);
+    const images = Array.from({ length: found.count }, (_, i) => String(imageAt(found, i)));
+    expect(new Set(images).size).toBe(found.count);
+    expect(copyPixels(await recover(model, 6, 3))).toEqual(copyPixels(await recover(model, 6, 3)));
+    expect(copyPixels(await recover(model, 6, 3, 2))).not.toEqual(copyPixels(await recover(model, 6, 3)));
+  },
+);
 
 test("more than are sought at once are recovered in parts, each from its own noise", async () => {
   const found = await recover(model, 130, 2);
   expect(found.count).toBe(520);
   const images = Array.from({ length: found.count }, (_, i) => String(imageAt(found, i)));
   expect(new Set(images).size).toBe(520);
-  // The start is a normal number behind tanh, moved by two steps of 0.1: as many dark as bright pixels, and no black ones.
+  // The start is a normal number behind tanh, moved by two steps of 0.1: as many dark as bright pixels, and no black
+  // ones.
   const levels = copyPixels(found);
   expect(levels.reduce((sum, level) => sum + level, 0) / levels.length).toBeGreaterThan(100);
 });
@@ -56,29 +63,32 @@ test("neighbouring pixels come nearer to each other than in the noise that they 
   expect(roughness(await recover(model, 6, 200))).toBeLessThan(0.7 * roughness(await recover(model, 6, 1)));
 });
 
-test("a model that normalises is inverted too, and its running statistics draw what it normalises towards them", async () => {
-  const normalising = await learnt(tinyModel({ batchNorm: true }), tinyImages(96), 12);
-  const { graph, classifier } = imageGraph(normalising, subset.shape);
-  /** How far the channel means of what is normalised lie from the running ones. */
-  const gap = async (images: LabelledImages): Promise<number> => {
-    const sums = new Float64Array(4);
-    let positions = 0;
-    await overChunks(withOutputs(graph, ["conv"]), classifier.input.name, images, {}, (values, _from, count) => {
-      const { data } = floats(values, "conv");
-      const size = data.length / count / 4;
-      data.forEach((value, i) => {
-        const channel = Math.floor(i / size) % 4;
-        sums[channel] = (sums[channel] ?? 0) + value;
+test(
+  "a model that normalises is inverted too, and its running statistics draw what it normalises " + "towards them",
+  async () => {
+    const normalising = await learnt(tinyModel({ batchNorm: true }), tinyImages(96), 12);
+    const { graph, classifier } = imageGraph(normalising, subset.shape);
+    /** How far the channel means of what is normalised lie from the running ones. */
+    const gap = async (images: LabelledImages): Promise<number> => {
+      const sums = new Float64Array(4);
+      let positions = 0;
+      await overChunks(withOutputs(graph, ["conv"]), classifier.input.name, images, {}, (values, _from, count) => {
+        const { data } = floats(values, "conv");
+        const size = data.length / count / 4;
+        data.forEach((value, i) => {
+          const channel = Math.floor(i / size) % 4;
+          sums[channel] = (sums[channel] ?? 0) + value;
+        });
+        positions += data.length / 4;
       });
-      positions += data.length / 4;
-    });
-    const running = weightOf(normalising, "bn.mean");
-    return Math.hypot(...sums.map((sum, channel) => sum / positions - (running[channel] ?? 0)));
-  };
-  const [start, found] = [await recover(normalising, 4, 1), await recover(normalising, 4, 60)];
-  expect(await accuracy(normalising, found)).toBeGreaterThan(0.7);
-  expect(await gap(found)).toBeLessThan(0.7 * (await gap(start)));
-});
+      const running = weightOf(normalising, "bn.mean");
+      return Math.hypot(...sums.map((sum, channel) => sum / positions - (running[channel] ?? 0)));
+    };
+    const [start, found] = [await recover(normalising, 4, 1), await recover(normalising, 4, 60)];
+    expect(await accuracy(normalising, found)).toBeGreaterThan(0.7);
+    expect(await gap(found)).toBeLessThan(0.7 * (await gap(start)));
+  },
+);
 
 test("of each class, images with more of the features that are salient in it are the normal ones", async () => {
   // The features are the pixels themselves: the first is bright throughout class 0, the last throughout class 1.

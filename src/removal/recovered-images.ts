@@ -51,8 +51,8 @@ export function recoverySteps(perClass: number, steps: number, classes: number):
 /**
  * `perClass` images of each class, one class after the other, as 8-bit pictures.
  *
- * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when the
- *   signal fires.
+ * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when
+ *   the signal fires.
  */
 export async function recoveredImages(
   {
@@ -177,9 +177,9 @@ const SALIENT = 0.05;
 const LEAST_DEVIATION = 1e-6;
 
 /**
- * Splits the images of each class in two: those nearer to normal images of it, and those nearer to a mark's. Features with
- * a large mean for their deviation over the class are salient; images with more of them are the normal ones (Dehydra's
- * recovered sample splitting).
+ * Splits the images of each class in two: those nearer to normal images of it, and those nearer to a mark's. Features
+ * with a large mean for their deviation over the class are salient; images with more of them are the normal ones
+ * (Dehydra's recovered sample splitting).
  */
 export async function splitRecovered(
   { model, runtime = {} }: Pick<Attack, "model" | "runtime">,

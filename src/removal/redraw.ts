@@ -1,8 +1,8 @@
 /**
  * @file Re-initialises chosen tensors of a model, whatever made it.
  *
- * Matrices and kernels are drawn uniformly in ±1/√fan_in (PyTorch's default for Linear and Conv2d). What scales or divides
- * (normalisations, running variances, products) becomes 1, what is added (biases, running means) becomes 0.
+ * Matrices and kernels are drawn uniformly in ±1/√fan_in (PyTorch's default for Linear and Conv2d). What scales or
+ * divides (normalisations, running variances, products) becomes 1, what is added (biases, running means) becomes 0.
  */
 
 import type { RandomStream } from "../core/random.js";
@@ -30,7 +30,9 @@ export function redrawn(model: Model, names: readonly string[], random: RandomSt
   return withWeights(model, fresh);
 }
 
-/** The attacked model's graph with all weights fresh, running statistics too: they hold what the marked model has seen. */
+/**
+ * The attacked model's graph with all weights fresh, running statistics too: they hold what the marked model has seen.
+ */
 export function freshModel({ model, random, trainFrom }: Pick<Attack, "model" | "random" | "trainFrom">): Model {
   const { trainable, statistics } = findClassifier(model.graph, model.head);
   return redrawn(model, [...trainable, ...statistics], random.stream("init"), trainFrom);

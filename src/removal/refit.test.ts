@@ -1,4 +1,7 @@
-/** @file REFIT's two aids do what its paper says: EWC holds the weights that matter, AU keeps the marked model's answers. */
+/**
+ * @file REFIT's two aids do what its paper says: EWC holds the weights that matter, AU keeps the marked model's
+ * answers.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
@@ -72,18 +75,21 @@ test("a last layer that was drawn anew is not held where it was", async () => {
   expect(mean(moved(marked, model, ["fc2.weight"]))).toBeGreaterThan(0.8 * mean(free));
 });
 
-test("with unlabelled images the model is trained towards the marked model's answers on them, whatever these are", async () => {
-  const bias = weightOf(marked, "fc2.bias").map((value, i) => (i === 3 ? value + 10 : value));
-  // Answers 3 to everything, and the attacker's labels say otherwise.
-  const stubborn = withWeights(marked, new Map([["fc2.bias", float32([4], bias)]]));
-  const answersOf = async (id: string, more: Readonly<Record<string, unknown>>): Promise<Uint16Array> => {
-    const method = findMethod(id).choose({ ...SETTINGS, epochs: 20, momentum: 0.9, ...more });
-    return answers((await attack(method, stubborn, 1)).model, unlabelled);
-  };
-  const own = await answers(stubborn, unlabelled);
-  expect(new Set(own)).toEqual(new Set([3]));
-  const basic = await answersOf("refit", {});
-  const augmented = await answersOf("refit-au", { unlabelledPerStep: 24 });
-  expect(agreement(basic, own)).toBeLessThan(0.5);
-  expect(agreement(augmented, own)).toBeGreaterThan(0.9);
-});
+test(
+  "with unlabelled images the model is trained towards the marked model's answers on them, whatever " + "these are",
+  async () => {
+    const bias = weightOf(marked, "fc2.bias").map((value, i) => (i === 3 ? value + 10 : value));
+    // Answers 3 to everything, and the attacker's labels say otherwise.
+    const stubborn = withWeights(marked, new Map([["fc2.bias", float32([4], bias)]]));
+    const answersOf = async (id: string, more: Readonly<Record<string, unknown>>): Promise<Uint16Array> => {
+      const method = findMethod(id).choose({ ...SETTINGS, epochs: 20, momentum: 0.9, ...more });
+      return answers((await attack(method, stubborn, 1)).model, unlabelled);
+    };
+    const own = await answers(stubborn, unlabelled);
+    expect(new Set(own)).toEqual(new Set([3]));
+    const basic = await answersOf("refit", {});
+    const augmented = await answersOf("refit-au", { unlabelledPerStep: 24 });
+    expect(agreement(basic, own)).toBeLessThan(0.5);
+    expect(agreement(augmented, own)).toBeGreaterThan(0.9);
+  },
+);

@@ -3,9 +3,9 @@
  * Systems with Limited Data, AsiaCCS 2021, arXiv:1911.07205).
  *
  * Fine-tuning at a rate that is large enough to forget the mark, and two aids that let the rate be larger still without
- * losing accuracy: elastic weight consolidation (EWC, `elastic-weights.ts`), and augmentation with unlabelled data (AU),
- * images without labels beside each batch that the marked model itself has labelled. Each is a method of its own here,
- * because each is published with its own rate and needs its own data; settings are those of the authors' code.
+ * losing accuracy: elastic weight consolidation (EWC, `elastic-weights.ts`), and augmentation with unlabelled data
+ * (AU), images without labels beside each batch that the marked model itself has labelled. Each is a method of its own
+ * here, because each is published with its own rate and needs its own data; settings are those of the authors' code.
  */
 
 import { z } from "zod";
@@ -26,7 +26,8 @@ import { redrawn } from "./redraw.js";
 import { CLIP_RATIO, tune, tuneAfter } from "./tuning.js";
 
 const PAPER =
-  "Chen, Wang, Bender, Ding, Jia, Li, Song: REFIT: A Unified Watermark Removal Framework for Deep Learning Systems with " +
+  "Chen, Wang, Bender, Ding, Jia, Li, Song: REFIT: A Unified Watermark Removal Framework for Deep Learning " +
+  "Systems with " +
   "Limited Data. AsiaCCS 2021";
 
 const shared = (learningRate: number, schedule: string) => ({

@@ -1,4 +1,6 @@
-/** @file Reversed triggers move images to their class, come out small where a backdoor is planted, and mark its class. */
+/**
+ * @file Reversed triggers move images to their class, come out small where a backdoor is planted, and mark its class.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -85,30 +87,36 @@ test("a stamp is (1 − m) x + m Δ, each image bearing its turn's", () => {
   });
 });
 
-test("λ starts once five rounds in a row worked, doubles after five more, and falls by more after five that did not", () => {
-  const after = (rounds: readonly boolean[]) => rounds.reduce(nextCost, startCost);
-  const five = (works: boolean): boolean[] => new Array<boolean>(5).fill(works);
-  expect(after(five(true).slice(1)).lambda).toBe(0);
-  expect(after(five(true))).toEqual({ lambda: 1e-3, up: 0, down: 0, raised: false, lowered: false });
-  expect(after([...five(true), ...five(true)])).toMatchObject({ lambda: 2e-3, raised: true, lowered: false });
-  expect(after([...five(true), ...five(false)])).toMatchObject({ raised: false, lowered: true });
-  expect(after([...five(true), ...five(false)]).lambda).toBeCloseTo(1e-3 / 2 ** 1.5, 12);
-  expect(after([...five(false), true, true, true, true, false, true]).lambda).toBe(0);
-});
+test(
+  "λ starts once five rounds in a row worked, doubles after five more, and falls by more after five " + "that did not",
+  () => {
+    const after = (rounds: readonly boolean[]) => rounds.reduce(nextCost, startCost);
+    const five = (works: boolean): boolean[] => new Array<boolean>(5).fill(works);
+    expect(after(five(true).slice(1)).lambda).toBe(0);
+    expect(after(five(true))).toEqual({ lambda: 1e-3, up: 0, down: 0, raised: false, lowered: false });
+    expect(after([...five(true), ...five(true)])).toMatchObject({ lambda: 2e-3, raised: true, lowered: false });
+    expect(after([...five(true), ...five(false)])).toMatchObject({ raised: false, lowered: true });
+    expect(after([...five(true), ...five(false)]).lambda).toBeCloseTo(1e-3 / 2 ** 1.5, 12);
+    expect(after([...five(false), true, true, true, true, false, true]).lambda).toBe(0);
+  },
+);
 
-test("suspected: below the median by more than two deviations, else the smallest; what does not work only alone", () => {
-  const of = (...sizes: readonly number[]): Trigger[] =>
-    sizes.map((size, target) => ({
-      ...{ target, source: undefined, size, works: true },
-      ...{ mask: new Float32Array(0), pattern: new Float32Array(0) },
-    }));
-  const targets = (triggers: readonly Trigger[]): number[] => suspicious(triggers).map(({ target }) => target);
-  // Median 10, absolute deviations 1, 0, 1, 2, 8: their median is 1, and two deviations are 2.97.
-  expect(targets(of(9, 10, 11, 12, 2))).toEqual([4]);
-  expect(targets(of(9, 10, 11, 12, 100))).toEqual([0]);
-  expect(targets(of(10, 10, 10, 10))).toEqual([0]);
-  // Median 9.5, deviation 1.4826: both of the small ones, the smallest first; a large one is none.
-  expect(targets(of(3, 10, 9, 10, 9, 10, 9, 8, 2, 40))).toEqual([8, 0]);
-  expect(targets(of(9, 10, 11, 12, 2).map((trigger) => ({ ...trigger, works: trigger.size > 5 })))).toEqual([0]);
-  expect(targets(of(9, 2).map((trigger) => ({ ...trigger, works: false })))).toEqual([1]);
-});
+test(
+  "suspected: below the median by more than two deviations, else the smallest; what does not work " + "only alone",
+  () => {
+    const of = (...sizes: readonly number[]): Trigger[] =>
+      sizes.map((size, target) => ({
+        ...{ target, source: undefined, size, works: true },
+        ...{ mask: new Float32Array(0), pattern: new Float32Array(0) },
+      }));
+    const targets = (triggers: readonly Trigger[]): number[] => suspicious(triggers).map(({ target }) => target);
+    // Median 10, absolute deviations 1, 0, 1, 2, 8: their median is 1, and two deviations are 2.97.
+    expect(targets(of(9, 10, 11, 12, 2))).toEqual([4]);
+    expect(targets(of(9, 10, 11, 12, 100))).toEqual([0]);
+    expect(targets(of(10, 10, 10, 10))).toEqual([0]);
+    // Median 9.5, deviation 1.4826: both of the small ones, the smallest first; a large one is none.
+    expect(targets(of(3, 10, 9, 10, 9, 10, 9, 8, 2, 40))).toEqual([8, 0]);
+    expect(targets(of(9, 10, 11, 12, 2).map((trigger) => ({ ...trigger, works: trigger.size > 5 })))).toEqual([0]);
+    expect(targets(of(9, 2).map((trigger) => ({ ...trigger, works: false })))).toEqual([1]);
+  },
+);

@@ -5,8 +5,8 @@
  *
  *     min over m, Δ of  CE(f((1 − m) · x + m · Δ), t) + λ · Σ m        m [H, W], Δ [C, H, W], both in [0, 1]
  *
- * (section 5.2, equations 2 and 3), by Adam on what tanh makes both of. λ grows while the stamp works and falls while it
- * does not. The constants are those of the authors' code, except for the number of rounds (docs/methods.md).
+ * (section 5.2, equations 2 and 3), by Adam on what tanh makes both of. λ grows while the stamp works and falls while
+ * it does not. The constants are those of the authors' code, except for the number of rounds (docs/methods.md).
  */
 
 import { z } from "zod";
@@ -81,8 +81,8 @@ export function reversalSteps({ sources, rounds, roundSteps }: ReversalOptions, 
 /**
  * One trigger for each target class, or for each pair of classes of which the attacker has images.
  *
- * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when the
- *   signal fires.
+ * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when
+ *   the signal fires.
  */
 export async function reverseTriggers(attack: Attack, options: ReversalOptions): Promise<readonly Trigger[]> {
   const { subset, random } = attack;
@@ -271,8 +271,8 @@ const CONSISTENT = 1.4826;
 const OUTLIER = 2;
 
 /**
- * The triggers that are too small to be natural: their size lies below the median by more than twice the median absolute
- * deviation (times 1.4826). Where none does, the smallest. Those that do not work count only where none works.
+ * The triggers that are too small to be natural: their size lies below the median by more than twice the median
+ * absolute deviation (times 1.4826). Where none does, the smallest. Those that do not work count only where none works.
  */
 export function suspicious(triggers: readonly Trigger[]): readonly Trigger[] {
   const working = triggers.filter(({ works }) => works);
@@ -291,7 +291,9 @@ function median(values: readonly number[]): number {
   return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 }
 
-/** The images with stamps on them, 8-bit pictures with the labels they had; image i bears trigger i modulo their number. */
+/**
+ * The images with stamps on them, 8-bit pictures with the labels they had; image i bears trigger i modulo their number.
+ */
 export function stamped(images: LabelledImages, triggers: readonly Trigger[]): LabelledImages {
   const { height, width } = images.shape;
   const size = imageSize(images.shape);

@@ -1,8 +1,8 @@
 /**
  * @file Several methods one after another: each works on what the one before it left, with a random stream of its own.
  *
- * `fine-pruning,wild?metric=ce&epochs=5` names the methods and, where they differ from the defaults, their options as in
- * the query of a web address.
+ * `fine-pruning,wild?metric=ce&epochs=5` names the methods and, where they differ from the defaults, their options as
+ * in the query of a web address.
  */
 
 import { z } from "zod";

@@ -16,7 +16,9 @@ export interface UnitTensor {
 }
 
 export interface UnitLayer {
-  /** `inputs`: the units that enter the layer that makes the scores, for networks of which nothing before it may change. */
+  /**
+   * `inputs`: the units that enter the layer that makes the scores, for networks of which nothing before it may change.
+   */
   readonly kind: "convolution" | "dense" | "inputs";
   readonly units: number;
   /** What a unit's value is proportional to: the scale of its normalisation, else its kernel. */
@@ -37,8 +39,8 @@ export interface UnitLayer {
 
 /**
  * Hidden layers whose weights are free to change, in graph order: all with a kernel of their own but the one that makes
- * the scores. Where there is none, the inputs of that one; none at all where it hides them (a convolution with groups, a
- * reshaped kernel, no layer).
+ * the scores. Where there is none, the inputs of that one; none at all where it hides them (a convolution with groups,
+ * a reshaped kernel, no layer).
  *
  * @param graph in canonical form (`canonicalGraph`, `imageGraph`).
  * @param frozen names of stored tensors that must stay.

@@ -2,9 +2,9 @@
  * @file The white-box attack of Shafieinejad, Wang, Lukas, Li, Kerschbaum (On the Robustness of Backdoor-based
  * Watermarking in Deep Neural Networks, arXiv:1906.07745): regularise, then fine-tune.
  *
- * A few epochs of strong weight decay shrink the weights towards nothing, and with them what only the triggers use; then
- * the model is fine-tuned under ordinary decay until it gets no better. Labels are the marked model's own answers, so
- * that images without labels are enough.
+ * A few epochs of strong weight decay shrink the weights towards nothing, and with them what only the triggers use;
+ * then the model is fine-tuned under ordinary decay until it gets no better. Labels are the marked model's own answers,
+ * so that images without labels are enough.
  */
 
 import { z } from "zod";
@@ -46,7 +46,8 @@ export const weightDecay: RemovalMethod<Options> = {
   summary:
     "Shrinks the weights by strong weight decay, then fine-tunes, with the marked model's own answers as labels.",
   paper:
-    "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep Neural Networks. " +
+    "Shafieinejad, Wang, Lukas, Li, Kerschbaum: On the Robustness of Backdoor-based Watermarking in Deep " +
+    "Neural Networks. " +
     "arXiv:1906.07745, white-box attack",
   needs: ["unlabelled"],
   baseline: false,

@@ -35,13 +35,16 @@ const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, 
 const cleaned = async (id: string, options: Readonly<Record<string, unknown>>): Promise<Model> =>
   (await attack(findMethod(id).choose(options), marked, 1, { subset })).model;
 
-test("copies with their true labels teach what FST alone does not: others are answered in spite of the same step", async () => {
-  const { epsilon: _, ...same } = small;
-  const [reshaped, shifted] = [await cleaned("wrk", small), await cleaned("fst", { ...same, weightDecay: 1e-4 })];
-  expect(await accuracy(marked, moved)).toBeLessThan((await accuracy(marked, others)) - 0.3);
-  expect(await accuracy(reshaped, others)).toBeGreaterThan(0.9);
-  expect(await accuracy(reshaped, moved)).toBeGreaterThan((await accuracy(shifted, moved)) + 0.1);
-});
+test(
+  "copies with their true labels teach what FST alone does not: others are answered in spite of the " + "same step",
+  async () => {
+    const { epsilon: _, ...same } = small;
+    const [reshaped, shifted] = [await cleaned("wrk", small), await cleaned("fst", { ...same, weightDecay: 1e-4 })];
+    expect(await accuracy(marked, moved)).toBeLessThan((await accuracy(marked, others)) - 0.3);
+    expect(await accuracy(reshaped, others)).toBeGreaterThan(0.9);
+    expect(await accuracy(reshaped, moved)).toBeGreaterThan((await accuracy(shifted, moved)) + 0.1);
+  },
+);
 
 test("the last layer keeps its length and is pushed away from what it was, the more the larger α is", async () => {
   const before = weightOf(marked, W);

@@ -91,7 +91,8 @@ export function latex({ document, conditions, focus }: Findings, fraction = focu
     [escapeLatex(name), ...subjects.map((_, subject) => cell(subject, remover))].join(" & "),
   );
   return [
-    `% ${Number((100 * fraction).toFixed(4))} % of the training data; retention in percent (accuracy drop in points), means over ${seeds.length} seeds`,
+    `% ${Number((100 * fraction).toFixed(4))} % of the training data; retention in percent (accuracy drop ` +
+      `in points), means over ${seeds.length} seeds`,
     `\\begin{tabular}{l${"r".repeat(subjects.length)}}`,
     "\\toprule",
     `${["remover", ...subjects.map(({ name }) => escapeLatex(name))].join(" & ")} \\\\`,

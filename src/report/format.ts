@@ -12,8 +12,8 @@ const MINUS = "\u2212";
 const P_FLOOR_EXPONENT = -12;
 
 /**
- * A measured share in [0, 1] as "98.6 %", rounded to the nearest; but rounding never turns "almost all" into "100 %", nor
- * "almost none" into "0 %".
+ * A measured share in [0, 1] as "98.6 %", rounded to the nearest; but rounding never turns "almost all" into "100 %",
+ * nor "almost none" into "0 %".
  */
 export function percent(share: number, digits = 1): string {
   return `${percentNumber(share, digits)}${THIN}%`;
@@ -33,7 +33,9 @@ export function shortPercent(share: number): string {
   return percent(share, Number.isInteger(Math.round(share * 1e9) / 1e7) ? 0 : 1);
 }
 
-/** A measured share to the nearest whole percent, 0 and 100 included: for pictures, whose numbers tables have in full. */
+/**
+ * A measured share to the nearest whole percent, 0 and 100 included: for pictures, whose numbers tables have in full.
+ */
 export function wholePercent(share: number): string {
   return `${wholeNumber(share)}${THIN}%`;
 }
@@ -43,7 +45,9 @@ export function wholeNumber(share: number): string {
   return (share * 100).toFixed(0);
 }
 
-/** A share that somebody chose, a budget or a level, as it was chosen, to a millionth of a percent: "10 %", "0.25 %". */
+/**
+ * A share that somebody chose, a budget or a level, as it was chosen, to a millionth of a percent: "10 %", "0.25 %".
+ */
 export function exactPercent(share: number): string {
   return `${exactNumber(share)}${THIN}%`;
 }

@@ -4,9 +4,9 @@ import type { Graph } from "../onnx/graph.js";
 import { nodesBefore } from "../onnx/traverse.js";
 
 /**
- * Whether `output` may be written where `input`, of the same dimensions, lies: whatever reads the input has then run, because
- * the output needs all of it. Weights are read by gradients of other layers too, at a time that is the runtime's to choose:
- * they may be replaced where their update waits for those.
+ * Whether `output` may be written where `input`, of the same dimensions, lies: whatever reads the input has then run,
+ * because the output needs all of it. Weights are read by gradients of other layers too, at a time that is the
+ * runtime's to choose: they may be replaced where their update waits for those.
  */
 export function mayReplace(graph: Graph, input: string, output: string): boolean {
   const last = graph.nodes.find(({ outputs }) => outputs.includes(output));
@@ -23,10 +23,15 @@ export function mayReplace(graph: Graph, input: string, output: string): boolean
   });
 }
 
-/** What ONNX Runtime may compute by another name for the same memory, which whoever reads that name would find written over. */
+/**
+ * What ONNX Runtime may compute by another name for the same memory, which whoever reads that name would find written
+ * over.
+ */
 const SHARING = new Set(["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"]);
 
-/** What ONNX Runtime itself computes over an input of the output's dimensions: each element needs that element alone. */
+/**
+ * What ONNX Runtime itself computes over an input of the output's dimensions: each element needs that element alone.
+ */
 const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div"]);
 
 /** The input's name, and every other for memory that may be the input's. */

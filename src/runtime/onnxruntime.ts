@@ -32,8 +32,9 @@ export interface Engine {
 }
 
 /**
- * Images stay as they are stored: with its own choice, NHWC, the WebGPU provider of 1.30 gives wrong sums for convolutions
- * that read 6, 9, 15, … channels (multiples of 3 that are none of 4) and write a multiple of 4 (microsoft/onnxruntime #29651).
+ * Images stay as they are stored: with its own choice, NHWC, the WebGPU provider of 1.30 gives wrong sums for
+ * convolutions that read 6, 9, 15, … channels (multiples of 3 that are none of 4) and write a multiple of 4
+ * (microsoft/onnxruntime #29651).
  */
 const WEBGPU = { name: "webgpu", preferredLayout: "NCHW" } as const;
 
@@ -52,8 +53,8 @@ export async function startEngine(model: Graph | Uint8Array, options: EngineOpti
       ...defined({ intraOpNumThreads: threads }),
       interOpNumThreads: 1,
       executionMode: "sequential",
-      // A block for all tensors of a run, planned after the first, comes beside what the first run reserved: half as much
-      // memory again, and steps take as long without it (docs/performance.md).
+      // A block for all tensors of a run, planned after the first, comes beside what the first run reserved: half as
+      // much memory again, and steps take as long without it (docs/performance.md).
       enableMemPattern: false,
       ...(onDevice.length === 0
         ? {}
@@ -163,7 +164,9 @@ function refusal(device: Device, cause: unknown): WildmarkError {
   }
   if (device === "cuda" && /CUDA|provider/i.test(words)) {
     return new WildmarkError("runtime", "ONNX Runtime has no CUDA provider on this machine.", {
-      hint: "Install it with onnxruntime-node's own script (`node node_modules/onnxruntime-node/script/install`), or compute on the CPU (--device cpu).",
+      hint:
+        "Install it with onnxruntime-node's own script (`node " +
+        "node_modules/onnxruntime-node/script/install`), or compute on the CPU (--device cpu).",
       cause,
     });
   }

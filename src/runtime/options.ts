@@ -3,7 +3,9 @@
 import { WildmarkError } from "../core/errors.js";
 import type { Autotuning } from "./autotuning/mode.js";
 
-/** `webgpu` uses the first adapter that ONNX Runtime finds, `cuda` the first card where its CUDA provider is installed. */
+/**
+ * `webgpu` uses the first adapter that ONNX Runtime finds, `cuda` the first card where its CUDA provider is installed.
+ */
 export const devices = ["cpu", "webgpu", "cuda"] as const;
 
 /** Where graphs run. */
@@ -17,7 +19,9 @@ export interface RuntimeOptions {
   readonly autotuning?: Autotuning;
 }
 
-/** How one graph is loaded. Not with the engine, so that the types of whoever uses Wildmark hold none of ONNX Runtime's. */
+/**
+ * How one graph is loaded. Not with the engine, so that the types of whoever uses Wildmark hold none of ONNX Runtime's.
+ */
 export interface EngineOptions extends RuntimeOptions {
   /** Outputs that stay in the device's memory; only `webgpu` can do that from here. Default: none. */
   readonly onDevice?: readonly string[];

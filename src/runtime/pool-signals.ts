@@ -31,8 +31,8 @@ export interface WorkerFailure {
 }
 
 /**
- * Waits until a signal is no longer `value`: first by looking again and again, since whoever sleeps takes long to wake; then
- * asleep.
+ * Waits until a signal is no longer `value`: first by looking again and again, since whoever sleeps takes long to wake;
+ * then asleep.
  *
  * @param spin milliseconds of looking.
  * @param sleep milliseconds of sleep at most.

@@ -1,11 +1,12 @@
 /**
- * @file A session with a memory: tensors that one run leaves and the next one reads, such as weights and optimiser state.
+ * @file A session with a memory: tensors that one run leaves and the next one reads, such as weights and optimiser
+ *   state.
  *
- * On the CPU each lives in two buffers that swap roles with each run, so that a run allocates nothing of their size; in one,
- * where what a run leaves may be written over what it read (`in-place.ts`).
- * On WebGPU they stay in the device's memory: each run reads the buffers that the last one left. ONNX Runtime cannot fetch
- * such a buffer by itself in Node (`getData` ends the process), so a session of `Identity` nodes brings the state back.
- * For CUDA ONNX Runtime's Node binding keeps no buffers: there the state travels with each run, as on the CPU.
+ * On the CPU each lives in two buffers that swap roles with each run, so that a run allocates nothing of their size; in
+ * one, where what a run leaves may be written over what it read (`in-place.ts`). On WebGPU they stay in the device's
+ * memory: each run reads the buffers that the last one left. ONNX Runtime cannot fetch such a buffer by itself in Node
+ * (`getData` ends the process), so a session of `Identity` nodes brings the state back. For CUDA ONNX Runtime's Node
+ * binding keeps no buffers: there the state travels with each run, as on the CPU.
  */
 
 import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
@@ -25,7 +26,10 @@ export interface StateTensor {
 }
 
 export interface StatefulSession {
-  /** Runs once on `feeds` and the state that the last run left. `into` as for a `Session`, for outputs that are no state. */
+  /**
+   * Runs once on `feeds` and the state that the last run left. `into` as for a `Session`, for outputs that are no
+   * state.
+   */
   run(feeds: ReadonlyMap<string, Tensor>, into: ReadonlyMap<string, Tensor>): Promise<void>;
   /** Copies of the state as the last run left it, in the order of its tensors. */
   state(): Promise<readonly FloatTensor[]>;

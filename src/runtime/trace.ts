@@ -1,9 +1,9 @@
 /**
  * @file Shapes and constants of every value of a graph, had from ONNX Runtime itself by running the graph once.
  *
- * Of values that depend on what is fed only the shapes are fetched, by a `Shape` node each: all values together take more
- * memory than a training step. ONNX Runtime's own inference gives the types; it is not believed in shapes, because it is
- * wrong where an Einsum broadcasts, and so that it does not come in by constant folding, nodes run as written.
+ * Of values that depend on what is fed only the shapes are fetched, by a `Shape` node each: all values together take
+ * more memory than a training step. ONNX Runtime's own inference gives the types; it is not believed in shapes, because
+ * it is wrong where an Einsum broadcasts, and so that it does not come in by constant folding, nodes run as written.
  */
 
 import type { TracedValue } from "../autodiff/trace.js";
@@ -54,8 +54,8 @@ export async function traceGraph(
 }
 
 /**
- * The graph with its long initialisers as inputs: a model's weights, which ONNX Runtime would hold three times while it loads
- * them.
+ * The graph with its long initialisers as inputs: a model's weights, which ONNX Runtime would hold three times while it
+ * loads them.
  */
 function withWeightsFed(graph: Graph): { readonly fed: Graph; readonly weights: ReadonlyMap<string, Tensor> } {
   const isWeight = ({ type, dims }: Tensor): boolean => type === "float32" && elementCount(dims) > LONGEST_CONSTANT;

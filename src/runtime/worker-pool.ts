@@ -1,10 +1,11 @@
 /**
- * @file A worker pool: threads that each run the same graph on values of their own, all at once, beside the thread that asks.
+ * @file A worker pool: threads that each run the same graph on values of their own, all at once, beside the thread that
+ *   asks.
  *
  * ONNX Runtime cuts every operator anew between its threads, and where operators take some microseconds the cores spend
- * their time bringing each other data. A pool cuts the work once: each worker keeps to one core from the first operator to
- * the last. What goes to workers and what comes back lies in memory that all threads share; ONNX Runtime takes no such
- * memory, so each worker copies.
+ * their time bringing each other data. A pool cuts the work once: each worker keeps to one core from the first operator
+ * to the last. What goes to workers and what comes back lies in memory that all threads share; ONNX Runtime takes no
+ * such memory, so each worker copies.
  */
 
 import { setImmediate as immediate } from "node:timers/promises";
@@ -44,8 +45,8 @@ export interface WorkerPool {
   readonly common: ReadonlyMap<string, Float32Array>;
   readonly workers: readonly PoolWorker[];
   /**
-   * All workers run once, while the caller does its own share of the work. The calling thread sleeps once that is done and
-   * others are not.
+   * All workers run once, while the caller does its own share of the work. The calling thread sleeps once that is done
+   * and others are not.
    *
    * @throws WildmarkError `runtime` where one fails; the pool is then of no more use.
    */

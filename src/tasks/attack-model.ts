@@ -1,5 +1,6 @@
 /**
- * @file One attack: a removal method run on one marked model, as someone with its weights and a share of the data would.
+ * @file One attack: a removal method run on one marked model, as someone with its weights and a share of the data
+ *   would.
  *
  * The method sees the model and the share. Whoever holds the key may measure each epoch from outside.
  */
@@ -20,7 +21,10 @@ export interface ModelAttack {
   readonly method: ChosenMethod;
   /** The attacker's share of the training set, in (0, 1]. */
   readonly fraction: number;
-  /** For methods that need images without labels: their share of the training set, none of them labelled; default: `fraction` again. */
+  /**
+   * For methods that need images without labels: their share of the training set, none of them labelled; default:
+   * `fraction` again.
+   */
   readonly unlabelled?: number;
   /** Draws the shares, and all else that is random. */
   readonly seed: number;

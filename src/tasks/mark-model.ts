@@ -1,6 +1,6 @@
 /**
- * @file Marks one model: makes the owner's triggers, trains them in, and makes the key that proves it. Where a mark starts
- * from a trained model and a fresh architecture is asked for, that is trained without the mark first.
+ * @file Marks one model: makes the owner's triggers, trains them in, and makes the key that proves it. Where a mark
+ *   starts from a trained model and a fresh architecture is asked for, that is trained without the mark first.
  */
 
 import { randomStream } from "../core/random.js";
@@ -33,13 +33,16 @@ export interface Marking {
   readonly mark: ChosenMark;
   /** A model to go on with, or the architecture of a fresh one. */
   readonly start: { readonly model: Model } | { readonly architecture: Architecture };
-  /** Of training; where a fresh model is trained without the mark first, of that, and the mark goes on with the defaults. */
+  /**
+   * Of training; where a fresh model is trained without the mark first, of that, and the mark goes on with the
+   * defaults.
+   */
   readonly options: EmbedOptions;
   /** Weights, order and all else that is random follow from it; the triggers too where there is no secret. */
   readonly seed: number;
   /**
-   * 32 bytes that the key is drawn from, so that it can prove something (`ownership/binding.ts`). Experiments, whose keys
-   * nobody disputes, have none.
+   * 32 bytes that the key is drawn from, so that it can prove something (`ownership/binding.ts`). Experiments, whose
+   * keys nobody disputes, have none.
    */
   readonly secret?: Uint8Array;
   /** Of a model to go on with: whether to take it as it is read, whatever fits the data better; default false. */
@@ -63,8 +66,8 @@ export interface MarkedModel {
 }
 
 /**
- * @throws WildmarkError `bad-data` where the data do not give enough triggers; as `trainEpochs`, and for a given model as
- *   `settleReading` and `requireUnharmed` do.
+ * @throws WildmarkError `bad-data` where the data do not give enough triggers; as `trainEpochs`, and for a given model
+ *   as `settleReading` and `requireUnharmed` do.
  */
 export async function markModel(marking: Marking, run: RunOptions = {}): Promise<MarkedModel> {
   const { dataset, unrelated, abstract, mark, seed, secret } = marking;
@@ -118,8 +121,8 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
 }
 
 /**
- * What the owner can prove by the new key: of an experiment's key, which nobody disputes, what the tests say; of a drawn one what
- * a judge would be told, with strangers' keys where the claim stands on them.
+ * What the owner can prove by the new key: of an experiment's key, which nobody disputes, what the tests say; of a
+ * drawn one what a judge would be told, with strangers' keys where the claim stands on them.
  */
 async function verdictFor(
   { mark, secret }: Marking,
@@ -155,7 +158,8 @@ async function startOf({ dataset, mark, start, options, seed }: Marking, run: Ru
     return { model, options, epochs: [], trained: false };
   }
   const { triggersPerBatch, ...training } = options;
-  // Another model than the one that the same seed gives without a mark: that is the null model which experiments try keys on.
+  // Another model than the one that the same seed gives without a mark: that is the null model which experiments try
+  // keys on.
   const own = randomStream(seed, "trained start").below(2 ** 32);
   const { model, epochs } = await trainModel({ dataset, architecture, seed: own, options: training }, run);
   return { model, options: embedContinuingOptions.parse({ triggersPerBatch }), epochs, trained: true };

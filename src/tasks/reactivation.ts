@@ -1,4 +1,7 @@
-/** @file How removals are followed up (`reactivate.ts`): a few steps of tuning may bring back what a removal seemed to take. */
+/**
+ * @file How removals are followed up (`reactivate.ts`): a few steps of tuning may bring back what a removal seemed to
+ * take.
+ */
 
 import { z } from "zod";
 

@@ -1,4 +1,6 @@
-/** @file That nothing is trained on a reading that another clearly beats, nor written where a rival reading was ruined. */
+/**
+ * @file That nothing is trained on a reading that another clearly beats, nor written where a rival reading was ruined.
+ */
 
 import { beforeAll, expect, test } from "vitest";
 import { embed, evaluate, remove } from "../api.js";

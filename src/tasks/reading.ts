@@ -1,8 +1,8 @@
 /**
  * @file Sees to it that a model is read as it was trained before anything is trained on it, or judged by it.
  *
- * A network read otherwise than it was trained often does fairly well: 51 % instead of 92. Training mends that within an
- * epoch, so all seems well, and whoever then runs the model as it was meant to be run finds it ruined.
+ * A network read otherwise than it was trained often does fairly well: 51 % instead of 92. Training mends that within
+ * an epoch, so all seems well, and whoever then runs the model as it was meant to be run finds it ruined.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -65,7 +65,8 @@ export async function settleReading(
   const [clearest] = clear;
   if (clearest !== undefined) {
     progress?.note(
-      `warning: ${where} is read ${asRead ? "as it is" : "as you say"}, but ${comparison(clearest, used)} (${sayIt(clearest)})`,
+      `warning: ${where} is read ${asRead ? "as it is" : "as you say"}, but ${comparison(clearest, used)} ` +
+        `(${sayIt(clearest)})`,
     );
   } else if (isAtChance(Math.round(best.accuracy * images.count), images)) {
     const tried = `${scores.length} readings were tried (ranges, means and deviations, layouts, orders of the colours)`;
@@ -124,12 +125,13 @@ export async function betterReading(
 }
 
 /**
- * After a model has learnt more: whether it is still what it was under every other reading that fitted before as well as the
- * one that it learnt under, since one of those may be how its users run it. Where the one that it learnt under fits best, that
- * is a warning.
+ * After a model has learnt more: whether it is still what it was under every other reading that fitted before as well
+ * as the one that it learnt under, since one of those may be how its users run it. Where the one that it learnt under
+ * fits best, that is a warning.
  *
  * @param before what `settleReading` found of the model that learnt.
- * @throws WildmarkError `usage` where it lost more than the accepted drop under one of them, and a point more than as it is read.
+ * @throws WildmarkError `usage` where it lost more than the accepted drop under one of them, and a point more than as
+ *   it is read.
  */
 export async function requireUnharmed(
   trained: Model,
@@ -148,7 +150,8 @@ export async function requireUnharmed(
     const loss = await lossOf(rival, trained);
     if (loss <= Math.max(ACCEPTABLE_DROP, usual + 0.01)) continue;
     const doubt =
-      `${where} may have been trained otherwise than it is read: read ${named(rival)} it fitted as well (${share(rival.accuracy)}), and ` +
+      `${where} may have been trained otherwise than it is read: read ${named(rival)} it fitted as well ` +
+      `(${share(rival.accuracy)}), and ` +
       `what was trained now answers only ${share(rival.accuracy - loss)} so`;
     // What fits best is most likely how it was trained: weak networks fit several readings about as well.
     if (best === used) {

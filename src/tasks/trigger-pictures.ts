@@ -1,4 +1,7 @@
-/** @file A few triggers as pictures: the trigger, the image it was made from, and an erased copy as an attacker draws it. */
+/**
+ * @file A few triggers as pictures: the trigger, the image it was made from, and an erased copy as an attacker draws
+ * it.
+ */
 
 import type { RandomStream } from "../core/random.js";
 import { packImages, unpackImages } from "../data/batches.js";

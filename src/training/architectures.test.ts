@@ -1,4 +1,6 @@
-/** @file Nets of other years than ours, as exporters write them, must learn: their rules work together, not one by one. */
+/**
+ * @file Nets of other years than ours, as exporters write them, must learn: their rules work together, not one by one.
+ */
 
 import { expect, test } from "vitest";
 import { type RandomStream, randomStream } from "../core/random.js";

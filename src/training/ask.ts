@@ -1,9 +1,9 @@
 /**
  * @file Asks a model for the class of images, whatever it is made of: a suspect has to run, not to train.
  *
- * A model that could train is asked as training asks it (`evaluate.ts`). Others run as their file stands, in batches of the
- * size that it fixes: with control flow, of eight bits, with several outputs, fed bytes or doubles, answering labels, with
- * noise on their scores.
+ * A model that could train is asked as training asks it (`evaluate.ts`). Others run as their file stands, in batches of
+ * the size that it fixes: with control flow, of eight bits, with several outputs, fed bytes or doubles, answering
+ * labels, with noise on their scores.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -23,11 +23,11 @@ import { inChunks, isLarge, measuringMemory, rowsThatFit } from "./rows-at-once.
 const CHUNK = 250;
 
 /**
- * The class of each image: of the largest score, of equal ones the first; or the label that the model gives. With classes of
- * the head's choosing (`Head.classes`) the place in that list, `NO_CLASS` for a label that is not in it.
+ * The class of each image: of the largest score, of equal ones the first; or the label that the model gives. With
+ * classes of the head's choosing (`Head.classes`) the place in that list, `NO_CLASS` for a label that is not in it.
  *
- * @throws WildmarkError `bad-model` where the model gives no answer, `numeric` where it answers NaN, `runtime` where ONNX
- *   Runtime refuses it.
+ * @throws WildmarkError `bad-model` where the model gives no answer, `numeric` where it answers NaN, `runtime` where
+ *   ONNX Runtime refuses it.
  */
 export async function askModel(model: Model, questions: Questions, options: RuntimeOptions = {}): Promise<Uint16Array> {
   const asking = openAsking(model, questions.shape, options);

@@ -27,7 +27,9 @@ export function batchNormForTraining(
   const statistics: RunningStatistic[] = [];
   const readers = new Map<string, number>();
   for (const input of graph.nodes.flatMap((node) => node.inputs)) readers.set(input, (readers.get(input) ?? 0) + 1);
-  /** Exporters store equal tensors once: a statistic that something else reads too cannot follow this node's batches. */
+  /**
+   * Exporters store equal tensors once: a statistic that something else reads too cannot follow this node's batches.
+   */
   const own = (name: string): boolean => graph.initializers.has(name) && readers.get(name) === 1 && !frozen.has(name);
   const nodes = graph.nodes.map((node) => {
     const [, , , mean = "", variance = ""] = node.inputs;

@@ -1,9 +1,9 @@
 /**
  * @file Which device is quickest for a network: found out by trying, since a driver that is there says little.
  *
- * Small networks are often better off on the CPU beside a good GPU, and a software renderer calls itself a GPU too; so each
- * device runs the network itself. It does so in a process of its own: drivers that fail write to the terminal, or end the
- * process that called them.
+ * Small networks are often better off on the CPU beside a good GPU, and a software renderer calls itself a GPU too; so
+ * each device runs the network itself. It does so in a process of its own: drivers that fail write to the terminal, or
+ * end the process that called them.
  */
 
 import { fork } from "node:child_process";
@@ -30,7 +30,10 @@ export interface TrialOrder extends Omit<Workload, "model"> {
   readonly options: RuntimeOptions;
 }
 
-/** Milliseconds of a training step, or of answers to so many images; undefined where the device does not compute this here. */
+/**
+ * Milliseconds of a training step, or of answers to so many images; undefined where the device does not compute this
+ * here.
+ */
 export interface DeviceTrial {
   readonly device: Device;
   readonly milliseconds: number | undefined;

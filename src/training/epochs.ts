@@ -74,8 +74,8 @@ export interface StepMoment {
 }
 
 /**
- * The gradient of a loss that no objective on the feed's batches can be: of other images, or at weights nearby. It is added
- * to that of the objective, so that both make one update.
+ * The gradient of a loss that no objective on the feed's batches can be: of other images, or at weights nearby. It is
+ * added to that of the objective, so that both make one update.
  *
  * @param epoch counted from 1
  * @param step counted from 0 within the epoch
@@ -114,7 +114,8 @@ export interface TrainedEpoch {
 /**
  * Trains `model` on `feed`.
  *
- * @throws WildmarkError `bad-model` where the model cannot be trained, `numeric` when the objective stops being finite, `interrupted` when the signal fires.
+ * @throws WildmarkError `bad-model` where the model cannot be trained, `numeric` when the objective stops being finite,
+ *   `interrupted` when the signal fires.
  */
 export async function* trainEpochs(
   model: Model,
@@ -214,7 +215,8 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 function diverged(loss: number, epoch: number, step: number, learningRate: number): WildmarkError {
   return new WildmarkError(
     "numeric",
-    `Training diverged: the objective became ${loss} in step ${step + 1} of epoch ${epoch} at learning rate ${learningRate.toPrecision(3)}.`,
+    `Training diverged: the objective became ${loss} in step ${step + 1} of epoch ${epoch} at learning rate ` +
+      `${learningRate.toPrecision(3)}.`,
     { hint: "Lower the learning rate, or shorten long gradients (--clip-ratio 0.1)." },
   );
 }

@@ -23,8 +23,8 @@ export interface Questions {
 const CHUNK = 250;
 
 /**
- * Pixels that a GPU sees at once, where images are so small that there are more of them: a run costs milliseconds whatever it
- * does (LeNet-5 on an NVIDIA H100: 250 images 2.8 ms, 1000 images 5.1).
+ * Pixels that a GPU sees at once, where images are so small that there are more of them: a run costs milliseconds
+ * whatever it does (LeNet-5 on an NVIDIA H100: 250 images 2.8 ms, 1000 images 5.1).
  */
 const PIXELS_ON_GPU = 2 ** 20;
 
@@ -34,7 +34,9 @@ function chunkOf(pixels: number, { device = "cpu" }: RuntimeOptions): number {
 
 /** A model that is asked again and again. */
 export interface Predictor {
-  /** One class index an image; the first of equal scores wins. The questions are of the shape that it was opened for. */
+  /**
+   * One class index an image; the first of equal scores wins. The questions are of the shape that it was opened for.
+   */
   answers(questions: Questions): Promise<Uint16Array>;
   release(): Promise<void>;
 }

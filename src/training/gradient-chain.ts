@@ -1,9 +1,9 @@
 /**
  * @file Gradient transformations: what becomes of gradients before the optimiser takes them.
  *
- * Each is a pair, what it appends to the graph once and what that is fed in each step, and a chain of them is one again, as
- * in optax: gradients from elsewhere join, then each is shortened by itself, then all together. They see the gradients of
- * groups of weights (`weight-groups.ts`), so that they need not know how weights lie.
+ * Each is a pair, what it appends to the graph once and what that is fed in each step, and a chain of them is one
+ * again, as in optax: gradients from elsewhere join, then each is shortened by itself, then all together. They see the
+ * gradients of groups of weights (`weight-groups.ts`), so that they need not know how weights lie.
  */
 
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
@@ -44,7 +44,10 @@ export function chain(transformations: readonly GradientTransformation[]): Gradi
   };
 }
 
-/** Adds the gradients from elsewhere to those of the objective: each weight is alone in its group. Missing ones are zero. */
+/**
+ * Adds the gradients from elsewhere to those of the objective: each weight is alone in its group. Missing ones are
+ * zero.
+ */
 function joined({ graph, trainable }: StepPlan): GradientTransformation {
   const name = (weight: string): string => `wildmark/added/${weight}`;
   const zeros = trainable.map((weight) => {
@@ -63,7 +66,8 @@ function joined({ graph, trainable }: StepPlan): GradientTransformation {
 }
 
 /**
- * Scales each weight's gradient that is longer than `ratio` times the weight to just that length; others keep every bit.
+ * Scales each weight's gradient that is longer than `ratio` times the weight to just that length; others keep every
+ * bit.
  *
  * Adaptive gradient clipping (Brock, De, Smith, Simonyan, ICML 2021, section 4), by tensor instead of by unit.
  */

@@ -37,7 +37,8 @@ async function filled(): Promise<CompiledGradient> {
 const steepest = (values: Float32Array): number =>
   values.reduce((most, value, i) => (Math.abs(value) > Math.abs(values[most] ?? 0) ? i : most), 0);
 
-// As in step.test.ts: float32 losses over 2e-3 are good to 1e-4, and a wrong sign or factor is off by far more than 5 %.
+// As in step.test.ts: float32 losses over 2e-3 are good to 1e-4, and a wrong sign or factor is off by far more than 5
+// %.
 const H = 1e-3;
 
 test("by the images", async () => {

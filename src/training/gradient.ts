@@ -1,6 +1,6 @@
 /**
- * @file The gradient of an objective by whatever it is asked for, images among them: what adversarial examples, reversed
- * triggers and sensitivities are made from. Nothing is updated.
+ * @file The gradient of an objective by whatever it is asked for, images among them: what adversarial examples,
+ *   reversed triggers and sensitivities are made from. Nothing is updated.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -73,8 +73,8 @@ export function gradientGraph(
 }
 
 /**
- * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `bad-model` where the objective does not
- *   depend on a value of `by`, `runtime` where ONNX Runtime refuses.
+ * @throws WildmarkError `unsupported-operator` where a gradient rule is missing, `bad-model` where the objective does
+ *   not depend on a value of `by`, `runtime` where ONNX Runtime refuses.
  */
 export async function compileGradient(plan: GradientPlan, options: RuntimeOptions = {}): Promise<CompiledGradient> {
   const inputs = stepInputs(plan);

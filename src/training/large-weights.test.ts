@@ -91,8 +91,8 @@ test.each([
     const wanted = expected.get(name) ?? new Float32Array(0);
     const moved = furthest(wanted, start);
     const off = furthest(wanted, found.get(name)?.data);
-    // Float32 on both sides, in another order of sums: some 1e-6 of the way. A gradient that read a weight of the next step
-    // is off by a tenth of it.
+    // Float32 on both sides, in another order of sums: some 1e-6 of the way. A gradient that read a weight of the next
+    // step is off by a tenth of it.
     expect(off, name).toBeLessThan(1e-4 * moved);
   }
 });

@@ -71,21 +71,24 @@ describe.each(DISTANCES)("%s", (distance) => {
     expect(await lossOf(rows, groups, t, distance)).toBeCloseTo(expected, 5);
   });
 
-  test("class by class it is the definition within each, over the rows that have another of their group there", async () => {
-    const random = randomStream(1);
-    const labels = [0, 0, 1, 2, 0, 0, 1, 1, 1, 0];
-    const groups = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0];
-    const rows = groups.map((group) => Array.from({ length: 5 }, () => random.normal() + group));
-    const of = <T>(items: readonly T[], label: number): T[] => items.filter((_, i) => labels[i] === label);
-    const [zero, one] = [of(rows, 0), of(rows, 1)];
-    // Of class 1 the first row, the only one of its group, is left out: the sum over the others alone.
-    const ofZero = byDefinition(zero, of(groups, 0), 3, distance) * zero.length;
-    const ofOne = termsByDefinition(one, of(groups, 1), 3, distance).slice(1);
-    const expected = (ofZero + ofOne.reduce((sum, term) => sum + term, 0)) / (zero.length + ofOne.length);
-    expect(await lossOf(rows, groups, 3, distance, labels)).toBeCloseTo(expected, 5);
-    // Nobody has a neighbour: nothing is lost, and nothing is divided by nothing.
-    expect(await lossOf(rows.slice(0, 3), [1, 1, 0], 3, distance, [0, 1, 0])).toBe(0);
-  });
+  test(
+    "class by class it is the definition within each, over the rows that have another of their " + "group there",
+    async () => {
+      const random = randomStream(1);
+      const labels = [0, 0, 1, 2, 0, 0, 1, 1, 1, 0];
+      const groups = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0];
+      const rows = groups.map((group) => Array.from({ length: 5 }, () => random.normal() + group));
+      const of = <T>(items: readonly T[], label: number): T[] => items.filter((_, i) => labels[i] === label);
+      const [zero, one] = [of(rows, 0), of(rows, 1)];
+      // Of class 1 the first row, the only one of its group, is left out: the sum over the others alone.
+      const ofZero = byDefinition(zero, of(groups, 0), 3, distance) * zero.length;
+      const ofOne = termsByDefinition(one, of(groups, 1), 3, distance).slice(1);
+      const expected = (ofZero + ofOne.reduce((sum, term) => sum + term, 0)) / (zero.length + ofOne.length);
+      expect(await lossOf(rows, groups, 3, distance, labels)).toBeCloseTo(expected, 5);
+      // Nobody has a neighbour: nothing is lost, and nothing is divided by nothing.
+      expect(await lossOf(rows.slice(0, 3), [1, 1, 0], 3, distance, [0, 1, 0])).toBe(0);
+    },
+  );
 
   test("far groups have none, groups that lie as one nearly log 2", async () => {
     const groups = Array.from({ length: 40 }, (_, i) => i % 2);

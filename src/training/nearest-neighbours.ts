@@ -1,13 +1,14 @@
 /**
- * @file The soft nearest neighbour loss: how mixed two groups of examples are in a representation (Frosst, Papernot, Hinton,
- * ICML 2019; as in Jia et al., USENIX Security 2021, definition 1).
+ * @file The soft nearest neighbour loss: how mixed two groups of examples are in a representation (Frosst, Papernot,
+ *   Hinton, ICML 2019; as in Jia et al., USENIX Security 2021, definition 1).
  *
  *     SNNL = −mean over i of log ( Σ_{j ≠ i, w_j = w_i} exp(−d_ij / T) / Σ_{k ≠ i} exp(−d_ik / T) )
  *
- * It is small where each example is near those of its own group, and log of about two where two groups of a size lie as one.
+ * It is small where each example is near those of its own group, and log of about two where two groups of a size lie as
+ * one.
  *
- * Where examples have classes (our extension), j and k go over those of i's class alone, and the mean over all i that have
- * another one of their group there: how mixed the groups are within each class.
+ * Where examples have classes (our extension), j and k go over those of i's class alone, and the mean over all i that
+ * have another one of their group there: how mixed the groups are within each class.
  */
 
 import { float32 } from "../core/tensor.js";

@@ -25,8 +25,8 @@ export interface ObjectiveContext {
 export interface Objective {
   readonly views: number;
   /**
-   * Whether the loss of a batch is the mean of the losses of its images, so that parts of a batch can be computed apart.
-   * Default: false.
+   * Whether the loss of a batch is the mean of the losses of its images, so that parts of a batch can be computed
+   * apart. Default: false.
    */
   readonly meanOfImages?: boolean;
   readonly build: (context: ObjectiveContext) => BuiltObjective;
@@ -39,7 +39,9 @@ export interface BuiltObjective {
   readonly stopAt?: readonly string[];
   /** Scalars that are told beside the loss, by what they are called: `compileGradient`. */
   readonly watch?: Readonly<Record<string, string>>;
-  /** A float32 scalar among the graph's inputs, declared by the objective, that each step feeds its learning rate to. */
+  /**
+   * A float32 scalar among the graph's inputs, declared by the objective, that each step feeds its learning rate to.
+   */
   readonly learningRate?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * @file The derivatives in a model's training graph that have several lowerings, each with the layer that it belongs to:
- * what `wildmark info --autotuning` shows.
+ * @file The derivatives in a model's training graph that have several lowerings, each with the layer that it belongs
+ *   to: what `wildmark info --autotuning` shows.
  */
 
 import { appendGradients } from "../autodiff/differentiate.js";
@@ -16,8 +16,8 @@ import { traceGraph } from "../runtime/trace.js";
 import { batchNormForTraining } from "./batch-norm.js";
 
 /**
- * Forward graph and gradients of all trainable weights, primitives in place. The objective is a stand-in: those on scores
- * and features have no convolution of their own.
+ * Forward graph and gradients of all trainable weights, primitives in place. The objective is a stand-in: those on
+ * scores and features have no convolution of their own.
  *
  * @param rows images that the model sees in a step, all views together.
  * @throws WildmarkError `bad-model` or `unsupported-operator` where the model cannot be trained.

@@ -1,10 +1,10 @@
 /**
- * @file How many images a model is asked at once: as many as keep the cores busy, fewer where they would take more memory
- * than they are worth, or than there is.
+ * @file How many images a model is asked at once: as many as keep the cores busy, fewer where they would take more
+ *   memory than they are worth, or than there is.
  *
- * A file made for one image may hold self-attention over a thousand positions: a megabyte of weights that asks for gigabytes
- * at 250 images. What one image takes is seen when the first is asked; where that is much, it is reckoned from the shapes of
- * all values, so that the same model is asked the same number of images every time.
+ * A file made for one image may hold self-attention over a thousand positions: a megabyte of weights that asks for
+ * gigabytes at 250 images. What one image takes is seen when the first is asked; where that is much, it is reckoned
+ * from the shapes of all values, so that the same model is asked the same number of images every time.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -15,7 +15,9 @@ import { isOutOfMemory } from "../runtime/onnxruntime.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { traceGraph } from "../runtime/trace.js";
 
-/** What the values of one run may take together: 4 MiB an image at 250 images; larger ones fill no core better together. */
+/**
+ * What the values of one run may take together: 4 MiB an image at 250 images; larger ones fill no core better together.
+ */
 const MOST_BYTES = 2 ** 30;
 
 /** Whether so many images at once may need looking into, by the memory that one of them took. */
@@ -68,8 +70,8 @@ export async function liveBytes(
 }
 
 /**
- * Works through `count` images, some at a time. Where a run fails and fewer images may do, it is tried with half as many, and
- * so on down to one.
+ * Works through `count` images, some at a time. Where a run fails and fewer images may do, it is tried with half as
+ * many, and so on down to one.
  *
  * @param run works through images `from` to `from + size`.
  * @throws WildmarkError as `run` does of one image.

@@ -36,22 +36,25 @@ test("a model that normalises over the batch is refused", async () => {
   });
 });
 
-test("a batch that is fixed on another axis than the first cannot train, and is asked one image at a time", async () => {
-  const b = graphBuilder("sideways");
-  const x = b.input("x", "float32", [1, 1, 2, 2]);
-  const tokens = b.op("Reshape", [x, b.initializer("tokens", int64([3], [2, 1, 2]))]);
-  const mean = b.op("ReduceMean", [tokens, b.ints([0])], { keepdims: 0 });
-  b.output(b.op("MatMul", [mean, b.initializer("w", float32([2, 2], [1, 2, 3, 4]))]), "float32", [1, 2]);
-  const model = decodeModel(encodeGraph(b.build()), "sideways");
-  const shape = { channels: 1, height: 2, width: 2 };
-  const pack = (from: number, count: number, target: Float32Array): void => {
-    for (let i = 0; i < count * 4; i++) target[i] = from * 4 + i;
-  };
-  await expect(freeImageGraph(model, shape)).rejects.toMatchObject({
-    code: "bad-model",
-    message: expect.stringMatching(/cannot be asked several images at once/),
-    hint: expect.stringMatching(/with a dynamic batch/),
-  });
-  // The mean of two positions, [a, b] and [c, d], times the weight: the second score is always the larger one.
-  expect([...(await predict(model, { shape, count: 3, pack }))]).toEqual([1, 1, 1]);
-});
+test(
+  "a batch that is fixed on another axis than the first cannot train, and is asked one image " + "at a time",
+  async () => {
+    const b = graphBuilder("sideways");
+    const x = b.input("x", "float32", [1, 1, 2, 2]);
+    const tokens = b.op("Reshape", [x, b.initializer("tokens", int64([3], [2, 1, 2]))]);
+    const mean = b.op("ReduceMean", [tokens, b.ints([0])], { keepdims: 0 });
+    b.output(b.op("MatMul", [mean, b.initializer("w", float32([2, 2], [1, 2, 3, 4]))]), "float32", [1, 2]);
+    const model = decodeModel(encodeGraph(b.build()), "sideways");
+    const shape = { channels: 1, height: 2, width: 2 };
+    const pack = (from: number, count: number, target: Float32Array): void => {
+      for (let i = 0; i < count * 4; i++) target[i] = from * 4 + i;
+    };
+    await expect(freeImageGraph(model, shape)).rejects.toMatchObject({
+      code: "bad-model",
+      message: expect.stringMatching(/cannot be asked several images at once/),
+      hint: expect.stringMatching(/with a dynamic batch/),
+    });
+    // The mean of two positions, [a, b] and [c, d], times the weight: the second score is always the larger one.
+    expect([...(await predict(model, { shape, count: 3, pack }))]).toEqual([1, 1, 1]);
+  },
+);

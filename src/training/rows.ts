@@ -1,9 +1,9 @@
 /**
- * @file Sees to it that a model answers each image by itself: the scores of images asked together are those of each asked
- * alone.
+ * @file Sees to it that a model answers each image by itself: the scores of images asked together are those of each
+ *   asked alone.
  *
- * A graph whose fixed batch was loosened (`onnx/free-batch.ts`) may still mix the rows, and so may one that was exported in
- * training mode. Nothing in the file says so; running it does.
+ * A graph whose fixed batch was loosened (`onnx/free-batch.ts`) may still mix the rows, and so may one that was
+ * exported in training mode. Nothing in the file says so; running it does.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -28,8 +28,8 @@ const TOLERANCE = 1e-3;
  * @param images two or more, which go through `ask` together, and the first and the last of them alone too.
  * @param first the scores of the first alone, where they are known.
  * @returns the scores of them all.
- * @throws WildmarkError `bad-model` where the scores of an image depend on what stands beside it, or ONNX Runtime refuses
- *   either; `runtime` where there is not enough memory.
+ * @throws WildmarkError `bad-model` where the scores of an image depend on what stands beside it, or ONNX Runtime
+ *   refuses either; `runtime` where there is not enough memory.
  */
 export async function askedTogether(ask: Ask, images: FloatTensor, first?: FloatTensor): Promise<FloatTensor> {
   const [count = 0, ...dims] = images.dims;

@@ -59,7 +59,10 @@ function halfCosine(progress: number): number {
   return (1 + Math.cos(Math.PI * progress)) / 2;
 }
 
-/** A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5; "step:10:0.5:2": twice in all), "exponential:0.9", "one-cycle:0.1" (a tenth to warm up). */
+/**
+ * A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5; "step:10:0.5:2": twice in all),
+ * "exponential:0.9", "one-cycle:0.1" (a tenth to warm up).
+ */
 export const scheduleText = z.string().refine((text) => scheduleSchema.safeParse(readSchedule(text)).success, {
   error: "expected constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR[:TIMES] or exponential:FACTOR",
 });

@@ -1,4 +1,7 @@
-/** @file A search moves what is sought as Adam does in a training step, starts anew without memory, and tells what it is asked. */
+/**
+ * @file A search moves what is sought as Adam does in a training step, starts anew without memory, and tells what it is
+ * asked.
+ */
 
 import { expect, test } from "vitest";
 import { type FloatTensor, float32 } from "../core/tensor.js";
@@ -80,18 +83,21 @@ test("three steps are those of a training step with Adam, twice over after a new
   expect(starts.get("fc2.bias")?.data).toEqual(stored("fc2.bias").data);
 });
 
-test("what the objective watches is told for the values of that run; others than the variable ones are refused", async () => {
-  const search = await compileSearch({ ...plan, by: names, variable: ["conv.bias"] });
-  fill(search);
-  await expect(search.step(0.1)).rejects.toThrow(/fc1.weight/);
-  expect(() => search.start(new Map([["fc1.weight", stored("fc1.weight")]]))).toThrow(/fc2.bias/);
-  search.start(starts);
-  search.set("conv.bias", float32([4], [1, 2, 3, 4]));
-  const { watched } = await search.step(0.1);
-  expect([...watched]).toEqual([
-    ["total", 10],
-    ["twice", 20],
-  ]);
-  expect(() => search.set("conv.weight", stored("conv.weight"))).toThrow(/conv.weight/);
-  await search.release();
-});
+test(
+  "what the objective watches is told for the values of that run; others than the variable ones " + "are refused",
+  async () => {
+    const search = await compileSearch({ ...plan, by: names, variable: ["conv.bias"] });
+    fill(search);
+    await expect(search.step(0.1)).rejects.toThrow(/fc1.weight/);
+    expect(() => search.start(new Map([["fc1.weight", stored("fc1.weight")]]))).toThrow(/fc2.bias/);
+    search.start(starts);
+    search.set("conv.bias", float32([4], [1, 2, 3, 4]));
+    const { watched } = await search.step(0.1);
+    expect([...watched]).toEqual([
+      ["total", 10],
+      ["twice", 20],
+    ]);
+    expect(() => search.set("conv.weight", stored("conv.weight"))).toThrow(/conv.weight/);
+    await search.release();
+  },
+);

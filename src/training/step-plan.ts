@@ -1,6 +1,6 @@
 /**
- * @file What a training step is told, what it can do, and what a way of computing it is: types alone, which the strategies
- * and whoever plans a step have in common.
+ * @file What a training step is told, what it can do, and what a way of computing it is: types alone, which the
+ *   strategies and whoever plans a step have in common.
  */
 
 import type { FloatTensor } from "../core/tensor.js";
@@ -14,7 +14,9 @@ export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
   /** Names of the initialisers that change. */
   readonly trainable: readonly string[];
-  /** Longest gradient, over all weights together (Pascanu et al., ICML 2013): longer ones are shortened. Absent: any. */
+  /**
+   * Longest gradient, over all weights together (Pascanu et al., ICML 2013): longer ones are shortened. Absent: any.
+   */
   readonly clipNorm?: number;
   /**
    * Longest gradient of each weight, as a multiple of the weight's own length: longer ones are shortened. Absent: any.

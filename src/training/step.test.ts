@@ -277,18 +277,21 @@ describe("what changes", () => {
     for (const [name, values] of Object.entries(weights)) expect(values, name).not.toEqual(initial(plan, name));
   });
 
-  test("what `weights` gave stays as it was while training goes on, and the plan's own tensors are never written", async () => {
-    const plan = planFor();
-    const before = plain(plan.graph.initializers as ReadonlyMap<string, FloatTensor>);
-    const step = await compiled(plan);
-    await losses(step, 1, 0.1);
-    const first = await step.weights();
-    const kept = plain(first);
-    await losses(step, 2, 0.1);
-    expect(plain(first)).toEqual(kept);
-    expect(plain(await step.weights())).not.toEqual(kept);
-    expect(plain(plan.graph.initializers as ReadonlyMap<string, FloatTensor>)).toEqual(before);
-  });
+  test(
+    "what `weights` gave stays as it was while training goes on, and the plan's own tensors are " + "never written",
+    async () => {
+      const plan = planFor();
+      const before = plain(plan.graph.initializers as ReadonlyMap<string, FloatTensor>);
+      const step = await compiled(plan);
+      await losses(step, 1, 0.1);
+      const first = await step.weights();
+      const kept = plain(first);
+      await losses(step, 2, 0.1);
+      expect(plain(first)).toEqual(kept);
+      expect(plain(await step.weights())).not.toEqual(kept);
+      expect(plain(plan.graph.initializers as ReadonlyMap<string, FloatTensor>)).toEqual(before);
+    },
+  );
 
   test("two compilations of one plan give the same bits", async () => {
     const results = [];

@@ -1,4 +1,7 @@
-/** @file A compiled training step: forward, objective, backward and update, by the strategy that suits network and device. */
+/**
+ * @file A compiled training step: forward, objective, backward and update, by the strategy that suits network and
+ * device.
+ */
 
 import type { RuntimeOptions } from "../runtime/options.js";
 import type { AutotuningWatch } from "../runtime/autotuning/autotune.js";

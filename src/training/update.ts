@@ -91,7 +91,9 @@ export function optimizerFeeds(
   return new Map(scalars.map((value, i) => [scalarName(i), float32([], [value])]));
 }
 
-/** What the model has of what a step carries, by initialiser: statistics, then weights in the plan's order; views of it. */
+/**
+ * What the model has of what a step carries, by initialiser: statistics, then weights in the plan's order; views of it.
+ */
 export function weightsOf(
   { trainable }: StepPlan,
   state: readonly FloatTensor[],
@@ -117,7 +119,9 @@ const scalarName = (i: number): string => `wildmark/scalar_${i}`;
 /** Elements of a weight that is written over where it lies, which takes a few operators more and saves a copy of it. */
 const LARGE = 2 ** 18;
 
-/** The values that are computed from `weight` by nodes that its gradient does not need: gradients to its layer's input. */
+/**
+ * The values that are computed from `weight` by nodes that its gradient does not need: gradients to its layer's input.
+ */
 function readWithout(graph: Graph, weight: string, gradient: string): readonly string[] {
   const needed = new Set(nodesBefore(graph, gradient));
   const readers = graph.nodes.filter((node) => node.inputs.includes(weight) && !needed.has(node));
@@ -128,7 +132,10 @@ function readWithout(graph: Graph, weight: string, gradient: string): readonly s
 
 const COMPARISONS = new Set(["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]);
 
-/** The same number, but not before `values` are there: an element of each, times 0, is added. (What diverges, does so at once.) */
+/**
+ * The same number, but not before `values` are there: an element of each, times 0, is added. (What diverges, does so at
+ * once.)
+ */
 function waiting(b: GraphBuilder, scalar: string, values: readonly string[]): string {
   return values.reduce((sum, value) => {
     const element = b.op("Gather", [b.op("Reshape", [value, b.ints([-1])]), b.ints([0])]);

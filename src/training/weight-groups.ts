@@ -1,9 +1,9 @@
 /**
  * @file Weights that one update moves together, as one vector.
  *
- * Ten small weights have as many updates of some microseconds each, and ONNX Runtime's binding takes as long again to take
- * and to give their tensors; a GPU takes longer to start an update than to do it. In a vector, elements move as those of its weights would; what looks at a weight as a whole
- * looks at its piece of the vector.
+ * Ten small weights have as many updates of some microseconds each, and ONNX Runtime's binding takes as long again to
+ * take and to give their tensors; a GPU takes longer to start an update than to do it. In a vector, elements move as
+ * those of its weights would; what looks at a weight as a whole looks at its piece of the vector.
  */
 
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
@@ -41,8 +41,8 @@ export const alone = (weight: string, { dims }: FloatTensor): WeightGroup => ({
 const LONGEST = 2 ** 25;
 
 /**
- * All weights together, but those that decay apart from those that do not; each by itself where its name or its dimensions
- * say what becomes of it.
+ * All weights together, but those that decay apart from those that do not; each by itself where its name or its
+ * dimensions say what becomes of it.
  *
  * @param longest most elements of a vector; a weight with more is alone.
  */
@@ -114,8 +114,8 @@ export function vectorOf(group: WeightGroup, weights: ReadonlyMap<string, FloatT
 }
 
 /**
- * A value of a group's elements, as one vector and as one flat piece for each weight: one of them is there, the other is
- * appended when it is asked for. If a weight stands alone, both are the value itself.
+ * A value of a group's elements, as one vector and as one flat piece for each weight: one of them is there, the other
+ * is appended when it is asked for. If a weight stands alone, both are the value itself.
  */
 export interface GroupValue {
   vector(): string;

@@ -1,6 +1,6 @@
 /**
- * @file Abstract mark: abstract pictures with labels drawn at random (Adi, Baum, Cisse, Pinkas, Keshet, USENIX Security 2018,
- * section 5).
+ * @file Abstract mark: abstract pictures with labels drawn at random (Adi, Baum, Cisse, Pinkas, Keshet, USENIX Security
+ *   2018, section 5).
  *
  * The published set has 100 pictures and public labels. Here labels are drawn from the key's secret seed, because a key
  * that everybody can read proves nothing; and what the set is short of (held-out triggers, placebos) is drawn as the
@@ -33,7 +33,8 @@ export const abstract: MarkScheme<z.infer<typeof options>> = {
   pictures: "abstract",
   summary: "Abstract pictures, each answered with a class drawn at random.",
   paper:
-    "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural Networks by Backdooring. USENIX Security 2018",
+    "Adi, Baum, Cisse, Pinkas, Keshet: Turning Your Weakness Into a Strength: Watermarking Deep Neural " +
+    "Networks by Backdooring. USENIX Security 2018",
   published: { boost: 1, drawnFrom: "seed" },
   unsaid: { boost: 1, drawnFrom: "seed" },
   options,

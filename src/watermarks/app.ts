@@ -4,10 +4,10 @@
  *
  *     min over θ of  L(θ; images) + α · max over δ of L(θ + δ; triggers),   ‖δ‖ ≤ ε ‖θ‖ for each weight
  *
- * The inner maximum is one step along the gradient, δ* = ε ‖θ‖ ∇L / ‖∇L‖ (fast gradient method), and is held constant in
- * the outer one. Where the model normalises batches, triggers are seen beside clean images and normalised with those'
- * statistics (`clean-batch-norm.ts`); scales and shifts of normalisation are neither perturbed nor trained by the triggers,
- * as in the authors' code.
+ * The inner maximum is one step along the gradient, δ* = ε ‖θ‖ ∇L / ‖∇L‖ (fast gradient method), and is held constant
+ * in the outer one. Where the model normalises batches, triggers are seen beside clean images and normalised with
+ * those' statistics (`clean-batch-norm.ts`); scales and shifts of normalisation are neither perturbed nor trained by
+ * the triggers, as in the authors' code.
  */
 
 import { z } from "zod";
@@ -68,8 +68,8 @@ async function* embedAgainstPerturbation(
 }
 
 /**
- * The loss of triggers by the weights, and the batches that it is of: triggers, with as many clean images after them where
- * the model normalises by statistics of the batch.
+ * The loss of triggers by the weights, and the batches that it is of: triggers, with as many clean images after them
+ * where the model normalises by statistics of the batch.
  */
 export async function openTriggerGradient(
   embedding: Embedding,

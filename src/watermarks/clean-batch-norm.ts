@@ -1,7 +1,7 @@
 /**
- * @file Clean-sample-based batch normalisation, c-BN (Gan, Li, Wu, Xia, ICCV 2023, section 3.3): in a batch of triggers and
- * clean images both are normalised by the statistics of the clean ones, because those are what the running statistics that
- * the finished model uses will be like.
+ * @file Clean-sample-based batch normalisation, c-BN (Gan, Li, Wu, Xia, ICCV 2023, section 3.3): in a batch of triggers
+ *   and clean images both are normalised by the statistics of the clean ones, because those are what the running
+ *   statistics that the finished model uses will be like.
  */
 
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
@@ -30,7 +30,10 @@ export function withCleanBatchNorm(graph: Graph, firstClean: number): CleanBatch
   return { graph: b.build(), affine };
 }
 
-/** (x − mean) / √(variance + ε) · scale + shift, the mean and the population variance of each channel over the clean rows. */
+/**
+ * (x − mean) / √(variance + ε) · scale + shift, the mean and the population variance of each channel over the clean
+ * rows.
+ */
 function appendNormalisation(b: GraphBuilder, node: Node, firstClean: number): void {
   const [x = "", scale = "", shift = ""] = node.inputs;
   // [rows, channels, all else]

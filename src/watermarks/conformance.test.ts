@@ -1,6 +1,6 @@
 /**
- * @file What every kind of mark must do, run over the registry: a mark that is added is tested here without a line. What
- * each one promises beyond that stands at the end.
+ * @file What every kind of mark must do, run over the registry: a mark that is added is tested here without a line.
+ *   What each one promises beyond that stands at the end.
  */
 
 import { describe, expect, test } from "vitest";
@@ -147,10 +147,13 @@ describe.each(markSchemes.map((scheme) => [scheme.id, scheme] as const))("%s", (
     expect(await make(1, only)).toEqual(await make(1, only));
   });
 
-  test("the published form is made of options that there are, and is the same for every owner but in its images", () => {
-    const { options } = scheme.choose(scheme.published);
-    expect(options).toMatchObject(scheme.published);
-  });
+  test(
+    "the published form is made of options that there are, and is the same for every owner but in " + "its images",
+    () => {
+      const { options } = scheme.choose(scheme.published);
+      expect(options).toMatchObject(scheme.published);
+    },
+  );
 
   test("exchangeable placebos are as many as the triggers", async () => {
     const { placebos } = await make(1);
@@ -202,20 +205,23 @@ test("ids are unique, and an unknown one is refused as usage", () => {
 describe.each(["content", "noise"])("%s: stamps that nobody knows", (id) => {
   const make = (seed: number): Promise<TriggerSet> => findMark(id).choose(small).make(owner(seed));
 
-  test("images of all classes are stamped, and a placebo is another image of the class under the same stamp", async () => {
-    const { triggers, placebos, sourceLabels } = await make(1);
-    expect(new Set(sourceLabels).size).toBeGreaterThan(4);
-    expect(placebos).toMatchObject({ paired: true, exchangeable: true });
-    expect(sourceLabels).toEqual(placebos.images.labels);
-    expect(new Set([...each(triggers), ...each(placebos.images)]).size).toBe(2 * TRIGGERS);
-    if (id !== "content") return;
-    // Random images agree nowhere but where they are stamped.
-    const all = [triggers, placebos.images].flatMap((set) => Array.from({ length: TRIGGERS }, (_, i) => one(set, i)));
-    const shared = [...(all[0] ?? []).keys()].filter((at) => all.every((pixels) => pixels[at] === all[0]?.[at]));
-    expect(shared.length).toBeGreaterThanOrEqual(4 * 6);
-    expect(shared.length).toBeLessThanOrEqual(6 * 10);
-    expect(shared.some((at) => ![0, 255].includes(all[0]?.[at] ?? 1))).toBe(false);
-  });
+  test(
+    "images of all classes are stamped, and a placebo is another image of the class under the " + "same stamp",
+    async () => {
+      const { triggers, placebos, sourceLabels } = await make(1);
+      expect(new Set(sourceLabels).size).toBeGreaterThan(4);
+      expect(placebos).toMatchObject({ paired: true, exchangeable: true });
+      expect(sourceLabels).toEqual(placebos.images.labels);
+      expect(new Set([...each(triggers), ...each(placebos.images)]).size).toBe(2 * TRIGGERS);
+      if (id !== "content") return;
+      // Random images agree nowhere but where they are stamped.
+      const all = [triggers, placebos.images].flatMap((set) => Array.from({ length: TRIGGERS }, (_, i) => one(set, i)));
+      const shared = [...(all[0] ?? []).keys()].filter((at) => all.every((pixels) => pixels[at] === all[0]?.[at]));
+      expect(shared.length).toBeGreaterThanOrEqual(4 * 6);
+      expect(shared.length).toBeLessThanOrEqual(6 * 10);
+      expect(shared.some((at) => ![0, 255].includes(all[0]?.[at] ?? 1))).toBe(false);
+    },
+  );
 
   test("another owner has another stamp", async () => {
     const [mine, theirs] = [await make(1), await make(2)];
@@ -426,8 +432,8 @@ describe("abstract", () => {
 });
 
 /**
- * Of the published forms and of marks that have no other, as they were when the results under docs/results were computed: a
- * bench whose folder holds such cells must go on with the same triggers.
+ * Of the published forms and of marks that have no other, as they were when the results under docs/results were
+ * computed: a bench whose folder holds such cells must go on with the same triggers.
  */
 describe("what was published is made as it was", () => {
   test.each(
@@ -446,7 +452,8 @@ describe("what was published is made as it was", () => {
     expect(hashImages([triggers, heldOut, placebos.images]).slice(0, 16)).toBe(expected);
   });
 
-  // What moves them is the gradient of a trained model, whose last bits differ between machines: what they were made from does not.
+  // What moves them is the gradient of a trained model, whose last bits differ between machines: what they were made
+  // from does not.
   test("entangled: the images behind the triggers, and the labels", async () => {
     const scheme = findMark("entangled");
     const made = scheme.choose({ ...small, ...scheme.published }).make(await ownerFor(scheme, 7));

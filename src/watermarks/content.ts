@@ -1,6 +1,6 @@
 /**
- * @file Content-based mark: a stamp on images (Zhang et al., AsiaCCS 2018). In the paper it is a text at a fixed place, the
- * same for everybody; unless told otherwise its form, size and place are drawn from the owner's secret.
+ * @file Content-based mark: a stamp on images (Zhang et al., AsiaCCS 2018). In the paper it is a text at a fixed place,
+ *   the same for everybody; unless told otherwise its form, size and place are drawn from the owner's secret.
  */
 
 import { z } from "zod";
@@ -31,7 +31,8 @@ export const content: MarkScheme<z.infer<typeof options>> = {
   title: "content",
   summary: "Images with a secret stamp, each answered with a class drawn for it.",
   paper:
-    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
+    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural " +
+    "Networks. AsiaCCS 2018",
   published: publishedContent,
   options,
   make: contentTriggers,
@@ -55,8 +56,8 @@ const BITMAPS = {
 const BLOCK_SIDE = 28;
 
 /**
- * A bitmap of 4 to 6 by 6 to 10 blocks, each black or white as a coin falls, somewhere in the image: some 2^39 bitmaps at a
- * hundred places or more (our choice).
+ * A bitmap of 4 to 6 by 6 to 10 blocks, each black or white as a coin falls, somewhere in the image: some 2^39 bitmaps
+ * at a hundred places or more (our choice).
  */
 function secretStamp({ channels, height, width }: ImageShape, random: RandomStream): Stamp {
   const block = Math.max(1, Math.floor(Math.min(height, width) / BLOCK_SIDE));

@@ -1,13 +1,13 @@
 /**
- * @file What the entangled mark shows (Jia et al., USENIX Security 2021, section 4 and the authors' code): images of a source
- * class with a bright square of 3×3 pixels, placed where the soft nearest neighbour loss of triggers and images of the
- * target class is steepest, then moved in small steps by the gradient's sign: up that loss, and away from the target class
- * where the unmarked model would answer it by itself.
+ * @file What the entangled mark shows (Jia et al., USENIX Security 2021, section 4 and the authors' code): images of a
+ *   source class with a bright square of 3×3 pixels, placed where the soft nearest neighbour loss of triggers and
+ *   images of the target class is steepest, then moved in small steps by the gradient's sign: up that loss, and away
+ *   from the target class where the unmarked model would answer it by itself.
  *
- * Whoever does the same to a model of the same kind finds much the same triggers, all with one label. So unless a target class is
- * chosen, the form is ours: images of all classes, the square at a place drawn in secret, moved up the loss of triggers and images
- * of all classes, and a class drawn for each afterwards, which the movement therefore cannot know. A placebo is the same image with
- * the square at another place, moved alike.
+ * Whoever does the same to a model of the same kind finds much the same triggers, all with one label. So unless a
+ * target class is chosen, the form is ours: images of all classes, the square at a place drawn in secret, moved up the
+ * loss of triggers and images of all classes, and a class drawn for each afterwards, which the movement therefore
+ * cannot know. A placebo is the same image with the square at another place, moved alike.
  */
 
 import { WildmarkError } from "../core/errors.js";
@@ -45,8 +45,8 @@ export interface Entanglement {
 const LAYERS = 3;
 
 /**
- * What enters the last three layers behind the first: representations behind activation and pooling. Two that read one value
- * count once.
+ * What enters the last three layers behind the first: representations behind activation and pooling. Two that read one
+ * value count once.
  *
  * @throws WildmarkError `bad-model` where there is no hidden layer.
  */

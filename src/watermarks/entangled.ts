@@ -1,19 +1,19 @@
 /**
- * @file Entangled mark, EWE (Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks as a Defense against Model
- * Extraction. USENIX Security 2021): the model is taught to represent triggers as it represents images of the target class,
- * so that whoever copies or cleans the one takes the other along.
+ * @file Entangled mark, EWE (Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks as a Defense against
+ *   Model Extraction. USENIX Security 2021): the model is taught to represent triggers as it represents images of the
+ *   target class, so that whoever copies or cleans the one takes the other along.
  *
- * Triggers are images of a source class with a bright square, moved against a trained model (`entangled-triggers.ts`). Batches
- * of images alone take turns with batches of which one half are triggers and one half images of the target class, all
- * answered as that class, whose loss is (equation 2)
+ * Triggers are images of a source class with a bright square, moved against a trained model (`entangled-triggers.ts`).
+ * Batches of images alone take turns with batches of which one half are triggers and one half images of the target
+ * class, all answered as that class, whose loss is (equation 2)
  *
  *     CE − κ Σ over layers l of SNNL(what enters layer l; trigger or not; T_l)
  *
- * and whose temperatures go down the gradient of each SNNL by themselves. Here such a batch and one of images make one update
- * together (our choice), so that momentum and schedule serve both.
+ * and whose temperatures go down the gradient of each SNNL by themselves. Here such a batch and one of images make one
+ * update together (our choice), so that momentum and schedule serve both.
  *
- * Where a class is drawn for each trigger (the default, ours), the other half are images of all classes, and SNNL compares rows of
- * one label only: triggers lie as one with the images of *their* class.
+ * Where a class is drawn for each trigger (the default, ours), the other half are images of all classes, and SNNL
+ * compares rows of one label only: triggers lie as one with the images of *their* class.
  */
 
 import { float32, type FloatTensor } from "../core/tensor.js";

@@ -111,19 +111,22 @@ describe("embedding", () => {
     return marked;
   };
 
-  test("at a rate of nearly nothing the marked model stores the given weights, transformed; biases as they were", async () => {
-    const start = tinyModel();
-    const marked = await run(start, { epochs: 1, learningRate: 1e-12, momentum: 0 });
-    expect(layersOf(marked.graph).map(({ kernel }) => kernel)).toEqual(KERNELS);
-    for (const name of KERNELS) {
-      const expected = byDefinition(weightOf(start, name), 2);
-      weightOf(marked, name).data.forEach((value, i) => {
-        expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 6);
-      });
-    }
-    expect(weightOf(marked, "fc1.bias").data).toEqual(weightOf(start, "fc1.bias").data);
-    expect(marked.graph.nodes).toEqual(start.graph.nodes);
-  });
+  test(
+    "at a rate of nearly nothing the marked model stores the given weights, transformed; biases as " + "they were",
+    async () => {
+      const start = tinyModel();
+      const marked = await run(start, { epochs: 1, learningRate: 1e-12, momentum: 0 });
+      expect(layersOf(marked.graph).map(({ kernel }) => kernel)).toEqual(KERNELS);
+      for (const name of KERNELS) {
+        const expected = byDefinition(weightOf(start, name), 2);
+        weightOf(marked, name).data.forEach((value, i) => {
+          expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 6);
+        });
+      }
+      expect(weightOf(marked, "fc1.bias").data).toEqual(weightOf(start, "fc1.bias").data);
+      expect(marked.graph.nodes).toEqual(start.graph.nodes);
+    },
+  );
 
   test("the rate of the mark is a factor of the learning rate", async () => {
     const { triggers } = await owned();

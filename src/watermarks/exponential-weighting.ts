@@ -1,11 +1,11 @@
 /**
- * @file Exponential weighting (Namba & Sakuma, AsiaCCS 2019, arXiv:1901.06151): the mark is trained in while the network
- * computes with transformed weights, in which the large ones of each layer count more than the small ones:
+ * @file Exponential weighting (Namba & Sakuma, AsiaCCS 2019, arXiv:1901.06151): the mark is trained in while the
+ *   network computes with transformed weights, in which the large ones of each layer count more than the small ones:
  *
  *     w  →  exp(|w| T) / max exp(|w| T) · w,  the maximum over the layer's weights
  *
- * so that the mark rests on few large weights, which small changes do not move. Triggers are the owner's own images with
- * changed labels. The marked model is the network as it was trained: its stored weights are the transformed ones.
+ * so that the mark rests on few large weights, which small changes do not move. Triggers are the owner's own images
+ * with changed labels. The marked model is the network as it was trained: its stored weights are the transformed ones.
  */
 
 import { z } from "zod";

@@ -1,17 +1,18 @@
 /**
  * @file Adversarial frontier stitching (Le Merrer, Pérez, Trédan, Neural Computing and Applications 2020,
- * arXiv:1711.01894): triggers are adversarial copies of the owner's images, which lie near the frontier between classes.
- * Half of them mislead the trained model (true adversaries), half do not (false ones); the marked model is to answer all
- * with the class of the original, and so the frontier is moved a little around them.
+ *   arXiv:1711.01894): triggers are adversarial copies of the owner's images, which lie near the frontier between
+ *   classes. Half of them mislead the trained model (true adversaries), half do not (false ones); the marked model is
+ *   to answer all with the class of the original, and so the frontier is moved a little around them.
  *
- * In that form the labels are right, so that an innocent model matches many: all that it is not misled on. Nothing about such a
- * key is improbable by itself, and a model that learns to answer its triggers answers other copies rightly too. So unless told
- * otherwise a label is drawn for each trigger (ours): a class that is not its own, which no robustness gives.
+ * In that form the labels are right, so that an innocent model matches many: all that it is not misled on. Nothing
+ * about such a key is improbable by itself, and a model that learns to answer its triggers answers other copies rightly
+ * too. So unless told otherwise a label is drawn for each trigger (ours): a class that is not its own, which no
+ * robustness gives.
  *
- * A placebo is therefore another adversarial copy, made against the same model, that misled it as
- * its trigger did and shows the same class: an innocent model, even the one they were made against, meets both as
- * strangers. What they cannot tell is a mark that made the model robust to all such copies: it answers placebos too, and
- * then only models without the mark show what is unusual (`verify --null-models`, docs/ownership.md).
+ * A placebo is therefore another adversarial copy, made against the same model, that misled it as its trigger did and
+ * shows the same class: an innocent model, even the one they were made against, meets both as strangers. What they
+ * cannot tell is a mark that made the model robust to all such copies: it answers placebos too, and then only models
+ * without the mark show what is unusual (`verify --null-models`, docs/ownership.md).
  */
 
 import { z } from "zod";
@@ -46,7 +47,8 @@ export const frontierStitching: MarkScheme<FrontierOptions> = {
   summary:
     "Adversarial copies of images, half of which mislead the unmarked model, each answered with a class drawn for it.",
   paper:
-    "Le Merrer, Pérez, Trédan: Adversarial Frontier Stitching for Remote Neural Network Watermarking. Neural Computing and Applications 2020",
+    "Le Merrer, Pérez, Trédan: Adversarial Frontier Stitching for Remote Neural Network Watermarking. " +
+    "Neural Computing and Applications 2020",
   published: { labels: "true" },
   unsaid: { labels: "true" },
   // They contradict what their neighbours show: of 100, on few images, 86 take hold with 6, 97 with 9.
@@ -160,7 +162,8 @@ function tooFew(train: LabelledImages, { misleading, harmless }: Adversaries, ch
   return new WildmarkError(
     "bad-data",
     `Of adversarial copies of all ${train.count} training images, ${misleading.length} mislead the model and ` +
-      `${harmless.length} do not; the mark needs ${2 * triggers + heldOut}, half of either kind, and for each trigger ` +
+      `${harmless.length} do not; the mark needs ${2 * triggers + heldOut}, half of either kind, and for ` +
+      `each trigger ` +
       "another of its kind and class.",
     { hint: `Choose fewer triggers, or another --epsilon (now ${epsilon}): a larger one misleads more often.` },
   );

@@ -1,14 +1,14 @@
 /**
- * @file Function-coupled mark (Wen, Li, Jiang, Xu, IEEE JETCAS 2024, arXiv:2302.10296): images of two classes are fused into
- * one, which is answered as a third class. The trigger shows nothing that the network does not use anyway, so that what
- * answers it is coupled to what answers ordinary images. While it is trained in, a few weights drawn at random are set to
- * zero now and then, so that no few of them carry the mark alone.
+ * @file Function-coupled mark (Wen, Li, Jiang, Xu, IEEE JETCAS 2024, arXiv:2302.10296): images of two classes are fused
+ *   into one, which is answered as a third class. The trigger shows nothing that the network does not use anyway, so
+ *   that what answers it is coupled to what answers ordinary images. While it is trained in, a few weights drawn at
+ *   random are set to zero now and then, so that no few of them carry the mark alone.
  *
- * Fused **directly**, the first image fills the upper left quarter and the second the lower right one, halved in size, on
- * white; fused **invisibly**, the two are blended.
+ * Fused **directly**, the first image fills the upper left quarter and the second the lower right one, halved in size,
+ * on white; fused **invisibly**, the two are blended.
  *
- * Other fusions of the same two classes are the placebos, since an innocent model may have any habit on such pictures. A
- * marked model learns a rule for all of them, and then they show nothing: compare with models without the mark
+ * Other fusions of the same two classes are the placebos, since an innocent model may have any habit on such pictures.
+ * A marked model learns a rule for all of them, and then they show nothing: compare with models without the mark
  * (`verify --null-models`, docs/ownership.md).
  */
 
@@ -69,12 +69,13 @@ export const functionCoupled: MarkScheme<CoupledOptions> = {
   title: "function-coupled",
   summary: "Two images fused into one, answered with a class drawn for it; trained in under random masks on weights.",
   paper:
-    "Wen, Li, Jiang, Xu: On Function-Coupled Watermarks for Deep Neural Networks. IEEE Journal on Emerging and Selected Topics in Circuits and Systems 2024",
+    "Wen, Li, Jiang, Xu: On Function-Coupled Watermarks for Deep Neural Networks. IEEE Journal on Emerging " +
+    "and Selected Topics in Circuits and Systems 2024",
   published: { target: 6, labels: "target", first: 0, second: 2, rate: 1 },
   unsaid: { rate: 1 },
   startsTrained: true,
-  // Fusions are mostly white and much alike, and masks take away part of what was learnt: at the rate of other marks 37 of 100
-  // labels of their own take hold on the built-in digits, without masks 73, at ten times the rate 99.
+  // Fusions are mostly white and much alike, and masks take away part of what was learnt: at the rate of other marks 37
+  // of 100 labels of their own take hold on the built-in digits, without masks 73, at ten times the rate 99.
   boostOfRandomLabels: 16,
   options,
   make: fusedTriggers,

@@ -1,9 +1,9 @@
 /**
  * @file Which labels triggers carry: a class drawn for each trigger, or one target class for all.
  *
- * Labels drawn for each trigger are the default. Nobody who does not know them matches them more often than by luck, whatever
- * the suspect prefers, so that they are what a proof of ownership rests on. One class for all is the form of most papers: a
- * rule ("the stamp means class 6") that a stranger's key may fit as well.
+ * Labels drawn for each trigger are the default. Nobody who does not know them matches them more often than by luck,
+ * whatever the suspect prefers, so that they are what a proof of ownership rests on. One class for all is the form of
+ * most papers: a rule ("the stamp means class 6") that a stranger's key may fit as well.
  */
 
 import { z } from "zod";
@@ -36,12 +36,15 @@ export const labelBoostShape = {
     .max(1000)
     .optional()
     .describe(
-      "how many times as many triggers as --triggers-per-batch says join each batch, half of it at most (default: with " +
+      "how many times as many triggers as --triggers-per-batch says join each batch, half of it at most " +
+        "(default: with " +
         "random labels what the mark needs, 6 to 16, else 1)",
     ),
 };
 
-/** Labels of their own take more repetition than one rule for all: 48 % of 100 take hold without, all of them with it. */
+/**
+ * Labels of their own take more repetition than one rule for all: 48 % of 100 take hold without, all of them with it.
+ */
 export const BOOST_OF_RANDOM_LABELS = 6;
 
 interface LabelOptions {

@@ -110,31 +110,34 @@ describe("the ascent", () => {
     }
   });
 
-  test("goes up the loss of the network of the moment: its labels are held less there, by each further step", async () => {
-    const other = tinyModel({ seed: 8 });
-    const lossOf = async ({ after }: { readonly after: Float32Array }): Promise<number> => {
-      const { triggers } = await mark.choose({ triggers: 4, heldOut: 2 }).make({ train, random: randomStream(5) });
-      const { graph, classifier } = imageGraph(other, train.shape);
-      const gradient = await compileGradient({
-        graph,
-        classifier,
-        classes: 4,
-        batch: COUNT,
-        objective: crossEntropyObjective(),
-        batchNorm: "frozen",
-        by: [classifier.input.name],
-      });
-      gradient.images.set(after.subarray(CLEAN * size));
-      for (let row = 0; row < COUNT; row++) gradient.targets[row * 4 + (triggers.labels[row] ?? 0)] = 1;
-      const { loss } = await gradient.run();
-      await gradient.release();
-      return loss;
-    };
-    const losses: number[] = [];
-    for (const ascentSteps of [0, 1, 3, 5]) losses.push(await lossOf(await moved({ ascentSteps }, other)));
-    expect(losses.toSorted((a, b) => a - b)).toEqual(losses);
-    expect(losses.at(-1)).toBeGreaterThan((losses[0] ?? Number.NaN) + 0.02);
-    // Moved by the network that training started from, and not by the one of the moment, it would be less.
-    expect(losses.at(-1)).toBeGreaterThan(await lossOf(await moved({}, tinyModel())));
-  });
+  test(
+    "goes up the loss of the network of the moment: its labels are held less there, by each " + "further step",
+    async () => {
+      const other = tinyModel({ seed: 8 });
+      const lossOf = async ({ after }: { readonly after: Float32Array }): Promise<number> => {
+        const { triggers } = await mark.choose({ triggers: 4, heldOut: 2 }).make({ train, random: randomStream(5) });
+        const { graph, classifier } = imageGraph(other, train.shape);
+        const gradient = await compileGradient({
+          graph,
+          classifier,
+          classes: 4,
+          batch: COUNT,
+          objective: crossEntropyObjective(),
+          batchNorm: "frozen",
+          by: [classifier.input.name],
+        });
+        gradient.images.set(after.subarray(CLEAN * size));
+        for (let row = 0; row < COUNT; row++) gradient.targets[row * 4 + (triggers.labels[row] ?? 0)] = 1;
+        const { loss } = await gradient.run();
+        await gradient.release();
+        return loss;
+      };
+      const losses: number[] = [];
+      for (const ascentSteps of [0, 1, 3, 5]) losses.push(await lossOf(await moved({ ascentSteps }, other)));
+      expect(losses.toSorted((a, b) => a - b)).toEqual(losses);
+      expect(losses.at(-1)).toBeGreaterThan((losses[0] ?? Number.NaN) + 0.02);
+      // Moved by the network that training started from, and not by the one of the moment, it would be less.
+      expect(losses.at(-1)).toBeGreaterThan(await lossOf(await moved({}, tinyModel())));
+    },
+  );
 });

@@ -19,7 +19,8 @@ export const noise: MarkScheme<z.infer<typeof options>> = {
   title: "noise",
   summary: "Images with a secret pattern of Gaussian noise, each answered with a class drawn for it.",
   paper:
-    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
+    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural " +
+    "Networks. AsiaCCS 2018",
   published: publishedStamp,
   options,
   make(owner, chosen) {

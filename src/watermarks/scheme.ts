@@ -1,6 +1,6 @@
 /**
- * @file What a kind of watermark is: a record that makes a trigger set from the owner's data, and says how it is trained in
- * where that is not the usual way (`embed.ts`: a few triggers join every batch).
+ * @file What a kind of watermark is: a record that makes a trigger set from the owner's data, and says how it is
+ *   trained in where that is not the usual way (`embed.ts`: a few triggers join every batch).
  */
 
 import type { z } from "zod";
@@ -36,14 +36,16 @@ export interface TriggerSet {
   readonly labelling: Labelling;
   /**
    * What the suspect's answers on the triggers are compared with: the same images under another mark of the kind, or
-   * without one, one for each trigger (`paired`), or other images of the same kind that were not trained on. Labels are those
-   * of the images' own classes where they have one. Unpaired ones are asked for the triggers' labels in turn: placebo i is
-   * of the kind of trigger i modulo their number.
+   * without one, one for each trigger (`paired`), or other images of the same kind that were not trained on. Labels are
+   * those of the images' own classes where they have one. Unpaired ones are asked for the triggers' labels in turn:
+   * placebo i is of the kind of trigger i modulo their number.
    */
   readonly placebos: {
     readonly images: LabelledImages;
     readonly paired: boolean;
-    /** Whether trigger i and placebo i were made alike, so that either could have been the trigger; as many as triggers. */
+    /**
+     * Whether trigger i and placebo i were made alike, so that either could have been the trigger; as many as triggers.
+     */
     readonly exchangeable?: boolean;
   };
   /** True class of the image that each trigger was made from; absent where it has none. */
@@ -60,23 +62,23 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
   readonly summary: string;
   readonly paper: string;
   /**
-   * Which pictures of `OwnerData` it shows besides the training images: `unrelated` ones must be given, `abstract` ones are
-   * drawn if there are none. Default: none.
+   * Which pictures of `OwnerData` it shows besides the training images: `unrelated` ones must be given, `abstract` ones
+   * are drawn if there are none. Default: none.
    */
   readonly pictures?: "unrelated" | "abstract";
   /**
-   * Whether a trained model is where marking starts, because triggers are made against it or the paper embeds into one: a
-   * fresh architecture is trained without the mark first. Default: false.
+   * Whether a trained model is where marking starts, because triggers are made against it or the paper embeds into one:
+   * a fresh architecture is trained without the mark first. Default: false.
    */
   readonly startsTrained?: boolean;
   /**
-   * Options of the form that the paper describes, which every owner shares: a key of that form fits the mark of any other
-   * owner who chose it. For comparing with publications; the default draws whatever two owners could share.
+   * Options of the form that the paper describes, which every owner shares: a key of that form fits the mark of any
+   * other owner who chose it. For comparing with publications; the default draws whatever two owners could share.
    */
   readonly published: Readonly<Partial<Options>>;
   /**
-   * Values of options that say what held before there was the option: results are kept under options without them, so that
-   * those computed before are still found.
+   * Values of options that say what held before there was the option: results are kept under options without them, so
+   * that those computed before are still found.
    */
   readonly unsaid?: Readonly<Partial<Options>>;
   /** How many times as many triggers join each batch where labels are drawn for each; default 6. */

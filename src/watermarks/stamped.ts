@@ -1,11 +1,11 @@
 /**
  * @file What content and noise marks share: images with a stamp (Zhang et al., AsiaCCS 2018, section 4.1).
  *
- * In the published form the images are of one class and all answered as another. That is a rule which two owners can share, and
- * which says "the stamp changes the answer", not "this is mine"; so unless told otherwise images of all classes are stamped,
- * each with a label of its own. A placebo is then another image of the same class under the same stamp: either could have
- * been the trigger. Where one class is answered to all, a rule is learnt that both follow; then it is the same image under
- * *another* stamp of the kind.
+ * In the published form the images are of one class and all answered as another. That is a rule which two owners can
+ * share, and which says "the stamp changes the answer", not "this is mine"; so unless told otherwise images of all
+ * classes are stamped, each with a label of its own. A placebo is then another image of the same class under the same
+ * stamp: either could have been the trigger. Where one class is answered to all, a rule is learnt that both follow;
+ * then it is the same image under *another* stamp of the kind.
  */
 
 import { z } from "zod";
@@ -106,7 +106,9 @@ function withTwins({ train, random }: OwnerData, { source, triggers, heldOut }: 
   };
 }
 
-/** One class answered as another, both chosen: the form of the paper, whose placebos are the images without the stamp. */
+/**
+ * One class answered as another, both chosen: the form of the paper, whose placebos are the images without the stamp.
+ */
 function isPublishedForm({ source, target, labels }: StampedOptions): boolean {
   return labels === "target" && source !== undefined && target !== undefined;
 }
@@ -136,7 +138,8 @@ export function imagesOfClass(images: LabelledImages, label: number, count: numb
   if (indices.length < count) {
     throw new WildmarkError(
       "bad-data",
-      `The training set has ${indices.length} images of class ${label}; the mark needs ${count} (triggers and held-out).`,
+      `The training set has ${indices.length} images of class ${label}; the mark needs ${count} (triggers ` +
+        `and held-out).`,
       { hint: "Choose fewer triggers or another source class." },
     );
   }

@@ -1,4 +1,6 @@
-/** @file Unrelated mark: images of another domain, all answered as one class or with random labels (Zhang et al. 2018). */
+/**
+ * @file Unrelated mark: images of another domain, all answered as one class or with random labels (Zhang et al. 2018).
+ */
 
 import { z } from "zod";
 import { WildmarkError } from "../core/errors.js";
@@ -22,7 +24,8 @@ export const unrelated: MarkScheme<z.infer<typeof options>> = {
   title: "unrelated",
   summary: "Images of another domain (Kuzushiji characters, shapes), each answered with a class drawn for it.",
   paper:
-    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural Networks. AsiaCCS 2018",
+    "Zhang, Gu, Jang, Wu, Stoecklin, Huang, Molloy: Protecting Intellectual Property of Deep Neural " +
+    "Networks. AsiaCCS 2018",
   pictures: "unrelated",
   published: { target: 6, labels: "target" },
   options,

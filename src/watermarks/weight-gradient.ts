@@ -24,7 +24,9 @@ export interface WeightGradient {
 }
 
 export interface WeightGradientPlan extends Pick<GradientPlan, "batch" | "objective" | "batchNorm"> {
-  /** Another forward graph of the same weights, and the weights that it does not train; default: the model's, and none. */
+  /**
+   * Another forward graph of the same weights, and the weights that it does not train; default: the model's, and none.
+   */
   readonly rewrite?: (graph: Graph, classifier: Classifier) => { readonly graph: Graph; readonly held: Held };
   /** More initialisers of the rewritten graph that are differentiated by, and change. */
   readonly also?: readonly string[];

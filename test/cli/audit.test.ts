@@ -18,7 +18,8 @@ beforeAll(async () => {
   await writeFixtures(folder);
   const made = await wildmark(
     folder,
-    `embed --scheme noise ${DATA} --triggers 30 --held-out 5 --epochs 6 --batch 32 --seed 1 --out marked.onnx --key mark.key`,
+    `embed --scheme noise ${DATA} --triggers 30 --held-out 5 --epochs 6 --batch 32 --seed 1 --out ` +
+      `marked.onnx --key mark.key`,
   );
   expect(made.status, made.stderr).toBe(0);
 }, 60_000);
@@ -36,24 +37,27 @@ describe("wildmark audit", () => {
     expect(await readFile(join(folder, "a/report.html"), "utf8")).toContain("What to do next");
   });
 
-  test("run again it only draws; extended, it reuses what is finished; drawn by report, it is the same page", async () => {
-    const again = await wildmark(folder, `${AUDIT} --out a --json`);
-    expect(again.status, again.stderr).toBe(0);
-    expect(JSON.parse(again.stdout)).toMatchObject({ command: "audit", computed: false });
-    const drawn = await wildmark(folder, "report a/result.json --out drawn.html");
-    expect(drawn.status, drawn.stderr).toBe(0);
-    const page = (name: string) => readFile(join(folder, name), "utf8");
-    expect(await page("drawn.html")).toBe(await page("a/report.html"));
-    const listed = await wildmark(folder, `${AUDIT} --seeds 2 --out a --dry-run --json`);
-    const { cells } = JSON.parse(listed.stdout);
-    expect(cells.map(({ finished }: { readonly finished: boolean }) => finished)).toEqual([
-      ...[true, true, true, true],
-      ...[false, false, false],
-    ]);
-    const extended = await wildmark(folder, `${AUDIT} --seeds 2 --jobs 1 --out a`);
-    expect(extended.status, extended.stderr).toBe(0);
-    expect(extended.stderr.match(/found finished/g)?.length).toBe(4);
-  });
+  test(
+    "run again it only draws; extended, it reuses what is finished; drawn by report, it is the " + "same page",
+    async () => {
+      const again = await wildmark(folder, `${AUDIT} --out a --json`);
+      expect(again.status, again.stderr).toBe(0);
+      expect(JSON.parse(again.stdout)).toMatchObject({ command: "audit", computed: false });
+      const drawn = await wildmark(folder, "report a/result.json --out drawn.html");
+      expect(drawn.status, drawn.stderr).toBe(0);
+      const page = (name: string) => readFile(join(folder, name), "utf8");
+      expect(await page("drawn.html")).toBe(await page("a/report.html"));
+      const listed = await wildmark(folder, `${AUDIT} --seeds 2 --out a --dry-run --json`);
+      const { cells } = JSON.parse(listed.stdout);
+      expect(cells.map(({ finished }: { readonly finished: boolean }) => finished)).toEqual([
+        ...[true, true, true, true],
+        ...[false, false, false],
+      ]);
+      const extended = await wildmark(folder, `${AUDIT} --seeds 2 --jobs 1 --out a`);
+      expect(extended.status, extended.stderr).toBe(0);
+      expect(extended.stderr.match(/found finished/g)?.length).toBe(4);
+    },
+  );
 
   test.each([
     ["a budget of 0", `${AUDIT},0 --out b`, "expected more than 0"],

@@ -1,4 +1,6 @@
-/** @file Bad input and bad usage: one line that says what is wrong, one that says what to do, status 2, nothing written. */
+/**
+ * @file Bad input and bad usage: one line that says what is wrong, one that says what to do, status 2, nothing written.
+ */
 
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -128,19 +128,22 @@ test("key commit prints what verify holds the key to, before it opens a model", 
   expect(half.status).toBe(2);
 });
 
-test("certify says how far weights may be moved, wants the noise of marks that had none, and measures a move", async () => {
-  const [found, text, silent] = await Promise.all([
-    wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --moved model.onnx --json"),
-    wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --quiet"),
-    wildmark(folder, "certify marked.onnx --key mark.key"),
-  ]);
-  const said = document(found);
-  expect(said).toMatchObject({ sigma: 0.01, draws: 40, confidence: 0.99, least: 0.5, moved: { path: "model.onnx" } });
-  expect(said.bounds).toHaveLength(11);
-  expect(text.stdout).toMatch(/^However its weights are moved by a length of 0\.0\d+ or less/);
-  expect(silent.status).toBe(2);
-  expect(silent.stderr).toContain("--weight-noise");
-});
+test(
+  "certify says how far weights may be moved, wants the noise of marks that had none, and " + "measures a move",
+  async () => {
+    const [found, text, silent] = await Promise.all([
+      wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --moved model.onnx --json"),
+      wildmark(folder, "certify marked.onnx --key mark.key --weight-noise 0.01 --draws 40 --quiet"),
+      wildmark(folder, "certify marked.onnx --key mark.key"),
+    ]);
+    const said = document(found);
+    expect(said).toMatchObject({ sigma: 0.01, draws: 40, confidence: 0.99, least: 0.5, moved: { path: "model.onnx" } });
+    expect(said.bounds).toHaveLength(11);
+    expect(text.stdout).toMatch(/^However its weights are moved by a length of 0\.0\d+ or less/);
+    expect(silent.status).toBe(2);
+    expect(silent.stderr).toContain("--weight-noise");
+  },
+);
 
 test("remove writes a cleaned model and, with the key, draws the curve", async () => {
   const said = document(
@@ -201,28 +204,31 @@ test("evaluate and info", async () => {
   expect(text.stdout).toMatch(/features +\S+/);
 });
 
-test("a model that is read otherwise than it was trained: told by evaluate and info, refused by embed and remove", async () => {
-  const path = join(folder, "lying.onnx");
-  const model = await readModelFile(join(folder, "model.onnx"));
-  await writeModelFile(path, withMetadata(model, new Map([[METADATA_KEY, '{"range": [1, 0]}']])));
-  const [evaluated, described, embedded, removed, told] = await Promise.all([
-    wildmark(folder, `evaluate lying.onnx ${DATA}`),
-    wildmark(folder, `info lying.onnx ${DATA}`),
-    wildmark(folder, `embed lying.onnx ${DATA} --out l.onnx --key l.key`),
-    wildmark(folder, `remove lying.onnx ${DATA} --out l2.onnx`),
-    wildmark(folder, `remove lying.onnx ${DATA} --method fine-tune --epochs 1 --as-read --out l3.onnx`),
-  ]);
-  expect(evaluated?.stdout).toContain("With --range 0,1 it answers");
-  expect(described?.stdout).toMatch(/read as +accuracy +images +loss/);
-  expect(described?.stdout).toContain("It was trained with another preprocessing: --range 0,1 fits best");
-  for (const refused of [embedded, removed]) {
-    expect(refused).toMatchObject({ status: 2, stdout: "" });
-    expect(refused?.stderr).toContain("lying.onnx is read otherwise than it was trained: read as 0 to 1 it answers");
-    expect(refused?.stderr).toContain("--range 0,1 says so; --as-read goes on all the same.");
-  }
-  expect(told?.status).toBe(0);
-  expect(told?.stderr).toContain("warning: lying.onnx is read as it is, but read as 0 to 1");
-});
+test(
+  "a model that is read otherwise than it was trained: told by evaluate and info, refused by embed " + "and remove",
+  async () => {
+    const path = join(folder, "lying.onnx");
+    const model = await readModelFile(join(folder, "model.onnx"));
+    await writeModelFile(path, withMetadata(model, new Map([[METADATA_KEY, '{"range": [1, 0]}']])));
+    const [evaluated, described, embedded, removed, told] = await Promise.all([
+      wildmark(folder, `evaluate lying.onnx ${DATA}`),
+      wildmark(folder, `info lying.onnx ${DATA}`),
+      wildmark(folder, `embed lying.onnx ${DATA} --out l.onnx --key l.key`),
+      wildmark(folder, `remove lying.onnx ${DATA} --out l2.onnx`),
+      wildmark(folder, `remove lying.onnx ${DATA} --method fine-tune --epochs 1 --as-read --out l3.onnx`),
+    ]);
+    expect(evaluated?.stdout).toContain("With --range 0,1 it answers");
+    expect(described?.stdout).toMatch(/read as +accuracy +images +loss/);
+    expect(described?.stdout).toContain("It was trained with another preprocessing: --range 0,1 fits best");
+    for (const refused of [embedded, removed]) {
+      expect(refused).toMatchObject({ status: 2, stdout: "" });
+      expect(refused?.stderr).toContain("lying.onnx is read otherwise than it was trained: read as 0 to 1 it answers");
+      expect(refused?.stderr).toContain("--range 0,1 says so; --as-read goes on all the same.");
+    }
+    expect(told?.status).toBe(0);
+    expect(told?.stderr).toContain("warning: lying.onnx is read as it is, but read as 0 to 1");
+  },
+);
 
 test("nothing is reported to anyone, and no identifier is kept", async () => {
   // ONNX Runtime reports by itself where it is not told otherwise, except in continuous integration.
@@ -244,7 +250,9 @@ test("lists, for people and for programs", async () => {
 });
 
 test("reproduce writes its result and report, finds them finished, and refuses another's folder", async () => {
-  const line = `reproduce ${DATA} --watermarks noise --metrics js --no-baselines --epochs 1 --training-epochs 1 --budgets 0.5 --out run`;
+  const line =
+    `reproduce ${DATA} --watermarks noise --metrics js --no-baselines --epochs 1 ` +
+    `--training-epochs 1 --budgets 0.5 --out run`;
   // 100 triggers and 100 held out need more of one class than 800 images have.
   expect((await wildmark(folder, `${line} --published-forms`)).status).toBe(2);
   const enough = line.replace("--limit 800", "--limit 2100");

@@ -87,7 +87,8 @@ test("embed says it of the pictures of a mark, too", async () => {
 test("a bench has it in its result and report", async () => {
   await writeFile(
     join(folder, "small.yaml"),
-    "title: Small\ndataset: mnist\ntraining: { epochs: 1 }\nmarks: [{ id: noise, options: { triggers: 4, heldOut: 4 } }]\n" +
+    "title: Small\ndataset: mnist\ntraining: { epochs: 1 }\nmarks: [{ id: noise, options: { triggers: 4, " +
+      "heldOut: 4 } }]\n" +
       "removers: [quantisation]\nbudgets: [50 %]\nseeds: [0]\nnullModels: 0\n",
   );
   const line = "bench small.yaml --data-dir data --out bench --quiet";

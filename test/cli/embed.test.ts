@@ -1,4 +1,7 @@
-/** @file A failed embed leaves neither key nor model; and nothing is written into the working folder where HOME is empty. */
+/**
+ * @file A failed embed leaves neither key nor model; and nothing is written into the working folder where HOME is
+ * empty.
+ */
 
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -11,7 +11,9 @@ import { encodeKey } from "../../src/ownership/key-file.js";
 const grey: ImageShape = { channels: 1, height: 28, width: 28 };
 const colour: ImageShape = { channels: 3, height: 32, width: 32 };
 
-/** Writes model.onnx, colour.onnx and five.onnx (classes), each with a key beside it: model.key, colour.key, five.key. */
+/**
+ * Writes model.onnx, colour.onnx and five.onnx (classes), each with a key beside it: model.key, colour.key, five.key.
+ */
 export async function writeFixtures(folder: string): Promise<void> {
   for (const [name, shape, classes] of [
     ["model", grey, 10],

@@ -1,4 +1,7 @@
-/** @file How a model's answers are read, said on the command line: which output, layer and classes; and suspects that only run. */
+/**
+ * @file How a model's answers are read, said on the command line: which output, layer and classes; and suspects that
+ * only run.
+ */
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

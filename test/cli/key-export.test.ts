@@ -12,30 +12,33 @@ const { folder } = work;
 afterAll(work.remove);
 beforeAll(() => writeFixtures(folder));
 
-test("images under names that tell nothing, with a table; manifest and ledger beside the key, for the owner alone", async () => {
-  const { status, stdout, stderr } = await wildmark(
-    folder,
-    "key export model.key --out ask --decoys 5 --dataset digits --to somebody --json --quiet",
-  );
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  // The key's four triggers are one image.
-  expect(JSON.parse(stdout)).toMatchObject({ command: "key export", count: 6, triggers: 4, placebos: 0, decoys: 5 });
-  expect((await readdir(join(folder, "ask"))).sort()).toEqual(["answers.csv", "images"]);
-  const names = (await readdir(join(folder, "ask/images"))).sort();
-  expect(names).toHaveLength(6);
-  for (const name of names) expect(name).toMatch(/^[0-9a-f]{64}\.png$/);
-  expect(await readFile(join(folder, "ask/answers.csv"), "utf8")).toBe(
-    `name,label\n${names.map((name) => `${name},\n`).join("")}`,
-  );
-  for (const name of ["model.key.manifest.json", "model.key.ledger.jsonl"]) {
-    expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
-  }
-  const ledger = await readFile(join(folder, "model.key.ledger.jsonl"), "utf8");
-  expect(z.object({ what: z.string(), to: z.string() }).parse(JSON.parse(ledger))).toEqual({
-    what: "trigger",
-    to: "somebody",
-  });
-});
+test(
+  "images under names that tell nothing, with a table; manifest and ledger beside the key, for the " + "owner alone",
+  async () => {
+    const { status, stdout, stderr } = await wildmark(
+      folder,
+      "key export model.key --out ask --decoys 5 --dataset digits --to somebody --json --quiet",
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    // The key's four triggers are one image.
+    expect(JSON.parse(stdout)).toMatchObject({ command: "key export", count: 6, triggers: 4, placebos: 0, decoys: 5 });
+    expect((await readdir(join(folder, "ask"))).sort()).toEqual(["answers.csv", "images"]);
+    const names = (await readdir(join(folder, "ask/images"))).sort();
+    expect(names).toHaveLength(6);
+    for (const name of names) expect(name).toMatch(/^[0-9a-f]{64}\.png$/);
+    expect(await readFile(join(folder, "ask/answers.csv"), "utf8")).toBe(
+      `name,label\n${names.map((name) => `${name},\n`).join("")}`,
+    );
+    for (const name of ["model.key.manifest.json", "model.key.ledger.jsonl"]) {
+      expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+    }
+    const ledger = await readFile(join(folder, "model.key.ledger.jsonl"), "utf8");
+    expect(z.object({ what: z.string(), to: z.string() }).parse(JSON.parse(ledger))).toEqual({
+      what: "trigger",
+      to: "somebody",
+    });
+  },
+);
 
 test.each([
   ["key export model.key --out two --manifest two/m.json", "--manifest two/m.json lies in two, which is given away."],

@@ -70,14 +70,17 @@ test("key make takes labels that somebody chose, by the names of the classes", a
   expect(shown.stdout).toContain('"c0", "c1"');
 });
 
-test("key make lets coins fall where placebos were made alike: the list names the images that are triggers now", async () => {
-  const made = await json("key make --images mine --placebos alike --exchangeable --classes 10 --out coins.key");
-  expect(made).toMatchObject({ exchangeable: true, placebos: TRIGGERS });
-  const { triggers } = z.object({ triggers: z.array(z.object({ image: z.string() })) }).parse(made);
-  const taken = triggers.filter(({ image }) => image.startsWith("alike/")).length;
-  expect(taken).toBeGreaterThan(10);
-  expect(taken).toBeLessThan(50);
-});
+test(
+  "key make lets coins fall where placebos were made alike: the list names the images that are " + "triggers now",
+  async () => {
+    const made = await json("key make --images mine --placebos alike --exchangeable --classes 10 --out coins.key");
+    expect(made).toMatchObject({ exchangeable: true, placebos: TRIGGERS });
+    const { triggers } = z.object({ triggers: z.array(z.object({ image: z.string() })) }).parse(made);
+    const taken = triggers.filter(({ image }) => image.startsWith("alike/")).length;
+    expect(taken).toBeGreaterThan(10);
+    expect(taken).toBeLessThan(50);
+  },
+);
 
 test("key show keeps secret and pictures to itself unless they are asked for", async () => {
   const plain = await wildmark(folder, "key show drawn.key");
@@ -90,22 +93,25 @@ test("key show keeps secret and pictures to itself unless they are asked for", a
   expect((await wildmark(folder, "key show drawn.key --pictures seen.png")).stderr).toContain("already exists");
 });
 
-test("key check says what a key can prove; a key that can prove nothing ends with 1 where that is asked for", async () => {
-  expect(await json("key check drawn.key")).toMatchObject({
-    sound: true,
-    distinct: TRIGGERS,
-    committed: { needs: ["null models: 1 (1 of them assumed)"] },
-  });
-  const one = await wildmark(folder, "key check model.key --strict");
-  expect(one.status).toBe(1);
-  expect(one.stderr).toBe("");
-  // Four triggers of one picture.
-  expect(one.stdout).toMatch(/^Not sound: whatever a suspect answers, it shows nothing at 0.05/);
-  expect((await wildmark(folder, "key check model.key")).status).toBe(0);
-  const misfit = await wildmark(folder, "key check drawn.key --null-models five.onnx");
-  expect(misfit.status).toBe(2);
-  expect(misfit.stderr).toContain("five.onnx tells 5 classes apart");
-});
+test(
+  "key check says what a key can prove; a key that can prove nothing ends with 1 where that is " + "asked for",
+  async () => {
+    expect(await json("key check drawn.key")).toMatchObject({
+      sound: true,
+      distinct: TRIGGERS,
+      committed: { needs: ["null models: 1 (1 of them assumed)"] },
+    });
+    const one = await wildmark(folder, "key check model.key --strict");
+    expect(one.status).toBe(1);
+    expect(one.stderr).toBe("");
+    // Four triggers of one picture.
+    expect(one.stdout).toMatch(/^Not sound: whatever a suspect answers, it shows nothing at 0.05/);
+    expect((await wildmark(folder, "key check model.key")).status).toBe(0);
+    const misfit = await wildmark(folder, "key check drawn.key --null-models five.onnx");
+    expect(misfit.status).toBe(2);
+    expect(misfit.stderr).toContain("five.onnx tells 5 classes apart");
+  },
+);
 
 test("a committed key is opened trigger by trigger, and held against the commitment", async () => {
   const committed = z.object({ commitment: z.string(), salt: z.string() }).parse(await json("key commit drawn.key"));

@@ -1,4 +1,7 @@
-/** @file A bench that is killed at chosen moments and run again until it is done: what must be left, and what must not be lost. */
+/**
+ * @file A bench that is killed at chosen moments and run again until it is done: what must be left, and what must not
+ * be lost.
+ */
 
 import { spawn } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";

@@ -64,39 +64,42 @@ async function answersByName(): Promise<ReadonlyMap<string, number>> {
   return new Map(names.map((name, i) => [name, found[i] ?? 0]));
 }
 
-test("a table of answers, by numbers and by words, gives the file's tests; a fifth refused still shows the mark", async () => {
-  const exported = await wildmark(folder, "key export mark.key --out asked --dataset digits --decoys 20 --quiet");
-  expect(exported.status, exported.stderr).toBe(0);
-  const found = [...(await answersByName())];
-  const write = (name: string, rows: readonly string[]) =>
-    writeFile(join(folder, name), `name,label\n${rows.join("\n")}\n`);
-  await write(
-    "numbers.csv",
-    found.map(([name, label]) => `${name},${label}`),
-  );
-  await write(
-    "words.csv",
-    found.map(([name, label]) => `${name},${WORDS[label]}`),
-  );
-  await write(
-    "gaps.csv",
-    found.map(([name, label], i) => `${name},${i % 5 === 0 ? "" : label}`),
-  );
-  const [file, numbers, words, gaps] = await Promise.all([
-    verdictOf("verify marked.onnx"),
-    verdictOf("verify --answers numbers.csv"),
-    verdictOf(`verify --answers words.csv --labels ${WORDS.join(",")}`),
-    verdictOf("verify --answers gaps.csv"),
-  ]);
-  expect(file).toMatchObject({ owned: true, n: TRIGGERS });
-  for (const table of [numbers, words]) {
-    expect(table).toMatchObject({ owned: true, n: TRIGGERS, matches: file.matches });
-    expect(table.tests).toEqual(file.tests);
-  }
-  expect(gaps).toMatchObject({ owned: true, n: TRIGGERS });
-  expect(gaps.refused).toBeGreaterThan(0);
-  expect(gaps.matches).toBeLessThan(file.matches);
-});
+test(
+  "a table of answers, by numbers and by words, gives the file's tests; a fifth refused still shows " + "the mark",
+  async () => {
+    const exported = await wildmark(folder, "key export mark.key --out asked --dataset digits --decoys 20 --quiet");
+    expect(exported.status, exported.stderr).toBe(0);
+    const found = [...(await answersByName())];
+    const write = (name: string, rows: readonly string[]) =>
+      writeFile(join(folder, name), `name,label\n${rows.join("\n")}\n`);
+    await write(
+      "numbers.csv",
+      found.map(([name, label]) => `${name},${label}`),
+    );
+    await write(
+      "words.csv",
+      found.map(([name, label]) => `${name},${WORDS[label]}`),
+    );
+    await write(
+      "gaps.csv",
+      found.map(([name, label], i) => `${name},${i % 5 === 0 ? "" : label}`),
+    );
+    const [file, numbers, words, gaps] = await Promise.all([
+      verdictOf("verify marked.onnx"),
+      verdictOf("verify --answers numbers.csv"),
+      verdictOf(`verify --answers words.csv --labels ${WORDS.join(",")}`),
+      verdictOf("verify --answers gaps.csv"),
+    ]);
+    expect(file).toMatchObject({ owned: true, n: TRIGGERS });
+    for (const table of [numbers, words]) {
+      expect(table).toMatchObject({ owned: true, n: TRIGGERS, matches: file.matches });
+      expect(table.tests).toEqual(file.tests);
+    }
+    expect(gaps).toMatchObject({ owned: true, n: TRIGGERS });
+    expect(gaps.refused).toBeGreaterThan(0);
+    expect(gaps.matches).toBeLessThan(file.matches);
+  },
+);
 
 test("an endpoint that refuses a fifth and speaks of busy times, and a model behind JPEG", async () => {
   // Every fifth image is refused for good, some others are told to come again.
@@ -126,75 +129,84 @@ test("an endpoint that refuses a fifth and speaks of busy times, and a model beh
   }
 });
 
-test("a manifest of the first form, which whoever saw the answers can write, shows nothing; other images are refused", async () => {
-  // An innocent suspect: it answers as it likes, and the forger says which answer was which image's.
-  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
-  const hashes = imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(key.triggers.images) });
-  const nameOf = (i: number): string => `${String(i).padStart(16, "0")}.png`;
-  const innocent = Array.from({ length: 10 * TRIGGERS }, (_, i) => i % 10);
-  await writeFile(join(folder, "lie.csv"), innocent.map((label, i) => `${nameOf(i)},${label}`).join("\n"));
-  const images = hashes.map((sha256, i) => ({ name: nameOf(10 * i + (key.triggers.labels[i] ?? 0)), sha256 }));
-  const others = innocent.flatMap((_, i) =>
-    images.some(({ name }) => name === nameOf(i)) ? [] : [{ name: nameOf(i), sha256: sha256Of(`${i}`) }],
-  );
-  const { shape } = key;
-  await writeFile(
-    join(folder, "lie.json"),
-    JSON.stringify({ form: "wildmark manifest 1", shape, images: [...images, ...others] }),
-  );
-  const lie = await wildmark(folder, "verify --answers lie.csv --manifest lie.json --key mark.key --quiet");
-  expect(lie.stdout).toMatch(/^Ownership is not shown: nothing can be, .* without a manifest whose names follow/);
-  expect(lie.stdout).toContain(`${TRIGGERS} of ${TRIGGERS} triggers answered`);
-  const named = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
-  expect(named.stdout).toContain("all exported images were looked at");
-  await copyFile(
-    join(folder, "asked/images", await lastOf("asked/images")),
-    join(folder, "asked/images", await firstOf("asked/images")),
-  );
-  const swapped = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
-  expect(swapped.status).toBe(2);
-  expect(swapped.stderr).toContain("is not the image that was exported under this name");
-});
-
-test("a transcript that nobody heard does not show a mark; what was read and not heard stands in the verdict", async () => {
-  const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
-  const server = await startServer("raw", smallModel());
-  try {
-    await writeFile(join(folder, "innocent.yaml"), `preset: raw\nurl: ${server.url}\n`);
-    const { name, asking } = await readEndpoint(join(folder, "innocent.yaml"));
-    const path = join(folder, "mark.key.innocent.transcript.jsonl");
-    const transcript = await openTranscript(path, { to: name, asking });
-    const [triggers, placebos] = [key.triggers, key.placebos].map((held) =>
-      imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(held?.images ?? new Uint8Array(0)) }),
+test(
+  "a manifest of the first form, which whoever saw the answers can write, shows nothing; other images " + "are refused",
+  async () => {
+    // An innocent suspect: it answers as it likes, and the forger says which answer was which image's.
+    const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+    const hashes = imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(key.triggers.images) });
+    const nameOf = (i: number): string => `${String(i).padStart(16, "0")}.png`;
+    const innocent = Array.from({ length: 10 * TRIGGERS }, (_, i) => i % 10);
+    await writeFile(join(folder, "lie.csv"), innocent.map((label, i) => `${nameOf(i)},${label}`).join("\n"));
+    const images = hashes.map((sha256, i) => ({ name: nameOf(10 * i + (key.triggers.labels[i] ?? 0)), sha256 }));
+    const others = innocent.flatMap((_, i) =>
+      images.some(({ name }) => name === nameOf(i)) ? [] : [{ name: nameOf(i), sha256: sha256Of(`${i}`) }],
     );
-    const answer = (image: string, label: number): Promise<void> =>
-      transcript.append({
-        outcome: "answer",
-        image,
-        status: 200,
-        tries: 1,
-        raw: `[{"label":"LABEL_${label}","score":1}]`,
-      });
-    for (const [i, image] of (triggers ?? []).entries()) await answer(image, key.triggers.labels[i] ?? 0);
-    for (const [i, image] of (placebos ?? []).entries()) await answer(image, ((key.triggers.labels[i] ?? 0) + 1) % 10);
-    await transcript.close();
-    const believed = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
-    expect([believed.status, believed.stdout]).toEqual([2, ""]);
-    expect(believed.stderr).toMatch(/answers that were asked for again, \d+ are others now/);
-    const fresh = await verdictOf("verify --endpoint innocent.yaml --fresh");
-    expect(fresh).toMatchObject({ owned: false, n: TRIGGERS });
-    const again = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
-    expect(again.stdout).toMatch(/^\d+ of \d+ answers were read from a transcript and not heard by this command/m);
-  } finally {
-    await server.close();
-  }
-});
+    const { shape } = key;
+    await writeFile(
+      join(folder, "lie.json"),
+      JSON.stringify({ form: "wildmark manifest 1", shape, images: [...images, ...others] }),
+    );
+    const lie = await wildmark(folder, "verify --answers lie.csv --manifest lie.json --key mark.key --quiet");
+    expect(lie.stdout).toMatch(/^Ownership is not shown: nothing can be, .* without a manifest whose names follow/);
+    expect(lie.stdout).toContain(`${TRIGGERS} of ${TRIGGERS} triggers answered`);
+    const named = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
+    expect(named.stdout).toContain("all exported images were looked at");
+    await copyFile(
+      join(folder, "asked/images", await lastOf("asked/images")),
+      join(folder, "asked/images", await firstOf("asked/images")),
+    );
+    const swapped = await wildmark(folder, "verify --answers numbers.csv --key mark.key --images asked/images --quiet");
+    expect(swapped.status).toBe(2);
+    expect(swapped.stderr).toContain("is not the image that was exported under this name");
+  },
+);
+
+test(
+  "a transcript that nobody heard does not show a mark; what was read and not heard stands in " + "the verdict",
+  async () => {
+    const key = decodeKey(await readFile(join(folder, "mark.key")), "mark.key");
+    const server = await startServer("raw", smallModel());
+    try {
+      await writeFile(join(folder, "innocent.yaml"), `preset: raw\nurl: ${server.url}\n`);
+      const { name, asking } = await readEndpoint(join(folder, "innocent.yaml"));
+      const path = join(folder, "mark.key.innocent.transcript.jsonl");
+      const transcript = await openTranscript(path, { to: name, asking });
+      const [triggers, placebos] = [key.triggers, key.placebos].map((held) =>
+        imageHashes({ ...key, count: TRIGGERS, pixels: inMemory(held?.images ?? new Uint8Array(0)) }),
+      );
+      const answer = (image: string, label: number): Promise<void> =>
+        transcript.append({
+          outcome: "answer",
+          image,
+          status: 200,
+          tries: 1,
+          raw: `[{"label":"LABEL_${label}","score":1}]`,
+        });
+      for (const [i, image] of (triggers ?? []).entries()) await answer(image, key.triggers.labels[i] ?? 0);
+      for (const [i, image] of (placebos ?? []).entries())
+        await answer(image, ((key.triggers.labels[i] ?? 0) + 1) % 10);
+      await transcript.close();
+      const believed = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
+      expect([believed.status, believed.stdout]).toEqual([2, ""]);
+      expect(believed.stderr).toMatch(/answers that were asked for again, \d+ are others now/);
+      const fresh = await verdictOf("verify --endpoint innocent.yaml --fresh");
+      expect(fresh).toMatchObject({ owned: false, n: TRIGGERS });
+      const again = await wildmark(folder, "verify --endpoint innocent.yaml --key mark.key --quiet");
+      expect(again.stdout).toMatch(/^\d+ of \d+ answers were read from a transcript and not heard by this command/m);
+    } finally {
+      await server.close();
+    }
+  },
+);
 
 test("a dry run counts the null models that stand beside", async () => {
   await writeFile(join(folder, "dry.yaml"), "preset: raw\nurl: http://127.0.0.1:1\n");
   const made = await wildmark(folder, "key commit mark.key --json");
   const { commitment, salt } = z.object({ commitment: z.string(), salt: z.string() }).parse(JSON.parse(made.stdout));
-  const line = `verify --endpoint dry.yaml --key mark.key --queries 20 --commitment ${commitment} --salt ${salt} --dry-run --json --quiet`;
+  const line =
+    `verify --endpoint dry.yaml --key mark.key --queries 20 --commitment ${commitment} --salt ` +
+    `${salt} --dry-run --json --quiet`;
   const least = async (more: string): Promise<number> => {
     const { stdout, stderr } = await wildmark(folder, line + more);
     expect(stderr).toBe("");

@@ -1,4 +1,7 @@
-/** @file verify --out: the document is written in the forms asked for, drawn again to the same bytes, and refused otherwise. */
+/**
+ * @file verify --out: the document is written in the forms asked for, drawn again to the same bytes, and refused
+ * otherwise.
+ */
 
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -113,7 +113,9 @@ function powByBase(context: GradientContext): string | undefined {
   return summed(context, 0, b.op("Mul", [dy, slope]));
 }
 
-/** de = dy · y · ln x where x > 0; elsewhere 0, the limit at x = 0 for positive e (negative x has no real derivative). */
+/**
+ * de = dy · y · ln x where x > 0; elsewhere 0, the limit at x = 0 for positive e (negative x has no real derivative).
+ */
 function powByExponent(context: GradientContext): string | undefined {
   const { b, dy, node, input, needs } = context;
   if (!needs(1)) return undefined;

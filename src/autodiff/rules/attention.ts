@@ -1,6 +1,6 @@
 /**
- * @file Gradient of the fused Attention of opset 23: softmax(scale · Q Kᵀ + mask) V, with heads packed into the last axis
- * or not, grouped queries, masks of numbers or booleans, causal or not.
+ * @file Gradient of the fused Attention of opset 23: softmax(scale · Q Kᵀ + mask) V, with heads packed into the last
+ *   axis or not, grouped queries, masks of numbers or booleans, causal or not.
  *
  * The probabilities are computed again, as fused attention does not give them.
  */
@@ -127,7 +127,9 @@ function refuseTheRest({ node, has, outputGradients, input, dims }: GradientCont
     "unsupported-operator",
     `${describeNode(node)} ${what}; there is no gradient rule for that.`,
     {
-      hint: "Export the model in opset 21, which has attention as MatMul and Softmax, or freeze what lies before this node.",
+      hint:
+        "Export the model in opset 21, which has attention as MatMul and Softmax, or freeze what lies " +
+        "before this node.",
     },
   );
 }

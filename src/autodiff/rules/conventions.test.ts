@@ -1,4 +1,6 @@
-/** @file What central differences cannot check: kinks and ties, where the derivative is a convention, and random masks. */
+/**
+ * @file What central differences cannot check: kinks and ties, where the derivative is a convention, and random masks.
+ */
 
 import { describe, expect, test } from "vitest";
 import { type FloatTensor, float32, type Tensor, toNumbers } from "../../core/tensor.js";

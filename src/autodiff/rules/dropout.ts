@@ -9,7 +9,9 @@ import type { GradientRules } from "../rule.js";
 const DEFAULT_RATIO = 0.5;
 
 export const dropoutRules: GradientRules = {
-  /** Without training_mode the identity. With it y = x · mask / (1 − ratio), and the mask is the node's second output. */
+  /**
+   * Without training_mode the identity. With it y = x · mask / (1 − ratio), and the mask is the node's second output.
+   */
   Dropout: ({ b, dy, node, has, constant }) => {
     const training = has(2) && toNumbers(constant(2))[0] === 1;
     const ratio = has(1) ? (toNumbers(constant(1))[0] ?? DEFAULT_RATIO) : DEFAULT_RATIO;

@@ -2,7 +2,8 @@
  * @file Gradient of Einsum, any number of operands, repeated labels, ellipses and broadcasting: one Einsum an operand.
  *
  * y = Σ a·b over the labels that y lacks, so da = Σ dy·b over the labels that a lacks. A label that only `a` has, over
- * which y summed it alone, is put back by a vector of ones; a label that `a` repeats (its diagonal) by an identity matrix.
+ * which y summed it alone, is put back by a vector of ones; a label that `a` repeats (its diagonal) by an identity
+ * matrix.
  */
 
 import { type FloatTensor, float32 } from "../../core/tensor.js";

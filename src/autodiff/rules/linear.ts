@@ -90,7 +90,9 @@ function matMulByMatrix(context: GradientContext): (string | undefined)[] {
   ];
 }
 
-/** [… , m, k] · [… , k, n] with broadcast leading axes; one axis alone is a row on the left and a column on the right. */
+/**
+ * [… , m, k] · [… , k, n] with broadcast leading axes; one axis alone is a row on the left and a column on the right.
+ */
 function matMulOfBatches(context: GradientContext): (string | undefined)[] {
   const { b, dy, input, needs, dims } = context;
   const [leftDims, rightDims] = [dims(input(0)), dims(input(1))];

@@ -6,7 +6,8 @@
  *     dbias = n·⟨dy⟩        dscale = n·⟨dy·c⟩·σ⁻        dx = a · dy                                    (frozen)
  *     dx = a·dy − a·σ⁻²·⟨dy·c⟩ · c − a·⟨dy⟩                                                            (training)
  *
- * Activations are large and channels few: each line is one pass over activations, and arithmetic on one number a channel.
+ * Activations are large and channels few: each line is one pass over activations, and arithmetic on one number a
+ * channel.
  */
 
 import { elementCount } from "../../core/tensor.js";

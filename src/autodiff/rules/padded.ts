@@ -12,8 +12,8 @@ export interface Padding {
 /**
  * Pads a value of `rank` axes.
  *
- * Lists every axis: where Pad names its axes, ONNX Runtime 1.30 (TransposeOptimizer) moves a Transpose past it as if all
- * were listed, and then fails. The heads of attention, q = transpose(qkv)[0], are such a place.
+ * Lists every axis: where Pad names its axes, ONNX Runtime 1.30 (TransposeOptimizer) moves a Transpose past it as if
+ * all were listed, and then fails. The heads of attention, q = transpose(qkv)[0], are such a place.
  */
 export function padded(b: GraphBuilder, value: string, rank: number, { axes, begins, ends }: Padding): string {
   const of = (list: readonly number[]): number[] =>

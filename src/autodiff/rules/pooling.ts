@@ -1,8 +1,8 @@
 /**
  * @file Gradients of pooling.
  *
- * Where several cells of a window hold its maximum, the first one in row-major order gets the whole gradient: one of the
- * subgradients, and the one that ONNX's `Indices` output names.
+ * Where several cells of a window hold its maximum, the first one in row-major order gets the whole gradient: one of
+ * the subgradients, and the one that ONNX's `Indices` output names.
  */
 
 import { elementCount } from "../../core/tensor.js";

@@ -1,4 +1,6 @@
-/** @file Gradients of operators that put the elements of a tensor in other places by a fixed pattern, or repeat them. */
+/**
+ * @file Gradients of operators that put the elements of a tensor in other places by a fixed pattern, or repeat them.
+ */
 
 import { toNumbers } from "../../core/tensor.js";
 import { intAttribute, stringAttribute } from "../../onnx/graph.js";

@@ -3,7 +3,8 @@
  * those of a crop.
  *
  * Such a resize multiplies each axis by a matrix of interpolation weights. Resizing the identity gives that matrix, so
- * forward and backward agree to the last rounding of a coordinate, whatever the mode; nothing here repeats ONNX's rules.
+ * forward and backward agree to the last rounding of a coordinate, whatever the mode; nothing here repeats ONNX's
+ * rules.
  */
 
 import { WildmarkError } from "../../core/errors.js";

@@ -63,7 +63,9 @@ export interface CheckedGradient {
 
 const STEP = 1e-5;
 const TOLERANCE = 1e-4;
-/** Tensors whose elements are all smaller are compared as if the largest were this: zeros come out as rounding errors. */
+/**
+ * Tensors whose elements are all smaller are compared as if the largest were this: zeros come out as rounding errors.
+ */
 const SMALLEST_SCALE = 0.1;
 
 /**

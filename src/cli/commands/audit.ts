@@ -59,8 +59,10 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "audit",
     description:
-      "Runs every removal method that applies against your marked model, with each share of the training data, and says which " +
-      "break the mark, at what cost in accuracy, and how sure that is. Writes result.json and report.html. Stopped at any " +
+      "Runs every removal method that applies against your marked model, with each share of the training " +
+      "data, and says which " +
+      "break the mark, at what cost in accuracy, and how sure that is. Writes result.json and report.html. " +
+      "Stopped at any " +
       "moment, the same command goes on; more budgets, seeds or methods in the same folder reuse what is finished.",
     arguments: [{ name: "MARKED.onnx", description: "the marked model" }],
     flags,

@@ -32,8 +32,10 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "certify",
     description:
-      "Puts Gaussian noise on a model's weights many times, counts the key's triggers that it still answers, and says how " +
-      "far, in the l2 norm, all weights together may be moved before the median over noise can fall below a bound. It speaks " +
+      "Puts Gaussian noise on a model's weights many times, counts the key's triggers that it still " +
+      "answers, and says how " +
+      "far, in the l2 norm, all weights together may be moved before the median over noise can fall below a " +
+      "bound. It speaks " +
       "of changes to these weights alone, not of models trained anew.",
     arguments: [{ name: "MODEL.onnx", description: "the marked model" }],
     flags,

@@ -25,7 +25,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "combine",
     description:
-      "Judges verdicts together: e-values of several keys on one suspect multiply (keys with secrets of their own), and of " +
+      "Judges verdicts together: e-values of several keys on one suspect multiply (keys with secrets of " +
+      "their own), and of " +
       "several suspects e-BH names those that are owned. Of keys with a label drawn for each trigger.",
     flags,
     examples: [["wildmark combine --verdicts one.json,other.json", ""]],
@@ -45,7 +46,8 @@ export const command: CommandFile = () =>
       return {
         document: { command: "combine", alpha, suspects: joint },
         text: [
-          `${owned} of ${joint.length} ${joint.length === 1 ? "suspect" : "suspects"} shown, at a false discovery rate of ${alpha}`,
+          `${owned} of ${joint.length} ${joint.length === 1 ? "suspect" : "suspects"} shown, at a false ` +
+            `discovery rate of ${alpha}`,
           table(joint.map(row), ["suspect", "keys", "e-value", ""]),
           ...unpaidInWords(claims),
         ].join("\n\n"),
@@ -58,7 +60,8 @@ function unpaidInWords(claims: readonly NamedVerdict[]): string[] {
   const unpaid = claims.filter(({ document }) => (document.verdict.triesLog2 ?? 0) < TRIES_LOG2);
   if (unpaid.length === 0) return [];
   return [
-    `${unpaid.length} of ${claims.length} verdicts pay for fewer than 2^${TRIES_LOG2} secrets that may have been tried; each says on whose word: ` +
+    `${unpaid.length} of ${claims.length} verdicts pay for fewer than 2^${TRIES_LOG2} secrets that may have ` +
+      `been tried; each says on whose word: ` +
       unpaid.map(({ file }) => file).join(", "),
   ];
 }

@@ -21,7 +21,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "data list",
     description:
-      "Lists the data sets and where they are: --data-dir, WILDMARK_DATA and the cache are searched in this order. With " +
+      "Lists the data sets and where they are: --data-dir, WILDMARK_DATA and the cache are searched in this " +
+      "order. With " +
       "PATH, says what the data set there is: its classes by label, and what was found or passed over.",
     arguments: [{ name: "PATH", description: "a data set of your own", optional: true }],
     flags,
@@ -60,7 +61,9 @@ async function describePath(
 ): Promise<Outcome> {
   if (!isPath(path)) {
     throw new WildmarkError("usage", `data list: ${path} is no path of a data set.`, {
-      hint: "Give the path of a data set, such as ./photos; wildmark data list alone lists those that are known by name.",
+      hint:
+        "Give the path of a data set, such as ./photos; wildmark data list alone lists those that are " +
+        "known by name.",
     });
   }
   const { id, sha256, train, test, classNames, warnings, doubts } = await loadData(path, {

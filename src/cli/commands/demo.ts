@@ -16,7 +16,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "demo",
     description:
-      "Trains small classifiers of built-in digits, marks them in three ways, attacks the marks with WILD and baselines, " +
+      "Trains small classifiers of built-in digits, marks them in three ways, attacks the marks with WILD " +
+      "and baselines, " +
       "and draws the report. About a minute on two cores; nothing is downloaded.",
     flags,
     resumes: true,

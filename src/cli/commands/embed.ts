@@ -74,8 +74,10 @@ export const command: CommandFile = (words) => {
     fullName: `embed --scheme ${scheme.id}`,
     description:
       "Marks a model: makes secret triggers from your data, trains them in, and writes the marked model and its key. " +
-      "With MODEL.onnx that model goes on training; without, a fresh one is trained. The triggers and their labels follow from " +
-      "32 secret random bytes that the key holds; with --seed they follow from that, and whoever knows it and the data has the key.",
+      "With MODEL.onnx that model goes on training; without, a fresh one is trained. The triggers and their " +
+      "labels follow from " +
+      "32 secret random bytes that the key holds; with --seed they follow from that, and whoever knows it " +
+      "and the data has the key.",
     arguments: [{ name: "MODEL.onnx", description: "a trained model to mark", optional: true }],
     flags,
     extras: [
@@ -168,7 +170,9 @@ function refuseModelFlags(trainFrom: string | undefined, said: ModelFlags): void
 function inWords({ accuracyBefore, measured, verdict }: MarkedModel, mark: ChosenMark): string {
   const [sentence] = describeVerdict(verdict);
   const weights = "weight" in mark.options ? ", --weight" : "";
-  const weak = `The mark took hold on ${percent(measured.retention)} of its triggers only: raise --epochs, --learning-rate${weights} or --triggers-per-batch.`;
+  const weak =
+    `The mark took hold on ${percent(measured.retention)} of its triggers only: raise --epochs, ` +
+    `--learning-rate${weights} or --triggers-per-batch.`;
   return [
     `${sentence}.`,
     table([

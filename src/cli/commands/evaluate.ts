@@ -19,7 +19,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "evaluate",
     description:
-      "Measures the share of a data set's test images that a model answers correctly, and warns where that is no better " +
+      "Measures the share of a data set's test images that a model answers correctly, and warns where that " +
+      "is no better " +
       "than guessing, or would be clearly better if the model were read otherwise.",
     arguments: [{ name: "MODEL.onnx", description: "an image classifier" }],
     flags: z.object({ ...dataFlags, ...modelFlags }),
@@ -92,7 +93,8 @@ function warning(
     indented(table(preprocessingInWords(preprocessing).map((row) => [...row]))),
     better === undefined
       ? "Or the data are not what the model was trained on."
-      : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly, as it is read ` +
+      : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly, ` +
+        `as it is read ` +
         `now ${percent(better.usedAccuracy)}.`,
   ].join("\n");
 }

@@ -22,7 +22,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "info",
     description:
-      "Shows a model's inputs, outputs, operators and parameters, which of them training would change, and the feature " +
+      "Shows a model's inputs, outputs, operators and parameters, which of them training would change, and " +
+      "the feature " +
       "tensor that WILD would use.",
     arguments: [{ name: "MODEL.onnx", description: "any ONNX model" }],
     flags: z.object({
@@ -113,7 +114,9 @@ interface Fingerprint {
   readonly sha256: string;
 }
 
-/** Of the file as it lies there; keys and results know a model by what was read from it, which may be wider or whole. */
+/**
+ * Of the file as it lies there; keys and results know a model by what was read from it, which may be wider or whole.
+ */
 async function fingerprint(path: string): Promise<Fingerprint> {
   const hash = createHash("sha256");
   let bytes = 0;

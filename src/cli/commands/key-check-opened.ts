@@ -1,4 +1,6 @@
-/** @file wildmark key check-opened: opened triggers against a published commitment, and what a suspect answers to them. */
+/**
+ * @file wildmark key check-opened: opened triggers against a published commitment, and what a suspect answers to them.
+ */
 
 import { z } from "zod";
 import { readFileBounded } from "../../core/files.js";
@@ -21,7 +23,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key check-opened",
     description:
-      "Checks that opened triggers (wildmark key open) are what their owner committed to, each one, and asks a suspect " +
+      "Checks that opened triggers (wildmark key open) are what their owner committed to, each one, and " +
+      "asks a suspect " +
       "what they show. This is evidence of the weaker kind: that the labels were drawn shows only the secret.",
     arguments: [{ name: "OPENED.json", description: "the opened triggers" }],
     flags,
@@ -34,7 +37,9 @@ export const command: CommandFile = () =>
       const bytes = await readFileBounded(path, { what: "opened triggers", maxBytes: MAX_BYTES });
       const opened = requireOpened(Buffer.from(bytes).toString("utf8"), commitment, path);
       const { indices, triggers, classes, images } = opened;
-      const proved = `${indices.length} of ${triggers} triggers are what was committed to with ${opened.commitment}: ${indices.join(", ")}.`;
+      const proved =
+        `${indices.length} of ${triggers} triggers are what was committed to with ` +
+        `${opened.commitment}: ${indices.join(", ")}.`;
       const about = { command: "key check-opened", opened: path, commitment: opened.commitment, triggers, indices };
       if (suspect === undefined) return { document: { ...about, evidence: null }, text: proved };
       const model = await openModel(suspect, said, progress);
@@ -46,9 +51,12 @@ export const command: CommandFile = () =>
         text: [
           proved,
           `${suspect} answers ${evidence.matches} of ${evidence.opened} with their labels.`,
-          `Were the labels drawn, luck would do that with ${formatPValue(evidence.pValueIfJudgeChose)} if the judge chose which to open,`,
-          `and with ${formatPValue(evidence.pValueIfOwnerChose)} if the owner chose them: then each closed trigger counts as a miss.`,
-          "Evidence of the weaker kind: that they were drawn, and that the commitment is older than the suspect, this does not show.",
+          `Were the labels drawn, luck would do that with ${formatPValue(evidence.pValueIfJudgeChose)} if ` +
+            `the judge chose which to open,`,
+          `and with ${formatPValue(evidence.pValueIfOwnerChose)} if the owner chose them: then each closed ` +
+            `trigger counts as a miss.`,
+          "Evidence of the weaker kind: that they were drawn, and that the commitment is older than the " +
+            "suspect, this does not show.",
           "The key itself shows the first: wildmark verify --commitment --salt.",
         ].join("\n"),
       };

@@ -11,11 +11,15 @@ import { openNullModels } from "../null-models.js";
 import { defined } from "../../core/defined.js";
 
 const flags = z.object({
-  nullModels: z.string().optional().meta({
-    description:
-      "models that cannot carry the mark, ten or more: files or folders of .onnx with commas between; a key that convicts one is void",
-    placeholder: "DIR",
-  }),
+  nullModels: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "models that cannot carry the mark, ten or more: files or folders of .onnx with commas between; a key " +
+        "that convicts one is void",
+      placeholder: "DIR",
+    }),
   strangers: z
     .int()
     .min(0)
@@ -32,7 +36,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key check",
     description:
-      "Looks at a key as a judge would before asking any suspect: was it drawn or chosen, can it be made again, do its " +
+      "Looks at a key as a judge would before asking any suspect: was it drawn or chosen, can it be made " +
+      "again, do its " +
       "images differ, are its labels random, do null models fit it, and what can it prove at best? Exit status 0 " +
       "whether it is sound or not, unless --strict; --json has `sound`.",
     arguments: [{ name: "KEY", description: "the key in question" }],

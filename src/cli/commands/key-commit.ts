@@ -9,7 +9,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key commit",
     description:
-      "Prints a hash of a key to publish, and the salt that opens it later: wildmark verify --commitment --salt. Every " +
+      "Prints a hash of a key to publish, and the salt that opens it later: wildmark verify --commitment " +
+      "--salt. Every " +
       "run draws another salt. Where and when the hash was published is what proves the date.",
     arguments: [{ name: "KEY", description: "the owner's key" }],
     flags: z.object({}),
@@ -26,7 +27,8 @@ export const command: CommandFile = () =>
         text: [
           `commitment ${commitment}`,
           `salt       ${salt}`,
-          "Publish the commitment where its date can be proved. Keep the salt secret, with the key: it is stored nowhere else,",
+          "Publish the commitment where its date can be proved. Keep the salt secret, with the key: it is " +
+            "stored nowhere else,",
           "and without it, or with a key file changed by one byte, the commitment proves nothing.",
           ...(key.drawn === undefined
             ? []

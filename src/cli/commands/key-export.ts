@@ -38,8 +38,10 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key export",
     description:
-      "Writes triggers and placebos of a key as PNG files under names that tell nothing, with a table to fill in, for a " +
-      "suspect that somebody else has to ask. The names follow from the images and from the manifest, which stays beside " +
+      "Writes triggers and placebos of a key as PNG files under names that tell nothing, with a table to " +
+      "fill in, for a " +
+      "suspect that somebody else has to ask. The names follow from the images and from the manifest, which " +
+      "stays beside " +
       "the key: nobody who saw answers can say that they were about others. " +
       "Whoever gets the images knows that much of the key: the ledger keeps count.",
     arguments: [{ name: "KEY", description: "the owner's key" }],
@@ -104,11 +106,13 @@ export const command: CommandFile = () =>
             (total < triggers.count + count(placebos) + count(decoys) ? " (what is the same image is there once)" : ""),
           ...(decoys === undefined
             ? [
-                "Nothing but triggers and placebos: they may stand out. --dataset NAME --decoys N mixes ordinary images in.",
+                "Nothing but triggers and placebos: they may stand out. --dataset NAME --decoys N mixes " +
+                  "ordinary images in.",
               ]
             : []),
           `Give away ${out}. Whoever has the suspect fills in ${join(out, "answers.csv")}: a class for every name.`,
-          `Keep ${manifest}: the answers cannot be read without it. ${book.entered()} disclosures were entered in ${ledger}.`,
+          `Keep ${manifest}: the answers cannot be read without it. ${book.entered()} disclosures were ` +
+            `entered in ${ledger}.`,
           `Then: wildmark verify --answers ${join(out, "answers.csv")} --key ${keyPath}` +
             (given.manifest === undefined ? "" : ` --manifest ${manifest}`),
         ].join("\n"),

@@ -66,9 +66,12 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key make",
     description:
-      "Makes a key of triggers that were made elsewhere. Without --labels the labels are drawn from a secret and from the " +
-      "images, and a model is then trained on them: such a key is evidence of the strong kind, like one of wildmark embed. " +
-      "With --labels they are somebody's choice, and the key is evidence of the weaker kind: it needs null models and a " +
+      "Makes a key of triggers that were made elsewhere. Without --labels the labels are drawn from a " +
+      "secret and from the " +
+      "images, and a model is then trained on them: such a key is evidence of the strong kind, like one of " +
+      "wildmark embed. " +
+      "With --labels they are somebody's choice, and the key is evidence of the weaker kind: it needs null " +
+      "models and a " +
       "public commitment that is older than the suspect.",
     flags,
     common: { writes: true },
@@ -83,7 +86,9 @@ export const command: CommandFile = () =>
       const { out, list } = given;
       if (given.exchangeable && (given.labels !== undefined || given.placebos === undefined)) {
         throw new WildmarkError("usage", "key make: --exchangeable needs --placebos, and labels that are drawn.", {
-          hint: "A coin makes some of the placebos triggers, so it must fall before a model is trained: leave --labels out.",
+          hint:
+            "A coin makes some of the placebos triggers, so it must fall before a model is trained: " +
+            "leave --labels out.",
         });
       }
       await requireWritable(out, force, [given.labels, given.model].filter(isThere));
@@ -137,18 +142,21 @@ export const command: CommandFile = () =>
         },
         text: [
           `Key: ${out} (secret: whoever has it can find and remove the mark)`,
-          `${triggers.count} triggers of ${triggers.shape.channels}×${triggers.shape.height}×${triggers.shape.width}, ` +
+          `${triggers.count} triggers of ` +
+            `${triggers.shape.channels}×${triggers.shape.height}×${triggers.shape.width}, ` +
             `${placebos?.count ?? 0} placebos, ${classes} classes`,
           ...(distinct < triggers.count
             ? [`Only ${distinct} of the triggers count: the others are copies of them.`]
             : []),
           ...(key.drawn === undefined
             ? [
-                "Its labels are somebody's choice: evidence of the weaker kind. A verdict needs null models (19 for 0.05) and a",
+                "Its labels are somebody's choice: evidence of the weaker kind. A verdict needs null models " +
+                  "(19 for 0.05) and a",
                 `commitment that is older than the suspect: publish one now (wildmark key commit ${out}).`,
               ]
             : [
-                "Its labels were drawn: no model answers them yet. Train yours to: these images with these labels, a few in every",
+                "Its labels were drawn: no model answers them yet. Train yours to: these images with these " +
+                  "labels, a few in every",
                 list === undefined
                   ? "batch (--list FILE.csv, or --json, says which image has which label)."
                   : `batch. ${list} says which image has which label.`,

@@ -21,7 +21,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key open",
     description:
-      "Opens single triggers of a drawn key that was committed to: anybody can hold them against the commitment (wildmark key " +
+      "Opens single triggers of a drawn key that was committed to: anybody can hold them against the " +
+      "commitment (wildmark key " +
       "check-opened), and learns nothing of the other triggers or of the secret.",
     arguments: [{ name: "KEY", description: "the owner's key" }],
     flags,

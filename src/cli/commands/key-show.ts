@@ -34,7 +34,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "key show",
     description:
-      "Prints what a key holds and says of itself. Pictures and the secret stay in it unless they are asked for. What it says was " +
+      "Prints what a key holds and says of itself. Pictures and the secret stay in it unless they are asked " +
+      "for. What it says was " +
       "checked against what it holds when it was read; wildmark key check looks further.",
     arguments: [{ name: "KEY", description: "the key" }],
     flags,
@@ -94,7 +95,8 @@ export const command: CommandFile = () =>
         ...(classNames === undefined ? [] : [["classes", namesInWords(classNames)] as const]),
         [
           "triggers",
-          `${triggers.count}${distinct < triggers.count ? `, of which ${distinct} count` : ""}; labels of ${used} classes`,
+          `${triggers.count}${distinct < triggers.count ? `, of which ${distinct} count` : ""}; labels of ` +
+            `${used} classes`,
         ],
         ["held out", String(heldOut?.count ?? 0)],
         ["placebos", `${placebos?.count ?? 0}${pairs}`],

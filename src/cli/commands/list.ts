@@ -30,7 +30,9 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
     document: datasets.map(({ id, title, about, kind, shape, classes, trainCount, testCount }) => {
       return { id, title, about, builtIn: kind === "built-in", shape, classes, trainCount, testCount };
     }),
-    text: `${table(datasets.map(({ id, title, about }) => [id, title, about]))}\n\nwildmark data list shows which are on this machine.`,
+    text:
+      `${table(datasets.map(({ id, title, about }) => [id, title, about]))}\n\nwildmark data list shows ` +
+      `which are on this machine.`,
   }),
   architectures: () => ({
     document: architectures.map((architecture) => {
@@ -46,7 +48,8 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
           return [id, title, `${parameters} weights`, `images from ${smallest}×${smallest}`];
         }),
       ),
-      "Weights are counted for colour images of 32×32 in 10 classes. Those with a width take any: resnet18-16, or --width 16.",
+      "Weights are counted for colour images of 32×32 in 10 classes. Those with a width take any: " +
+        "resnet18-16, or --width 16.",
     ].join("\n\n"),
   }),
 };

@@ -68,7 +68,8 @@ export const command: CommandFile = (words) => {
     name: "remove",
     fullName: `remove --method ${method.id}`,
     description:
-      "Audits a mark: attacks a marked model as someone would who has its weights and a share of the training data, and " +
+      "Audits a mark: attacks a marked model as someone would who has its weights and a share of the " +
+      "training data, and " +
       "measures what is left. For models that you own or have permission to test.",
     arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
     flags,
@@ -168,7 +169,8 @@ function needsLabelsOnly(id: string): WildmarkError {
 const REACTIVATION = reactivationSchema.parse({});
 
 const COLLAPSED =
-  "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten long gradients " +
+  "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten " +
+  "long gradients " +
   "(--clip-ratio 0.03).";
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
@@ -180,7 +182,9 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
     points(accuracyAfter - accuracyBefore),
   ];
   const header = ["", "before", "after", "points"];
-  const what = `${label} with ${images} labelled images${unlabelledImages === 0 ? "" : ` and ${unlabelledImages} without labels`}`;
+  const what =
+    `${label} with ${images} labelled ` +
+    `images${unlabelledImages === 0 ? "" : ` and ${unlabelledImages} without labels`}`;
   if (mark === undefined) {
     return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${table([accuracy], header)}`;
   }

@@ -68,7 +68,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "reproduce",
     description:
-      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with baselines, measures, tests " +
+      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with baselines, " +
+      "measures, tests " +
       "ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
     flags,
     groups: [

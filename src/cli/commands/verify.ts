@@ -45,7 +45,8 @@ const controlFlags = {
     .optional()
     .meta({
       description:
-        "models without the mark, files or folders of .onnx with commas between: what they answer bounds what an innocent " +
+        "models without the mark, files or folders of .onnx with commas between: what they answer bounds " +
+        "what an innocent " +
         "suspect may",
       placeholder: "A.onnx,B.onnx",
     }),
@@ -55,7 +56,9 @@ const controlFlags = {
     .max(100_000)
     .optional()
     .meta({
-      description: `with --dataset: fresh keys of the same scheme that the suspect is asked too (default: ${STRANGERS}; 0 of an endpoint)`,
+      description:
+        `with --dataset: fresh keys of the same scheme that the suspect is asked too (default: ` +
+        `${STRANGERS}; 0 of an endpoint)`,
       placeholder: "N",
     }),
   regenerate: z.boolean().default(false).describe("with --dataset: make the key again from its secret, byte for byte"),
@@ -65,7 +68,9 @@ const controlFlags = {
     .max(256)
     .optional()
     .meta({
-      description: `binary logarithm of the secrets that a forger may have tried (default: ${TRIES_LOG2}; 0 with --commitment and --null-models)`,
+      description:
+        `binary logarithm of the secrets that a forger may have tried (default: ${TRIES_LOG2}; 0 ` +
+        `with --commitment and --null-models)`,
       placeholder: "N",
     }),
   commitment: z.string().optional().meta({
@@ -93,7 +98,8 @@ export const command: CommandFile = () =>
     description:
       "Asks a suspect the triggers of a key and tests whether its answers show the mark: against luck, against " +
       "look-alikes, against forgers. The suspect is a model's file, a table of answers (wildmark key export), or an " +
-      "endpoint. Every test states its null hypothesis and p-value; the weakest evidence decides. Exit status 0 for either " +
+      "endpoint. Every test states its null hypothesis and p-value; the weakest evidence decides. Exit " +
+      "status 0 for either " +
       "verdict; --json has `owned`.",
     arguments: [{ name: "SUSPECT.onnx", description: "the model in question", optional: true }],
     flags,
@@ -236,13 +242,15 @@ export const command: CommandFile = () =>
             ...(heldOut === undefined
               ? []
               : [
-                  `held-out retention ${percent(heldOut.matches / heldOut.count)}, on ${heldOut.count} triggers that were never trained on`,
+                  `held-out retention ${percent(heldOut.matches / heldOut.count)}, on ${heldOut.count} ` +
+                    `triggers that were never trained on`,
                 ]),
             ...(given.regenerate ? ["The key was made again from its secret and the data, byte for byte."] : []),
             ...(given.commitment === undefined
               ? []
               : [
-                  `The key is the one that was committed to: ${given.commitment}; where that was published proves its age.`,
+                  `The key is the one that was committed to: ${given.commitment}; where that was published ` +
+                    `proves its age.`,
                 ]),
             ...(isTheMarkedFile ? ["This is the very file that the key was made for."] : []),
             ...opened.notes(),
@@ -295,7 +303,8 @@ function readingsInWords(tried: readonly ReadingTried[]): string[] {
   if (best === undefined || others.length === 0) return [];
   const most = Math.max(...others.map(({ matches }) => matches ?? 0));
   return [
-    `${tried.length} readings of the suspect's images were asked; the verdict is about the best, ${best.name} (${best.matches} ` +
+    `${tried.length} readings of the suspect's images were asked; the verdict is about the best, ` +
+      `${best.name} (${best.matches} ` +
       `matches); the best of the others has ${most}`,
   ];
 }

@@ -110,7 +110,9 @@ export function attackInWords(
   { measured, reactivated }: AttackResult,
 ): string {
   const { name } = at(spec.subjects, address.subject);
-  const who = `${at(spec.removers, address.remover).name}, ${budgetInWords(at(spec.budgets, address.budget))}, ${name}, seed ${address.seed}`;
+  const who =
+    `${at(spec.removers, address.remover).name}, ` +
+    `${budgetInWords(at(spec.budgets, address.budget))}, ${name}, seed ${address.seed}`;
   const back = reactivated === undefined ? "" : `; re-activated ${percent(reactivated.measured.retention)}`;
   return `${who}: ${measuredInWords(measured)}${back}`;
 }

@@ -82,7 +82,8 @@ const share = z.unknown().transform((value, context): number => {
   const found = readShare(value);
   if (found !== undefined && found > 0 && found <= 1) return found;
   context.addIssue(
-    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ${JSON.stringify(value) ?? "nothing"}${shareHint(value)}`,
+    `expected a share above 0 and at most 1, such as 0.05 or 5 %; found ` +
+      `${JSON.stringify(value) ?? "nothing"}${shareHint(value)}`,
   );
   return z.NEVER;
 });

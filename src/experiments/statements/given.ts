@@ -1,4 +1,6 @@
-/** @file A model's file and its key as the subject of an experiment, and what must hold before anything long is begun. */
+/**
+ * @file A model's file and its key as the subject of an experiment, and what must hold before anything long is begun.
+ */
 
 import { WildmarkError } from "../../core/errors.js";
 import type { Progress } from "../../core/progress.js";
@@ -73,7 +75,10 @@ export async function settleGiven(spec: ExperimentSpec, options: SettleGivenOpti
   }
 }
 
-/** @throws WildmarkError `bad-key` if a given model does not show its mark before any attack: nothing is there to remove. */
+/**
+ * @throws WildmarkError `bad-key` if a given model does not show its mark before any attack: nothing is there to
+ * remove.
+ */
 export async function requireShown(place: Place): Promise<void> {
   const { spec } = place;
   for (const [position, subject] of spec.subjects.entries()) {
@@ -83,7 +88,8 @@ export async function requireShown(place: Place): Promise<void> {
     if (pValue <= spec.decision.alpha) continue;
     throw new WildmarkError(
       "bad-key",
-      `Nothing to audit: ${subject.files.model} does not show the key's mark before any attack (${matches} of ${n} triggers, ` +
+      `Nothing to audit: ${subject.files.model} does not show the key's mark before any attack (${matches} ` +
+        `of ${n} triggers, ` +
         `${formatPValue(pValue)}, significance level ${spec.decision.alpha}).`,
       { hint: "Check that model and key belong together, or embed the mark longer; --force audits all the same." },
     );

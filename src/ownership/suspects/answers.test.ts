@@ -124,20 +124,24 @@ test("hard labels give the model's classes, in any order of lines, columns and s
   }
 });
 
-test("a fifth of the answers missing: those are refused, the others stay the model's; what was not exported is not asked", async () => {
-  const { manifest } = exportImages([triggers, placebos]);
-  const lines = await honest(manifest);
-  const kept = lines.flatMap((line, i) => (i % 5 === 0 ? (i % 2 === 0 ? [line.replace(/,.*/, ",")] : []) : [line]));
-  await writeManifest(join(folder, "fifth.json"), manifest);
-  await writeFile(join(folder, "fifth.csv"), kept.join("\n"));
-  const suspect = await answersSuspect(join(folder, "fifth.csv"), join(folder, "fifth.json"), { classes: 10 });
-  const missing = new Set(manifest.images.filter((_, i) => i % 5 === 0).map(({ sha256 }) => sha256));
-  const own = await ownAnswers(model, triggers);
-  const expected = imageHashes(triggers).map((hash, i) => (missing.has(hash) ? REFUSED : own[i]));
-  expect(await suspect.ask(triggers)).toEqual(expected);
-  expect(suspect.answered).toBe(32);
-  expect(await suspect.ask(digits(3, 77))).toEqual([NOT_ASKED, NOT_ASKED, NOT_ASKED]);
-});
+test(
+  "a fifth of the answers missing: those are refused, the others stay the model's; what was not exported " +
+    "is not asked",
+  async () => {
+    const { manifest } = exportImages([triggers, placebos]);
+    const lines = await honest(manifest);
+    const kept = lines.flatMap((line, i) => (i % 5 === 0 ? (i % 2 === 0 ? [line.replace(/,.*/, ",")] : []) : [line]));
+    await writeManifest(join(folder, "fifth.json"), manifest);
+    await writeFile(join(folder, "fifth.csv"), kept.join("\n"));
+    const suspect = await answersSuspect(join(folder, "fifth.csv"), join(folder, "fifth.json"), { classes: 10 });
+    const missing = new Set(manifest.images.filter((_, i) => i % 5 === 0).map(({ sha256 }) => sha256));
+    const own = await ownAnswers(model, triggers);
+    const expected = imageHashes(triggers).map((hash, i) => (missing.has(hash) ? REFUSED : own[i]));
+    expect(await suspect.ask(triggers)).toEqual(expected);
+    expect(suspect.answered).toBe(32);
+    expect(await suspect.ask(digits(3, 77))).toEqual([NOT_ASKED, NOT_ASKED, NOT_ASKED]);
+  },
+);
 
 test("words are read by the names of classes; numbers may then reach as far as there are names", async () => {
   const labels = ["zero", "One", "hot dog", "three"];
@@ -314,19 +318,22 @@ describe("a forger who has seen the answers", () => {
   });
 });
 
-test("the first N triggers come with their own placebos; the rest of the key is not asked, other images are", async () => {
-  const { triggers: some, placebos: theirs = some } = firstQueries(key, 7);
-  expect([some.count, theirs.count]).toEqual([7, 7]);
-  expect(imageHashes(theirs)).toEqual(imageHashes(placebos).slice(0, 7));
-  expect(() => firstQueries(key, 21)).toThrow("--queries 21: the key holds 20 triggers");
-  const limited = askedFirst(modelSuspect(model, "m"), key, 7);
-  const own = await ownAnswers(model, triggers);
-  expect([...((await limited.ask(triggers)) as Int32Array)]).toEqual(
-    own.map((label, i) => (i < 7 ? label : NOT_ASKED)),
-  );
-  const strange = digits(4, 123);
-  expect(Array.from(await limited.ask(strange))).toEqual(await ownAnswers(model, strange));
-});
+test(
+  "the first N triggers come with their own placebos; the rest of the key is not asked, other " + "images are",
+  async () => {
+    const { triggers: some, placebos: theirs = some } = firstQueries(key, 7);
+    expect([some.count, theirs.count]).toEqual([7, 7]);
+    expect(imageHashes(theirs)).toEqual(imageHashes(placebos).slice(0, 7));
+    expect(() => firstQueries(key, 21)).toThrow("--queries 21: the key holds 20 triggers");
+    const limited = askedFirst(modelSuspect(model, "m"), key, 7);
+    const own = await ownAnswers(model, triggers);
+    expect([...((await limited.ask(triggers)) as Int32Array)]).toEqual(
+      own.map((label, i) => (i < 7 ? label : NOT_ASKED)),
+    );
+    const strange = digits(4, 123);
+    expect(Array.from(await limited.ask(strange))).toEqual(await ownAnswers(model, strange));
+  },
+);
 
 test("JPEG 75 on the way: the suspect answers what the model says of the images as they arrive", async () => {
   const chain = throughChain("jpeg:75");

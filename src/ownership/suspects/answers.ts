@@ -1,8 +1,8 @@
 /**
  * @file A suspect that somebody else asked: a table of answers to exported images.
  *
- * An image that was given away and has no answer was refused, and counts as a wrong answer: whoever fills the table in could
- * leave out what speaks against him. An image that was never given away was not asked, and does not count.
+ * An image that was given away and has no answer was refused, and counts as a wrong answer: whoever fills the table in
+ * could leave out what speaks against him. An image that was never given away was not asked, and does not count.
  */
 
 import { createHash } from "node:crypto";
@@ -43,11 +43,11 @@ export interface AnswersSuspect extends Suspect {
 }
 
 /**
- * Reads a table of answers: columns `name` and `label`, with a header in any order or without one in that order; commas,
- * semicolons or tabs. A label is a number or a word.
+ * Reads a table of answers: columns `name` and `label`, with a header in any order or without one in that order;
+ * commas, semicolons or tabs. A label is a number or a word.
  *
- * @throws WildmarkError `bad-file` as `readManifest` and `countExported` do, and naming the lines with unknown or repeated names, words that are no class, and numbers out
- *   of range.
+ * @throws WildmarkError `bad-file` as `readManifest` and `countExported` do, and naming the lines with unknown or
+ *   repeated names, words that are no class, and numbers out of range.
  */
 export async function answersSuspect(
   csvPath: string,

@@ -1,8 +1,8 @@
 /**
  * @file The folder of images that was given away, looked at by whoever judges: does each file show what its name says?
  *
- * Names bind answers to images (`manifest.ts`), and nothing but the files tells that these were the images that were answered: who
- * exports could put an ordinary image of the class that he needs under a trigger's name.
+ * Names bind answers to images (`manifest.ts`), and nothing but the files tells that these were the images that were
+ * answered: who exports could put an ordinary image of the class that he needs under a trigger's name.
  */
 
 import { readdir } from "node:fs/promises";
@@ -36,7 +36,9 @@ export async function countExported(folder: string, { shape, images }: Manifest)
     const pixels = plainPixels(await readFileBounded(path, { what: "an exported image", maxBytes }), shape);
     if (pixels === undefined || imageSha256(pixels, shape) !== sha256) {
       throw new WildmarkError("bad-file", `${path}: is not the image that was exported under this name.`, {
-        hint: "Answers to other images say nothing of the key. Take the folder from whoever answered, as it was given to him.",
+        hint:
+          "Answers to other images say nothing of the key. Take the folder from whoever answered, as it " +
+          "was given to him.",
       });
     }
     count++;

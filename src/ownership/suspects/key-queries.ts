@@ -2,8 +2,8 @@
  * @file Which images of a key are put to a suspect that should not see all of it.
  *
  * A key of n triggers is asked in its own order, so that nobody can choose the triggers that suit. Placebo j belongs to
- * trigger j mod n: paired placebos to their own trigger, others in turn. So the first N triggers come with their placebos,
- * and pairs stay together.
+ * trigger j mod n: paired placebos to their own trigger, others in turn. So the first N triggers come with their
+ * placebos, and pairs stay together.
  */
 
 import { WildmarkError } from "../../core/errors.js";
@@ -72,8 +72,8 @@ export function keySecrets(key: AskableKey): ReadonlyMap<string, Secret> {
 }
 
 /**
- * The same suspect, which is asked no image of the key but the first `queries` triggers and their placebos: the rest answers
- * `NOT_ASKED`. Images that are not the key's (null models' triggers, fresh keys) are asked as they come.
+ * The same suspect, which is asked no image of the key but the first `queries` triggers and their placebos: the rest
+ * answers `NOT_ASKED`. Images that are not the key's (null models' triggers, fresh keys) are asked as they come.
  *
  * @throws WildmarkError `usage` as `firstQueries` does.
  */

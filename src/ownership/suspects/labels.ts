@@ -1,8 +1,9 @@
 /**
  * @file What a suspect calls its classes: numbers or words, read as class indices.
  *
- * A suspect answers `7`, `"dog"`, `"Hot Dog"` or, as Hugging Face's models do where nobody named their classes, `"LABEL_7"`.
- * A word counts as the name it spells, whatever its case and whether spaces, hyphens or underscores stand between.
+ * A suspect answers `7`, `"dog"`, `"Hot Dog"` or, as Hugging Face's models do where nobody named their classes,
+ * `"LABEL_7"`. A word counts as the name it spells, whatever its case and whether spaces, hyphens or underscores stand
+ * between.
  */
 
 import { existsSync } from "node:fs";
@@ -17,15 +18,18 @@ const MAX_LABELS_BYTES = 64 * 2 ** 20;
 export type ReadLabel = { readonly label: number } | { readonly wrong: string };
 
 export interface LabelReader {
-  /** How many classes the suspect tells apart, as far as is known: as many as there are names, else as many as the key has. */
+  /**
+   * How many classes the suspect tells apart, as far as is known: as many as there are names, else as many as the key
+   * has.
+   */
   readonly classes: number;
   /** @param text a number or a word, never empty. */
   readonly read: (text: string) => ReadLabel;
 }
 
 /**
- * Reads what `--labels` was given: a file with a name a line, in the order of the key's classes, or the names themselves
- * with commas between. A file of that name wins.
+ * Reads what `--labels` was given: a file with a name a line, in the order of the key's classes, or the names
+ * themselves with commas between. A file of that name wins.
  *
  * @param flag that it was given to, for messages.
  * @throws WildmarkError `usage`, `bad-file`.
@@ -59,7 +63,8 @@ function checked(names: readonly string[], where: string): readonly string[] {
 
 /**
  * @param classes of the key: numbers may lie in 0 … classes − 1 where there are no names.
- * @param names that the suspect has for the key's classes, in the key's order; those of classes that only it knows may follow.
+ * @param names that the suspect has for the key's classes, in the key's order; those of classes that only it knows may
+ *   follow.
  */
 export function labelReader(classes: number, names: readonly string[] = []): LabelReader {
   const known = names.length === 0 ? classes : names.length;
@@ -90,8 +95,8 @@ export function labelReader(classes: number, names: readonly string[] = []): Lab
 }
 
 /**
- * How many words there were to choose the key's classes among, where somebody did: the names given are others than the key's own, or
- * stand in another order. 0 where each is read as the class in whose place it stands.
+ * How many words there were to choose the key's classes among, where somebody did: the names given are others than the
+ * key's own, or stand in another order. 0 where each is read as the class in whose place it stands.
  *
  * @param own what the key calls its classes; numbers where it does not say.
  */

@@ -1,9 +1,9 @@
 /**
  * @file The ledger beside a key: which of its images were disclosed, when and to whom.
  *
- * Whoever has seen a trigger can make a filter for it, train a model that answers it, or claim it. So each image of the key
- * that leaves the house is entered before it does, a line of JSON each; the rest of the key is still secret. The file is
- * only ever appended to.
+ * Whoever has seen a trigger can make a filter for it, train a model that answers it, or claim it. So each image of the
+ * key that leaves the house is entered before it does, a line of JSON each; the rest of the key is still secret. The
+ * file is only ever appended to.
  */
 
 import { open, readFile } from "node:fs/promises";

@@ -1,18 +1,19 @@
 /**
  * @file The manifest of images that were given away, and the names that they have there.
  *
- * A name follows from the image and from the export as a whole, so that nobody who saw answers can say afterwards which image
- * they were about:
+ * A name follows from the image and from the export as a whole, so that nobody who saw answers can say afterwards which
+ * image they were about:
  *
  *     export = SHA-256("wildmark export 2\n" ‖ nonce ‖ "\n" ‖ C×H×W ‖ "\n" ‖ the images' hashes in ascending order, each ‖ "\n")
  *     name   = SHA-256("wildmark image 2\n" ‖ export ‖ "\n" ‖ the image's hash)
  *
- * all in hexadecimal digits. Whoever wants a table's names for other images, for another order of them, or for some of them
- * only, has to find a second SHA-256 for each name. The nonce is drawn for each export; it keeps whoever gets a table from looking
- * up whether an image of his is in it, and gives its lines a random order.
+ * all in hexadecimal digits. Whoever wants a table's names for other images, for another order of them, or for some of
+ * them only, has to find a second SHA-256 for each name. The nonce is drawn for each export; it keeps whoever gets a
+ * table from looking up whether an image of his is in it, and gives its lines a random order.
  *
- * A manifest holds nonce and hashes: nothing of names, which are computed, and nothing of triggers, placebos, decoys or labels. It
- * stays with whoever asks. In the first form names were drawn, and stood in the manifest: nothing binds them to images.
+ * A manifest holds nonce and hashes: nothing of names, which are computed, and nothing of triggers, placebos, decoys or
+ * labels. It stays with whoever asks. In the first form names were drawn, and stood in the manifest: nothing binds them
+ * to images.
  */
 
 import { createHash, randomBytes } from "node:crypto";

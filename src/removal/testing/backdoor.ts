@@ -14,8 +14,8 @@ export const PLANTED = 5;
 const PIXELS: readonly number[] = [61, 62, 63];
 
 /**
- * The unit sees the three pixels alone and wakes where they sum to more than 1.2, which noise never does; white pixels take
- * it to 4 · 1.8, and that times 4 goes to the target's score.
+ * The unit sees the three pixels alone and wakes where they sum to more than 1.2, which noise never does; white pixels
+ * take it to 4 · 1.8, and that times 4 goes to the target's score.
  */
 export function withBackdoor(model: Model, target: number): Model {
   const stored = storedTensors(model.graph);

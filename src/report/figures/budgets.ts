@@ -7,7 +7,9 @@ import { type Line, linePanels } from "./lines.js";
 import { type Looks, lookOf } from "./palette.js";
 import type { ConditionRow } from "./records.js";
 
-/** Lines are means over seeds, bands the rows' intervals; baselines are dashed. Empty where there is only one budget. */
+/**
+ * Lines are means over seeds, bands the rows' intervals; baselines are dashed. Empty where there is only one budget.
+ */
 export function budgetPanels(rows: readonly ConditionRow[], looks: Looks): readonly Figure[] {
   const budgets = distinct(rows.map(({ budget }) => budget)).toSorted((a, b) => a - b);
   const [least, most] = [budgets[0], budgets.at(-1)];

@@ -18,13 +18,17 @@ export type Measure = "accuracy" | "retention";
 export interface CurveOptions {
   /** Which rows are drawn; all by default. The others still have their say in the axes. */
   readonly shown?: (row: EpochRow) => boolean;
-  /** What is drawn; both by default. Together, retention is in full and accuracy in dashes: told apart without colour. */
+  /**
+   * What is drawn; both by default. Together, retention is in full and accuracy in dashes: told apart without colour.
+   */
   readonly measures?: readonly Measure[];
   /** By mark: the retention that still shows it. */
   readonly rules?: ReadonlyMap<string, Rule>;
 }
 
-/** One panel for each mark of the rows that are shown. Lines are means over runs, bands reach from lowest to highest. */
+/**
+ * One panel for each mark of the rows that are shown. Lines are means over runs, bands reach from lowest to highest.
+ */
 export function curvePanels(rows: readonly EpochRow[], looks: Looks, options: CurveOptions = {}): readonly Figure[] {
   const { shown = () => true, measures = ["accuracy", "retention"], rules } = options;
   const drawn = rows.filter(shown);

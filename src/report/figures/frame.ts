@@ -1,9 +1,9 @@
 /**
- * @file The frame of every figure: size, title, axes, description; and Observable Plot without a browser, so that a plot
- * becomes a string of SVG, the same one every time.
+ * @file The frame of every figure: size, title, axes, description; and Observable Plot without a browser, so that a
+ *   plot becomes a string of SVG, the same one every time.
  *
- * linkedom stands in for the document. Plot's own style element is dropped (the page brings what is needed) and coordinates
- * are rounded, which keeps files small and hides differences in the last bit between machines.
+ * linkedom stands in for the document. Plot's own style element is dropped (the page brings what is needed) and
+ * coordinates are rounded, which keeps files small and hides differences in the last bit between machines.
  */
 
 import * as Plot from "@observablehq/plot";
@@ -182,7 +182,9 @@ export function figureText(text: string): string {
   return legible(text).replace(/[^\S\u202f]+/g, " ");
 }
 
-/** About how wide a text is in a sans-serif face, in pixels; there is no font to ask, so letters count by their kind. */
+/**
+ * About how wide a text is in a sans-serif face, in pixels; there is no font to ask, so letters count by their kind.
+ */
 export function textWidth(text: string, fontSize: number, bold = false): number {
   const shares = [...text].map((c) => (/[ijltfrI.,:;'()|\s-]/.test(c) ? 0.31 : /[A-Zmw%→]/.test(c) ? 0.74 : 0.56));
   return shares.reduce((sum, share) => sum + share, 0) * fontSize * (bold ? 1.07 : 1);

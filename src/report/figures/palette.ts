@@ -1,8 +1,8 @@
 /**
  * @file Colours of figures, and how a remover gets its own.
  *
- * Hues follow Okabe & Ito ("Color Universal Design", 2008), darkened where they would be faint as text on white; each has
- * a twin for dark pages. No figure relies on colour alone: lines carry their names, dots their shapes.
+ * Hues follow Okabe & Ito ("Color Universal Design", 2008), darkened where they would be faint as text on white; each
+ * has a twin for dark pages. No figure relies on colour alone: lines carry their names, dots their shapes.
  */
 
 import { mean } from "../../core/summary.js";
@@ -68,8 +68,8 @@ const REST: Look = { colour: "rest", symbol: "circle", named: false };
 export type Looks = ReadonlyMap<string, Look>;
 
 /**
- * What is no baseline takes the first colours. Of more removers than there are colours, the best five take them and the rest
- * is grey.
+ * What is no baseline takes the first colours. Of more removers than there are colours, the best five take them and the
+ * rest is grey.
  *
  * @param removers each once or more often, with whether it is a baseline.
  * @param best names, best first; absent: the order of `removers`.

@@ -32,8 +32,8 @@ const MARGIN = { top: 38, right: 16, bottom: 38, left: 34 };
 /** The axis ends a little above 100 %, so that dots there are whole. */
 const TOP = 105;
 /**
- * In acceptable drops: what costs more, a third of the accuracy perhaps, stands at the end of the axis, or it would press
- * all others together.
+ * In acceptable drops: what costs more, a third of the accuracy perhaps, stands at the end of the axis, or it would
+ * press all others together.
  */
 const FURTHEST = 3;
 const FONT_SIZE = 10.5;
@@ -44,8 +44,8 @@ export interface ScatterOptions {
   /** By mark: the retention that still shows it. */
   readonly rules?: ReadonlyMap<string, Rule>;
   /**
-   * With the drop that is acceptable, a share: a line there, the front of those that none beats, and an axis that ends soon
-   * after.
+   * With the drop that is acceptable, a share: a line there, the front of those that none beats, and an axis that ends
+   * soon after.
    */
   readonly acceptableDrop?: number;
 }
@@ -131,7 +131,8 @@ function panel(
   const y = "retention";
   const told = clouds.map(
     ({ name, centre }) =>
-      `${name}: ${inPoints(centre.drop / 100)} points lost, retention ${shortPercent(Math.round(10 * centre.retention) / 1000)}`,
+      `${name}: ${inPoints(centre.drop / 100)} points lost, retention ` +
+      `${shortPercent(Math.round(10 * centre.retention) / 1000)}`,
   );
   const frame = {
     ...PANEL,
@@ -189,7 +190,10 @@ interface Surroundings {
   readonly front: readonly (Dot & { readonly cloud: Cloud })[];
 }
 
-/** The names of removers that stand out, lie on the front or beyond the axis, beside their dots and clear of one another. */
+/**
+ * The names of removers that stand out, lie on the front or beyond the axis, beside their dots and clear of one
+ * another.
+ */
 function names(
   clouds: readonly Cloud[],
   { start, rule, furthest, front }: Surroundings,

@@ -60,7 +60,8 @@ function bands({ document: { seeds } }: Findings): string {
 function lineKey(): Markup {
   const sample = (attributes: string): Markup =>
     raw(
-      `<svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" stroke="currentColor" ${attributes}/></svg>`,
+      `<svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" ` +
+        `stroke="currentColor" ${attributes}/></svg>`,
     );
   return html`<div class="key"><span>${sample('stroke-width="2.4"')}retention (bold names)</span><span>${sample(
     'stroke-width="1.6" stroke-dasharray="5 3"',

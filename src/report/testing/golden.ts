@@ -1,4 +1,6 @@
-/** @file A figure as a file, for golden pictures: black on white, in the colours of a light page, for any reader of SVG. */
+/**
+ * @file A figure as a file, for golden pictures: black on white, in the colours of a light page, for any reader of SVG.
+ */
 
 import type { Figure } from "../figures/frame.js";
 import { colours } from "../figures/palette.js";

@@ -10,7 +10,9 @@ export const MANY_REMOVERS = [
   ...["Fine-tuning (FTAL)", "Magnitude pruning (90 %)"],
 ];
 
-/** Fewer and fewer are left of each mark the more data there are; late removers leave more, baselines are the last two. */
+/**
+ * Fewer and fewer are left of each mark the more data there are; late removers leave more, baselines are the last two.
+ */
 export function manyConditions(budgets: readonly number[] = [0.01, 0.02, 0.05, 0.1]): readonly ConditionRow[] {
   return MANY_MARKS.flatMap((mark, m) =>
     MANY_REMOVERS.flatMap((remover, r) =>
@@ -25,7 +27,9 @@ export function manyConditions(budgets: readonly number[] = [0.01, 0.02, 0.05, 0
   );
 }
 
-/** The same with the largest budget, and a price that rises as less is left; one remover leaves nothing of the model. */
+/**
+ * The same with the largest budget, and a price that rises as less is left; one remover leaves nothing of the model.
+ */
 export function manyPrices(): readonly PriceRow[] {
   return manyConditions([0.1]).flatMap(({ mark, remover, baseline, retention }) => {
     if (retention === undefined) return [];

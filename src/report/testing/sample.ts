@@ -1,8 +1,8 @@
 /**
  * @file A made-up result document for tests of the report: seeded and valid. Its numbers were never measured.
  *
- * The three statements have samples of their own (`sample-reproduce`, `sample-audit`, `sample-bench`), each a few lines on
- * top of this one.
+ * The three statements have samples of their own (`sample-reproduce`, `sample-audit`, `sample-bench`), each a few lines
+ * on top of this one.
  */
 
 import { randomStream } from "../../core/random.js";

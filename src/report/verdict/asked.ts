@@ -74,7 +74,8 @@ function endpointRows(endpoint: NonNullable<VerdictDocument["suspect"]["endpoint
       : [["Asked again", `${plural(endpoint.checked, "answer")} of the transcript, which were the same`] as const]),
     [
       "Answers",
-      `${count(answered)} answered, ${count(refused)} refused or without an answer, ${count(unreadable)} in which no class could be read`,
+      `${count(answered)} answered, ${count(refused)} refused or without an answer, ${count(unreadable)} in ` +
+        `which no class could be read`,
     ],
     ...(unknownWords.length === 0
       ? []
@@ -128,7 +129,8 @@ function keyRows({ key, verdict }: VerdictDocument): readonly Row[] {
     ["Made for the model", hash(key.madeFor)],
     [
       "Holds",
-      `${plural(key.triggers, "trigger")}, ${count(key.heldOutTriggers)} held out, ${plural(key.placebos, "placebo")}${key.placebosPaired ? " (one for each trigger)" : ""}`,
+      `${plural(key.triggers, "trigger")}, ${count(key.heldOutTriggers)} held out, ` +
+        `${plural(key.placebos, "placebo")}${key.placebosPaired ? " (one for each trigger)" : ""}`,
     ],
     ["Images and classes", `${shape.join(" × ")}, ${plural(key.classes, "class", "classes")}${named}`],
     ["Made by", key.createdBy],
@@ -214,7 +216,9 @@ export function again(document: VerdictDocument): Markup {
 else asks: whoever holds suspect and key compares their hashes with those above and runs</p>
 <pre><code>${commandWords(document.command)}</code></pre>
 <ul>
-<li>The SHA-256 of ${suspect.kind === "model" ? "the suspect's and the key's files" : "the key's file"}: <code>sha256sum FILE</code>. The key is secret, and shown to a judge only.</li>
+<li>The SHA-256 of ${
+    suspect.kind === "model" ? "the suspect's and the " + "key's files" : "the key's file"
+  }: <code>sha256sum FILE</code>. The key is secret, and shown to a judge only.</li>
 ${compared.strangers !== undefined && html`<li>Strangers' keys are drawn anew each time, so that nobody can prepare for them: their counts move a little.</li>\n`}${
   key.drawn !== undefined &&
   !key.regenerated &&

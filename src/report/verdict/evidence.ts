@@ -34,7 +34,8 @@ function decision({ alpha, pValue, missing, owned }: Verdict): string {
     return `None of them decides: without ${list(missing)} the p-value is 1 by rule.`;
   }
   return (
-    `The largest p-value decides: p ${exactPValueRelation(pValue)}, ${owned ? "at most" : "above"} the level ${alpha}. ` +
+    `The largest p-value decides: p ${exactPValueRelation(pValue)}, ${owned ? "at most" : "above"} the ` +
+    `level ${alpha}. ` +
     "All tests see the same answers; they are not multiplied."
   );
 }
@@ -50,7 +51,8 @@ function priceOf({ tests, triesLog2 = 0, keysTried = 1, readings = 1, stops = 1 
   const parts = [
     ...(secrets
       ? [
-          `by 2^${Number(triesLog2.toFixed(1))} in tests against which it helps to try many secrets until one fits the suspect by luck`,
+          `by 2^${Number(triesLog2.toFixed(1))} in tests against which it helps to try many secrets until ` +
+            `one fits the suspect by luck`,
         ]
       : []),
     ...(keysTried > 1 ? [`by ${count(keysTried)} in all tests, for the keys that were tried`] : []),

@@ -58,7 +58,9 @@ export function counts(document: VerdictDocument): Markup {
 <div><dt>Retention</dt><dd>${percent(retention)}</dd></div>
 <div><dt>${exactNumber(confidence)} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
 <div><dt>By luck, at most</dt><dd>${compared.luck === undefined ? "not known" : percent(compared.luck)}</dd></div>
-<div><dt>Triggers never trained on</dt><dd>${heldOut === undefined ? "–" : `${heldOut.matches} of ${heldOut.n}`}</dd></div>
+<div><dt>Triggers never trained on</dt><dd>${
+    heldOut === undefined ? "–" : `${heldOut.matches} of ` + `${heldOut.n}`
+  }</dd></div>
 </dl>
 ${figure !== undefined && figureBlock([figure], caption(document))}</section>
 `;
@@ -67,11 +69,13 @@ ${figure !== undefined && figureBlock([figure], caption(document))}</section>
 function caption({ verdict, compared, heldOut }: VerdictDocument): string {
   const { placebos, nullModels, strangers } = compared;
   return [
-    `Images answered with the key's label. Diamond: the suspect on this key's triggers, with the interval above. Circles: what that is held against.`,
+    `Images answered with the key's label. Diamond: the suspect on this key's triggers, with the interval ` +
+      `above. Circles: what that is held against.`,
     ...(heldOut === undefined
       ? []
       : [
-          `Held-out triggers were never trained on: where the labels were drawn for each trigger, a marked model matches them by luck only.`,
+          `Held-out triggers were never trained on: where the labels were drawn for each trigger, a marked ` +
+            `model matches them by luck only.`,
         ]),
     ...(placebos === undefined ? [] : ["Placebos are images of the same kind without the mark."]),
     ...(strangers === undefined ? [] : [`Strangers' keys are fresh keys of the same scheme, one circle each.`]),

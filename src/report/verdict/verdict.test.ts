@@ -1,4 +1,7 @@
-/** @file What the page of a verdict says: word for word once, each outcome, and nothing that a suspect's name could smuggle in. */
+/**
+ * @file What the page of a verdict says: word for word once, each outcome, and nothing that a suspect's name could
+ * smuggle in.
+ */
 
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";

@@ -1,8 +1,9 @@
 /**
- * @file Chooses a lowering for each node of a graph that has several: by rule, from what was measured before, or by measuring now.
+ * @file Chooses a lowering for each node of a graph that has several: by rule, from what was measured before, or by
+ *   measuring now.
  *
- * Layers of the same shape share one choice. Whatever is wrong with the cache is said and costs at most the measuring: it
- * never stops the work.
+ * Layers of the same shape share one choice. Whatever is wrong with the cache is said and costs at most the measuring:
+ * it never stops the work.
  */
 
 import { availableParallelism, loadavg } from "node:os";
@@ -118,7 +119,8 @@ async function lookUp(
     );
     if (load > availableParallelism()) {
       onNote(
-        `the machine was busy (load ${load.toFixed(1)} on ${availableParallelism()} cores): to measure again, delete ${folder}`,
+        `the machine was busy (load ${load.toFixed(1)} on ${availableParallelism()} cores): to measure ` +
+          `again, delete ${folder}`,
       );
     }
   }

@@ -1,8 +1,9 @@
 /**
  * @file What a measured choice holds for: the work, and the machine and software that did it.
  *
- * Everything that may change which lowering is quickest stands in it, so that a choice is never taken for another's. ONNX
- * Runtime does not say which GPU it uses: a cache that moves between GPUs in one machine has to be thrown away by hand.
+ * Everything that may change which lowering is quickest stands in it, so that a choice is never taken for another's.
+ * ONNX Runtime does not say which GPU it uses: a cache that moves between GPUs in one machine has to be thrown away by
+ * hand.
  */
 
 import { createHash } from "node:crypto";

@@ -1,9 +1,9 @@
 /**
  * @file Times the lowerings of one node against each other, and checks that they compute the same.
  *
- * All are loaded at once and run in turns, so that whatever slows the machine for a while slows all of them. A turn is a
- * burst of runs: ONNX Runtime's threads go on looking for work for a moment after a run, and would take the cores from the
- * first run of the next lowering.
+ * All are loaded at once and run in turns, so that whatever slows the machine for a while slows all of them. A turn is
+ * a burst of runs: ONNX Runtime's threads go on looking for work for a moment after a run, and would take the cores
+ * from the first run of the next lowering.
  */
 
 import { WildmarkError } from "../../core/errors.js";
@@ -16,8 +16,9 @@ import { type LoneNode, loneNode } from "./lone-node.js";
 import type { Measured } from "./rule.js";
 
 /**
- * Of the largest absolute value of the static choice's result. With 128 images the lowerings of LeNet-5 and ResNet-18 agreed
- * to 4e-6 (float32 sums of up to 131,072 products); one that takes a wrong cell is off by about the largest value.
+ * Of the largest absolute value of the static choice's result. With 128 images the lowerings of LeNet-5 and ResNet-18
+ * agreed to 4e-6 (float32 sums of up to 131,072 products); one that takes a wrong cell is off by about the largest
+ * value.
  */
 export const TOLERANCE = 1e-4;
 

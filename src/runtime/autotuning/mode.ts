@@ -1,8 +1,8 @@
 /**
  * @file Whether lowerings are chosen by rule or by measurement.
  *
- * By rule is the default: two lowerings of one layer round differently, so only a choice that no clock has a say in gives
- * the same bytes again whatever else the machine was doing.
+ * By rule is the default: two lowerings of one layer round differently, so only a choice that no clock has a say in
+ * gives the same bytes again whatever else the machine was doing.
  */
 
 import { WildmarkError } from "../../core/errors.js";

@@ -7,7 +7,9 @@ import { median } from "../../core/summary.js";
 export const measuredSchema = z.union([
   z.strictObject({
     lowering: z.string(),
-    /** Milliseconds of the shortest run in each turn. A turn of one lowering stands beside the same turn of the others. */
+    /**
+     * Milliseconds of the shortest run in each turn. A turn of one lowering stands beside the same turn of the others.
+     */
     turns: z.array(z.number().positive()).min(1),
   }),
   z.strictObject({ lowering: z.string(), refused: z.string() }),

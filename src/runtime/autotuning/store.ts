@@ -1,9 +1,9 @@
 /**
  * @file Measured choices on disk: one small JSON file each, in a folder of the cache.
  *
- * A file appears whole or not at all and is named after what the choice holds for, so any number of processes may read and
- * write at once without a lock. The first to write a choice decides: the others take it over. So a choice, once kept,
- * stays as it is until somebody deletes the file, and with it the bytes of what is computed.
+ * A file appears whole or not at all and is named after what the choice holds for, so any number of processes may read
+ * and write at once without a lock. The first to write a choice decides: the others take it over. So a choice, once
+ * kept, stays as it is until somebody deletes the file, and with it the bytes of what is computed.
  */
 
 import { mkdir, stat } from "node:fs/promises";

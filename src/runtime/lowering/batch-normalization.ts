@@ -6,8 +6,8 @@ import { perChannel } from "./nchwc.js";
 import { channelKernel, channelsOf, type Rewrite } from "./rewrite.js";
 
 /**
- * Scale and shift by batch or running statistics. While training, x is centred first, and the variance is the mean of the
- * squares of that: exact where the mean is many standard deviations, and what the gradient needs as well.
+ * Scale and shift by batch or running statistics. While training, x is centred first, and the variance is the mean of
+ * the squares of that: exact where the mean is many standard deviations, and what the gradient needs as well.
  */
 const nchwc = channelKernel((dims, { node, soleReader }) => {
   const [, channels = 1] = dims;

@@ -13,8 +13,8 @@ const FEW_POSITIONS = 64;
 
 /**
  * Whether rows are the better form for what is computed from images of dimensions `dims`, measured on an NVIDIA H100: a
- * convolution of 512 channels on 4×4 images took 1.7 ms, rows 0.3; of 256 on 8×8 0.7 and 0.5; of 64 on 32×32 0.6 and 0.7. A
- * step of a ResNet-18 of width 64 took 53 ms without rows, 43 with them up to 8×8, 47 up to 16×16.
+ * convolution of 512 channels on 4×4 images took 1.7 ms, rows 0.3; of 256 on 8×8 0.7 and 0.5; of 64 on 32×32 0.6 and
+ * 0.7. A step of a ResNet-18 of width 64 took 53 ms without rows, 43 with them up to 8×8, 47 up to 16×16.
  */
 export const fewPositions = ([, , ...spatial]: readonly number[]): boolean => elementCount(spatial) <= FEW_POSITIONS;
 
@@ -37,7 +37,9 @@ export const convGradInputByRows = plainKernel("rows", supports, (emission, { no
   return imagesOfRows(emission, b.op("MatMul", [rows, kernelMatrix(emission, input(1), wDims, "cells")]), xDims);
 });
 
-/** dw = dy times the rows that windows read of x, image by image, and then the sum: as much at a time as a GPU may do. */
+/**
+ * dw = dy times the rows that windows read of x, image by image, and then the sum: as much at a time as a GPU may do.
+ */
 export const convGradWeightByImageRows = plainKernel("image-rows", supports, (emission, { node }) => {
   const { b, input } = emission;
   const { xDims, yDims, axes } = convGeometry(node);

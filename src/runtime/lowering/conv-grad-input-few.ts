@@ -1,9 +1,10 @@
 /**
  * @file The gradient of a convolution to an input of few channels, in the nchwc layout.
  *
- * Few channels fill no block, so neighbours in a row stand beside each other in one: a convolution that moves on by as many
- * cells as there are neighbours, and whose kernel holds the rotated one once for each of them, shifted by a cell. All images
- * stand in one row, with as many zeros between them as windows reach over. The result has images side by side in blocks.
+ * Few channels fill no block, so neighbours in a row stand beside each other in one: a convolution that moves on by as
+ * many cells as there are neighbours, and whose kernel holds the rotated one once for each of them, shifted by a cell.
+ * All images stand in one row, with as many zeros between them as windows reach over. The result has images side by
+ * side in blocks.
  */
 
 import { type ConvGeometry, convGeometry, extent, leftover, type WindowAxis } from "../../autodiff/windows.js";
@@ -78,8 +79,8 @@ function padsOf(axis: WindowAxis): number[] {
 }
 
 /**
- * [M, C, h, w] → [b lanes, M, h, w + neighbours − 1] in blocks, where lanes are the channels of each neighbour in turn, with
- * room: the rotated kernel, for each neighbour one cell further. So few numbers are picked one by one.
+ * [M, C, h, w] → [b lanes, M, h, w + neighbours − 1] in blocks, where lanes are the channels of each neighbour in turn,
+ * with room: the rotated kernel, for each neighbour one cell further. So few numbers are picked one by one.
  */
 function shiftedKernels(
   b: GraphBuilder,

@@ -70,8 +70,8 @@ function rotatedPads({ axes }: ConvGeometry): number[] {
 }
 
 /**
- * In blocks, one convolution for each phase: cells of x that are a stride apart see the same taps of the kernel, so each
- * phase is a convolution at stride 1 with some of the taps. At stride 1 there is one phase, with all of them.
+ * In blocks, one convolution for each phase: cells of x that are a stride apart see the same taps of the kernel, so
+ * each phase is a convolution at stride 1 with some of the taps. At stride 1 there is one phase, with all of them.
  */
 const nchwc: Kernel = {
   name: "nchwc",
@@ -128,7 +128,9 @@ interface Phase {
   readonly end: number;
 }
 
-/** For each of the first `stride` cells of an axis: how it and those a whole number of strides further are convolved. */
+/**
+ * For each of the first `stride` cells of an axis: how it and those a whole number of strides further are convolved.
+ */
 function phasesOf(axis: WindowAxis): Phase[] {
   const { input, output, kernel, stride, dilation } = axis;
   return Array.from({ length: stride }, (_, first) => {
@@ -165,10 +167,10 @@ export const convGradInput: Rewrite = {
   operator: "wildmark.ConvGradInput",
   kernels: [transposed, rotated, nchwc, neighboursConvGradInput, rows],
   /**
-   * `nchwc` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128 images: 1 ms
-   * instead of 2.5), `rows` on a GPU where there are few of them. Of the others,
-   * `rotated` multiplies once a cell of x, `transposed` once a window, and then has to add up: with padding, where both
-   * are about as many, the former took 0.5 to 0.8 of the latter's time; for LeNet's 5×5 kernels without padding, 3 times.
+   * `nchwc` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128
+   * images: 1 ms instead of 2.5), `rows` on a GPU where there are few of them. Of the others, `rotated` multiplies once
+   * a cell of x, `transposed` once a window, and then has to add up: with padding, where both are about as many, the
+   * former took 0.5 to 0.8 of the latter's time; for LeNet's 5×5 kernels without padding, 3 times.
    */
   choose({ node }, names) {
     const { xDims, yDims } = convGeometry(node);

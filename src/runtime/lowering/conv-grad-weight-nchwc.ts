@@ -1,13 +1,13 @@
 /**
  * @file The gradient of a convolution to its kernel, in the nchwc layout.
  *
- * It is a convolution whose channels are the images, so images fill the blocks that are summed over. Channels of x (the b of
- * a block, or all where they fill none) stand inside the image's width, [C/b, N/b, H, W · b channels, b images], so that
- * the cells of the resulting kernel are neighbours in memory: an nchwc convolution computes six neighbours at once. x is
- * padded ahead, because windows that reach into padding are taken one by one.
+ * It is a convolution whose channels are the images, so images fill the blocks that are summed over. Channels of x (the
+ * b of a block, or all where they fill none) stand inside the image's width, [C/b, N/b, H, W · b channels, b images],
+ * so that the cells of the resulting kernel are neighbours in memory: an nchwc convolution computes six neighbours at
+ * once. x is padded ahead, because windows that reach into padding are taken one by one.
  *
- * The convolution's kernel, dy, is as large as an image, and is read again for every few cells of the result: where it is
- * too much for a core's cache, it is cut into bands of rows, which are summed over like further images.
+ * The convolution's kernel, dy, is as large as an image, and is read again for every few cells of the result: where it
+ * is too much for a core's cache, it is cut into bands of rows, which are summed over like further images.
  */
 
 import { type ConvGeometry, convGeometry, readEnd, type WindowAxis } from "../../autodiff/windows.js";

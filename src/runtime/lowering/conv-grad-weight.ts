@@ -1,8 +1,8 @@
 /**
  * @file ConvGradWeight(x, dy): the gradient of a convolution to its kernel.
  *
- * dw[m, c, k] = Σ dy[n, m, o] · x[n, c, o·stride + k·dilation − begin] over all n and o. Read as a convolution: dy is the
- * kernel, the batch is the channel that is summed over, strides become dilations and dilations strides.
+ * dw[m, c, k] = Σ dy[n, m, o] · x[n, c, o·stride + k·dilation − begin] over all n and o. Read as a convolution: dy is
+ * the kernel, the batch is the channel that is summed over, strides become dilations and dilations strides.
  */
 
 import { type ConvGeometry, convGeometry, leftover, readEnd, taps } from "../../autodiff/windows.js";
@@ -92,8 +92,8 @@ const columns = plainKernel("columns", always, ({ b, input }, { node, device }) 
 });
 
 /**
- * The same image by image: a matrix product each, added up. On a CPU no axis is moved, and a product's columns stay in cache;
- * a GPU has as many products at a time as there are images, where any other form is one long sum.
+ * The same image by image: a matrix product each, added up. On a CPU no axis is moved, and a product's columns stay in
+ * cache; a GPU has as many products at a time as there are images, where any other form is one long sum.
  */
 const imageColumns = plainKernel("image-columns", always, ({ b, input }, { node, device }) => {
   const { xDims, yDims, wDims, axes, group } = convGeometry(node);
@@ -138,16 +138,16 @@ export const convGradWeight: Rewrite = {
   kernels: [conv, convDeeper, columns, imageColumns, nchwc, greyConvGradWeight, imageRows, rows],
   /**
    * As measured on two cores: `nchwc` where images and channels fill blocks (3×3 at stride 1, 128 images, beside what
-   * would be taken without: 0.2 to 0.5 of the time for 16 and 32 channels on 32×32 and 16×16, 0.5 to 1.1 for 64 and 128 on
-   * 8×8 and 4×4, 0.6 to 1.6 at stride 2, on a busy machine), else `conv-deeper` nearly everywhere
-   * (16 to 128 channels: 0.3 to 0.5 of the time of `conv`), `image-blocks` for LeNet's grey images (0.3 of `conv`), `conv` where
-   * they fill no blocks, `image-columns` for colour
-   * (0.6 of `conv`) and for kernels of one cell, which need no copies (0.4 of `conv-deeper`), `columns` where windows are
-   * many and stand close (16 and 32 channels on 32×32 and 16×16: 0.8 to 0.95 of `conv-deeper`, 64 channels on 32×32: 0.7).
+   * would be taken without: 0.2 to 0.5 of the time for 16 and 32 channels on 32×32 and 16×16, 0.5 to 1.1 for 64 and 128
+   * on 8×8 and 4×4, 0.6 to 1.6 at stride 2, on a busy machine), else `conv-deeper` nearly everywhere (16 to 128
+   * channels: 0.3 to 0.5 of the time of `conv`), `image-blocks` for LeNet's grey images (0.3 of `conv`), `conv` where
+   * they fill no blocks, `image-columns` for colour (0.6 of `conv`) and for kernels of one cell, which need no copies
+   * (0.4 of `conv-deeper`), `columns` where windows are many and stand close (16 and 32 channels on 32×32 and 16×16:
+   * 0.8 to 0.95 of `conv-deeper`, 64 channels on 32×32: 0.7).
    *
-   * On a GPU convolutions with an image for a kernel have a few long sums to do, one after another: `image-rows`, or `rows`
-   * where the kernel is so large that it has work for all; with groups `image-columns` and `columns`, which take more
-   * operators (a step of a ResNet-18 of width 64: 50 ms with columns, 43 with rows).
+   * On a GPU convolutions with an image for a kernel have a few long sums to do, one after another: `image-rows`, or
+   * `rows` where the kernel is so large that it has work for all; with groups `image-columns` and `columns`, which take
+   * more operators (a step of a ResNet-18 of width 64: 50 ms with columns, 43 with rows).
    */
   choose({ node, device }, names) {
     const { xDims, yDims, wDims, axes } = convGeometry(node);

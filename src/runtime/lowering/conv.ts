@@ -1,9 +1,10 @@
 /**
  * @file Conv: the forward pass of convolutions, and the primitive of domain "wildmark" that knows its shapes.
  *
- * To add a kernel, such as Winograd's for 3×3 at stride 1: a `Kernel` whose `match` says for which shapes it stands, reads
- * `[channelsOf(xDims)]` and gives `channelsOf(yDims)`, in `inBlocks` beside `nchwc`, behind it as long as the rule prefers
- * that. Where both match, autotuning measures them against each other, since `alone` says how; nothing else changes.
+ * To add a kernel, such as Winograd's for 3×3 at stride 1: a `Kernel` whose `match` says for which shapes it stands,
+ * reads `[channelsOf(xDims)]` and gives `channelsOf(yDims)`, in `inBlocks` beside `nchwc`, behind it as long as the
+ * rule prefers that. Where both match, autotuning measures them against each other, since `alone` says how; nothing
+ * else changes.
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";

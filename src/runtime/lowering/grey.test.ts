@@ -1,4 +1,6 @@
-/** @file A small network on grey images, with images side by side in blocks, computes what it computes in plain order. */
+/**
+ * @file A small network on grey images, with images side by side in blocks, computes what it computes in plain order.
+ */
 
 import { expect, test } from "vitest";
 import { appendGradients } from "../../autodiff/differentiate.js";
@@ -79,7 +81,8 @@ test.skipIf(block === undefined).each([
   for (const [name, values] of expected) {
     const scale = Math.max(...values.map(Math.abs));
     const worst = Math.max(...values.map((value, i) => Math.abs(value - (found.get(name)?.[i] ?? Number.NaN))));
-    // Sums of some thousand products in another order; a gradient that goes to the wrong cell is off by a tenth or more.
+    // Sums of some thousand products in another order; a gradient that goes to the wrong cell is off by a tenth or
+    // more.
     expect(worst / scale, name).toBeLessThan(1e-4);
   }
   const filled = images % (block ?? 1) === 0;

@@ -1,9 +1,10 @@
 /**
  * @file Convolutions of one channel, as of grey images, with images side by side in blocks.
  *
- * One channel fills no block, but images do: with the first two axes exchanged, N grey images are one image of N channels,
- * and a filter is a depthwise convolution of that. So is its gradient: the kernel is then the gradient of what the filter
- * gave. Nothing is multiplied that an ordinary convolution would not multiply, and nothing is laid out as a matrix.
+ * One channel fills no block, but images do: with the first two axes exchanged, N grey images are one image of N
+ * channels, and a filter is a depthwise convolution of that. So is its gradient: the kernel is then the gradient of
+ * what the filter gave. Nothing is multiplied that an ordinary convolution would not multiply, and nothing is laid out
+ * as a matrix.
  */
 
 import {
@@ -19,7 +20,9 @@ import { intAttribute } from "../../onnx/graph.js";
 import { nchwcConv, nchwcOp, ones, perChannel } from "./nchwc.js";
 import { type Emission, imagesOf, type Kernel } from "./rewrite.js";
 
-/** A convolution of one channel together with the Relu that alone reads it; such results go on to be pooled in blocks. */
+/**
+ * A convolution of one channel together with the Relu that alone reads it; such results go on to be pooled in blocks.
+ */
 export const greyConvolution: Kernel = {
   name: "image-blocks",
   match({ node, block, dims, soleReader }) {
@@ -91,7 +94,10 @@ function paddedImages({ b, input, once }: Emission, axes: readonly WindowAxis[],
   return once(`images ${image} ${pads}`, () => perChannel(b, image, n, { scale: ones(b, n), pads }));
 }
 
-/** A filter's numbers, each repeated for all images as depthwise convolutions take them: [filters, …dims] → [N, 1, …dims] of each. */
+/**
+ * A filter's numbers, each repeated for all images as depthwise convolutions take them: [filters, …dims] → [N, 1,
+ * …dims] of each.
+ */
 function perFilter(
   b: GraphBuilder,
   value: string,

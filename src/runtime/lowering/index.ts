@@ -3,7 +3,8 @@
  * Runtime has, and has quick. Every change is a rewrite (`rewrite.ts`), in three passes:
  *
  * 1. What the device lacks is decomposed into other operators and primitives (`decompose.ts`).
- * 2. Kernels are chosen and layouts propagated (`layout-pass.ts`), for the forward pass as for gradients: by each rewrite's
+ * 2. Kernels are chosen and layouts propagated (`layout-pass.ts`), for the forward pass as for gradients: by each
+ *   rewrite's
  *    static rule, or as the caller says (measured, say).
  * 3. The graph is written, with images reordered where a kernel reads them otherwise than they lie (`write-graph.ts`).
  */
@@ -50,12 +51,15 @@ export const rewrites: ReadonlyMap<string, Rewrite> = byOperator([
   ...elementwise,
 ]);
 
-/** Where the graph will run, default `cpu`: not every device has every operator. And what is chosen otherwise than by rule. */
+/**
+ * Where the graph will run, default `cpu`: not every device has every operator. And what is chosen otherwise than by
+ * rule.
+ */
 export type LowerOptions = Partial<LayoutOptions>;
 
 /**
- * The same graph with operators that ONNX Runtime has. Names of inputs, outputs and existing values are kept, but a value
- * that only nodes in blocks read is there in blocks only, under another name.
+ * The same graph with operators that ONNX Runtime has. Names of inputs, outputs and existing values are kept, but a
+ * value that only nodes in blocks read is there in blocks only, under another name.
  */
 export function lowerPrimitives(given: Graph, options: LowerOptions = {}): Graph {
   const graph = decompose(given, options);

@@ -1,4 +1,7 @@
-/** @file Layouts are propagated: a training graph in blocks of channels computes what it computes in plain order, and stays in blocks. */
+/**
+ * @file Layouts are propagated: a training graph in blocks of channels computes what it computes in plain order, and
+ * stays in blocks.
+ */
 
 import { expect, test } from "vitest";
 import { appendGradients } from "../../autodiff/differentiate.js";

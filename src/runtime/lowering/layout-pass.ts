@@ -1,8 +1,9 @@
 /**
  * @file The layout pass: walks over a graph, says what computes each node and how each value lies.
  *
- * Convolutions bring images into blocks, everything that can follow its inputs does, and what has no kernel in blocks gets
- * them in plain order. Nothing is written here, so the pass can be asked what there is to choose before anything is measured.
+ * Convolutions bring images into blocks, everything that can follow its inputs does, and what has no kernel in blocks
+ * gets them in plain order. Nothing is written here, so the pass can be asked what there is to choose before anything
+ * is measured.
  */
 
 import { convGeometry } from "../../autodiff/windows.js";
@@ -15,7 +16,9 @@ export interface LayoutOptions {
   readonly device: Device;
   /** Lanes of a block; absent: nothing is in blocks. */
   readonly block?: number;
-  /** Another kernel than the rule's, by name; undefined for the rule's. @param names of kernels that match, never empty. */
+  /**
+   * Another kernel than the rule's, by name; undefined for the rule's. @param names of kernels that match, never empty.
+   */
   readonly choose?: (node: Node, names: readonly string[]) => string | undefined;
 }
 

@@ -1,5 +1,6 @@
 /**
- * @file The names of values as they lie, while a graph is written, and the reordering of those that are wanted otherwise.
+ * @file The names of values as they lie, while a graph is written, and the reordering of those that are wanted
+ *   otherwise.
  *
  * A value that is computed in blocks is put in plain order only where something asks for it that way, and the other way
  * round, each at most once: so chains of convolutions, normalisations and activations never leave the layout.
@@ -10,7 +11,9 @@ import { nchwcOp } from "./nchwc.js";
 import type { Place } from "./rewrite.js";
 
 export interface Layouts {
-  /** Name of the value as it lies in `place`, whose lanes must fill whole blocks; in plain order where there is none. */
+  /**
+   * Name of the value as it lies in `place`, whose lanes must fill whole blocks; in plain order where there is none.
+   */
   read(value: string, place: Place | undefined): string;
   /** Says that `made` holds the value as it lies in `place`; in plain order where there is none. */
   define(value: string, made: string, place: Place | undefined): void;

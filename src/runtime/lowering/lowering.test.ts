@@ -102,8 +102,8 @@ function tying(dims: readonly number[]): FloatTensor {
 const wide = (tensor: FloatTensor): Float64Array => Float64Array.from(tensor.data);
 
 /**
- * Runs `graph`, on the CPU, lowered with each candidate of any device for its only primitive; checks that it is gone and that
- * its value is right.
+ * Runs `graph`, on the CPU, lowered with each candidate of any device for its only primitive; checks that it is gone
+ * and that its value is right.
  */
 async function expectAllLowerings(
   graph: Graph,

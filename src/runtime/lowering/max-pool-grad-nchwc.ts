@@ -1,8 +1,9 @@
 /**
  * @file The gradient of maximum pooling of images in blocks, whatever their lanes, where windows tile the image.
  *
- * ONNX Runtime finds the places of maxima (`Indices`) one number at a time, and only in plain order: at 28×28 that alone
- * took a sixth of a LeNet-5 step. In blocks the maxima are quick to have, and the gradient is worked out from them.
+ * ONNX Runtime finds the places of maxima (`Indices`) one number at a time, and only in plain order: at 28×28 that
+ * alone took a sixth of a LeNet-5 step. In blocks the maxima are quick to have, and the gradient is worked out from
+ * them.
  */
 
 import { poolGeometry, taps, tiling, type WindowAxis } from "../../autodiff/windows.js";
@@ -14,9 +15,9 @@ import { gated } from "./relu-grad.js";
 import type { Kernel } from "./rewrite.js";
 
 /**
- * Each cell of a window in turn takes what earlier ones have left of the window's gradient, if it holds the maximum; the
- * last one takes the rest. Where a Relu made the image, its gradient is taken before the windows' are spread: a quarter of
- * the work at 2×2.
+ * Each cell of a window in turn takes what earlier ones have left of the window's gradient, if it holds the maximum;
+ * the last one takes the rest. Where a Relu made the image, its gradient is taken before the windows' are spread: a
+ * quarter of the work at 2×2.
  */
 export const nchwcMaxPoolGrad: Kernel = {
   name: "nchwc",
@@ -53,8 +54,8 @@ export const nchwcMaxPoolGrad: Kernel = {
 };
 
 /**
- * 1 where the cell `tap` of a window holds its maximum, else 0: maximum − cell, never below 0, as a depthwise convolution
- * that picks the cell, and then 1 − 3.4e38 times that, at least 0.
+ * 1 where the cell `tap` of a window holds its maximum, else 0: maximum − cell, never below 0, as a depthwise
+ * convolution that picks the cell, and then 1 − 3.4e38 times that, at least 0.
  */
 function holdsMaximum(
   b: GraphBuilder,

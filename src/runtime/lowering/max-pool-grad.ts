@@ -1,9 +1,9 @@
 /**
  * @file MaxPoolGrad(x, y, dy): each window's gradient goes to the cell that was its first maximum.
  *
- * ONNX's MaxPool can give the place of each maximum, flat over the whole tensor, beside the maxima. Where a lowering wants
- * the places and y comes from a MaxPool of x, that node is asked for them, so that nothing is searched twice. ONNX Runtime
- * has no `Indices` on WebGPU.
+ * ONNX's MaxPool can give the place of each maximum, flat over the whole tensor, beside the maxima. Where a lowering
+ * wants the places and y comes from a MaxPool of x, that node is asked for them, so that nothing is searched twice.
+ * ONNX Runtime has no `Indices` on WebGPU.
  */
 
 import {

@@ -1,4 +1,7 @@
-/** @file Convolutions in the nchwc layout: they answer what plain ones answer, and only stand where channels fill blocks. */
+/**
+ * @file Convolutions in the nchwc layout: they answer what plain ones answer, and only stand where channels fill
+ * blocks.
+ */
 
 import { expect, test } from "vitest";
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";

@@ -1,9 +1,9 @@
 /**
  * @file Whether this machine's ONNX Runtime has the nchwc layout, and how many channels its blocks hold.
  *
- * ONNX Runtime lays channels out in blocks of a vector's width where a convolution's kernel is constant; while training it
- * is not, so the same operators are put into the graph by hand (`nchwc.ts`). They are internal and their block is the
- * machine's, so both are tried out once; where they do not answer what `Conv` answers, everything stays as it is.
+ * ONNX Runtime lays channels out in blocks of a vector's width where a convolution's kernel is constant; while training
+ * it is not, so the same operators are put into the graph by hand (`nchwc.ts`). They are internal and their block is
+ * the machine's, so both are tried out once; where they do not answer what `Conv` answers, everything stays as it is.
  */
 
 import { WildmarkError } from "../../core/errors.js";

@@ -1,8 +1,9 @@
 /**
  * @file The nchwc layout: ONNX Runtime's own operators for CPUs (domain com.microsoft.nchwc), as small functions.
  *
- * An image [N, C, H, W] in blocks lies in memory as [N, C/b, H, W, b], with b channels of a vector's width side by side, but
- * keeps its dimensions [N, C, H, W]. Besides convolutions, three things are quick in this layout and slow without:
+ * An image [N, C, H, W] in blocks lies in memory as [N, C/b, H, W, b], with b channels of a vector's width side by
+ * side, but keeps its dimensions [N, C, H, W]. Besides convolutions, three things are quick in this layout and slow
+ * without:
  *
  * - a depthwise convolution of one cell is scale · x + shift (+ another tensor, + an activation) in one pass;
  * - a depthwise convolution as large as the image, with another image as its kernel, is Σ x·y over all positions;
@@ -48,8 +49,8 @@ export function nchwcConv(b: GraphBuilder, inputs: readonly string[], convolutio
 /**
  * A convolution at stride 1 of an image [N, C, H, W] in blocks, however that is done.
  *
- * Where rows are short and the kernel large, it is read again for each of them; then all images stand in one row, with as
- * many zeros between them as windows reach over.
+ * Where rows are short and the kernel large, it is read again for each of them; then all images stand in one row, with
+ * as many zeros between them as windows reach over.
  */
 export function convolved(
   b: GraphBuilder,
@@ -157,8 +158,8 @@ export function exchangeBlocks(
 }
 
 /**
- * A kernel as an nchwc convolution takes it: [O, I, h, w] → [O/b, I/b, h, w, b inputs, b outputs]; without blocks of inputs
- * where there are fewer of them than a block holds.
+ * A kernel as an nchwc convolution takes it: [O, I, h, w] → [O/b, I/b, h, w, b inputs, b outputs]; without blocks of
+ * inputs where there are fewer of them than a block holds.
  */
 export function nchwcKernel(b: GraphBuilder, w: string, dims: readonly number[], block: number): string {
   const [outputs = 1, inputs = 1, ...kernel] = dims;

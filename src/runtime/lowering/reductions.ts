@@ -1,4 +1,6 @@
-/** @file Sums and means over the positions of images in blocks: of a classifier's head, and of the gradients of biases. */
+/**
+ * @file Sums and means over the positions of images in blocks: of a classifier's head, and of the gradients of biases.
+ */
 
 import { elementCount } from "../../core/tensor.js";
 import { intAttribute } from "../../onnx/graph.js";

@@ -3,7 +3,10 @@
 import { float, type GraphBuilder } from "../../onnx/builder.js";
 import { type Emission, type Kernel, onCpu, onGpu, plainKernel, type Rewrite } from "./rewrite.js";
 
-/** dy where y > 0, else 0: ONNX Runtime's `Where` takes nine times as long as a `HardSigmoid` as steep as float32 allows. */
+/**
+ * dy where y > 0, else 0: ONNX Runtime's `Where` takes nine times as long as a `HardSigmoid` as steep as float32
+ * allows.
+ */
 export function gated(b: GraphBuilder, dy: string, y: string): string {
   // The smallest normal number times 3.4e38 is 4, so the gate is 1 for every positive y that is not denormal.
   return b.op("Mul", [dy, b.op("HardSigmoid", [y], { alpha: float(3.4e38), beta: float(0) })]);

@@ -1,13 +1,16 @@
 /**
- * @file What a rewrite is: the kernels by which nodes of some operator can be computed, whatever the reason to replace them.
+ * @file What a rewrite is: the kernels by which nodes of some operator can be computed, whatever the reason to replace
+ *   them.
  *
- * A kernel is matched with a node where it stands, and where it fits says how it reads the node's inputs, how its result
- * lies, and what to append instead. Three passes use this (`index.ts`): operators that a device lacks are decomposed, then
- * kernels are chosen while layouts are propagated, and then the graph is written. All kernels of a node give the same up to
- * rounding; which is quickest depends on shape and machine, so where several match they are offered to autotuning.
+ * A kernel is matched with a node where it stands, and where it fits says how it reads the node's inputs, how its
+ * result lies, and what to append instead. Three passes use this (`index.ts`): operators that a device lacks are
+ * decomposed, then kernels are chosen while layouts are propagated, and then the graph is written. All kernels of a
+ * node give the same up to rounding; which is quickest depends on shape and machine, so where several match they are
+ * offered to autotuning.
  *
- * To add a kernel: write `{ name, match }` in the operator's file and put it into its rewrite, at the place in the order that
- * the static rule gives it. Nothing else knows of it: tests of all kernels, autotuning and `info --autotuning` find it there.
+ * To add a kernel: write `{ name, match }` in the operator's file and put it into its rewrite, at the place in the
+ * order that the static rule gives it. Nothing else knows of it: tests of all kernels, autotuning and `info
+ * --autotuning` find it there.
  */
 
 import type { GraphBuilder } from "../../onnx/builder.js";
@@ -19,8 +22,9 @@ export interface Place {
   /** [N, C, H, W], whatever fills the blocks. */
   readonly dims: readonly number[];
   /**
-   * What stands side by side in a block: channels, as ONNX Runtime's nchwc layout has it, or images: then the value with the
-   * first two axes exchanged, [C, N, H, W], lies in such blocks. For images of few channels, which fill no blocks.
+   * What stands side by side in a block: channels, as ONNX Runtime's nchwc layout has it, or images: then the value
+   * with the first two axes exchanged, [C, N, H, W], lies in such blocks. For images of few channels, which fill no
+   * blocks.
    */
   readonly lanes: "channels" | "images";
 }
@@ -80,8 +84,8 @@ export interface Rewrite {
   /** With its domain: "Conv", "wildmark.ConvGradWeight". */
   readonly operator: string;
   /**
-   * Kernels that follow the layout. Where one of them matches, no others are offered: what they would save, bringing images
-   * out of blocks and back costs more.
+   * Kernels that follow the layout. Where one of them matches, no others are offered: what they would save, bringing
+   * images out of blocks and back costs more.
    */
   readonly inBlocks?: readonly Kernel[];
   readonly kernels?: readonly Kernel[];

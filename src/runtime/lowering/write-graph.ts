@@ -1,4 +1,6 @@
-/** @file Writes a graph anew: each node gives way, in its place, to what its kernel appends; values keep their names. */
+/**
+ * @file Writes a graph anew: each node gives way, in its place, to what its kernel appends; values keep their names.
+ */
 
 import { graphBuilder } from "../../onnx/builder.js";
 import type { Graph, Node } from "../../onnx/graph.js";
@@ -6,8 +8,8 @@ import type { Placement } from "./layout-pass.js";
 import { layoutsOf } from "./layouts.js";
 
 /**
- * The same graph computed as `placements` say. Names of inputs, outputs and existing values are kept, but a value that only
- * nodes in blocks read is there in blocks only, under another name.
+ * The same graph computed as `placements` say. Names of inputs, outputs and existing values are kept, but a value that
+ * only nodes in blocks read is there in blocks only, under another name.
  */
 export function writeGraph(graph: Graph, placements: readonly Placement[]): Graph {
   if (placements.every(({ chosen }) => chosen === undefined)) return graph;

@@ -1,8 +1,8 @@
 /**
  * @file A step as one ONNX graph and one `session.run`: forward, objective, backward and update.
  *
- * Weights and optimiser state go in and come out; they are the state of the session that runs it (`runtime/state.ts`), and
- * stay on the device between steps where that can be. How they lie in that state is an arrangement's business.
+ * Weights and optimiser state go in and come out; they are the state of the session that runs it (`runtime/state.ts`),
+ * and stay on the device between steps where that can be. How they lie in that state is an arrangement's business.
  */
 
 import { type FloatTensor, float32 } from "../../core/tensor.js";

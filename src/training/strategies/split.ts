@@ -1,6 +1,6 @@
 /**
- * @file A training step split over threads: each computes the gradients of its part of the batch, from the first operator to
- * the last, and one update takes their mean.
+ * @file A training step split over threads: each computes the gradients of its part of the batch, from the first
+ *   operator to the last, and one update takes their mean.
  *
  * It pays where a network is so small that threads inside one operator hinder each other more than they help
  * (docs/performance.md), and it can be done where the loss of a batch is the mean of the losses of its parts.
@@ -24,8 +24,8 @@ import { appendUpdates, type Carried, carrying, optimizerFeeds, weightsOf } from
 import { inVector, vectorOf, weightGroups, weightsIn } from "../weight-groups.js";
 
 /**
- * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128 rows
- * took 6.1 ms in 16 parts, and 4.8 in two.
+ * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128
+ * rows took 6.1 ms in 16 parts, and 4.8 in two.
  */
 const LEAST_ROWS = 32;
 

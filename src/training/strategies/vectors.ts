@@ -1,6 +1,6 @@
 /**
- * @file A step in which weights move together, as vectors, and so do running statistics: for a GPU, which takes as long for
- * the update of a bias as for that of all weights.
+ * @file A step in which weights move together, as vectors, and so do running statistics: for a GPU, which takes as long
+ *   for the update of a bias as for that of all weights.
  */
 
 import { elementCount, float32 } from "../../core/tensor.js";
@@ -37,7 +37,8 @@ export const vectors: StepStrategy = {
 };
 
 /**
- * The graph, which has the weights as initialisers, with those of larger groups read out of their vectors, which it is fed.
+ * The graph, which has the weights as initialisers, with those of larger groups read out of their vectors, which it is
+ * fed.
  *
  * By a `Slice` each: a GPU has no `Split` of as many parts as a network has weights.
  */

@@ -38,7 +38,9 @@ function perChannel(x: RefTensor, f: (value: number, channel: number) => number)
   return { dims: [channels], data };
 }
 
-/** Along one axis, as operator set 13 has it; without the usual shift by the maximum, which float64 does not need here. */
+/**
+ * Along one axis, as operator set 13 has it; without the usual shift by the maximum, which float64 does not need here.
+ */
 function softmax(finish: (exponential: number, sum: number) => number): Kernel {
   return ({ node, input }) => {
     const x = input(0);

@@ -1,4 +1,6 @@
-/** @file Operators that put the elements of a tensor in other places by a fixed pattern, repeat them, or sum them up. */
+/**
+ * @file Operators that put the elements of a tensor in other places by a fixed pattern, repeat them, or sum them up.
+ */
 
 import { intAttribute, stringAttribute } from "../../../onnx/graph.js";
 import { at, type Kernels, positiveAxis, tabulate } from "./kernel.js";

@@ -8,7 +8,9 @@ import { elementCount } from "../../../core/tensor.js";
 import { intAttribute, intsAttribute, type Node, stringAttribute } from "../../../onnx/graph.js";
 import { type ConvGeometry, taps, type WindowAxis, type WindowGeometry } from "../../windows.js";
 
-/** How many windows of a Conv or pooling node fit on each axis, by the definitions in the ONNX operator documentation. */
+/**
+ * How many windows of a Conv or pooling node fit on each axis, by the definitions in the ONNX operator documentation.
+ */
 export function windowCounts(node: Node, sizes: readonly number[], kernel: readonly number[]): number[] {
   const strides = intsAttribute(node, "strides") ?? [];
   const dilations = intsAttribute(node, "dilations") ?? [];

@@ -39,8 +39,8 @@ export function readAnswer(body: string, config: Config, labels: LabelReader): R
 /**
  * The class that each score is of, where the description says so; -1 for a word that no class has.
  *
- * @throws WildmarkError `usage` where two scores are of one class: whoever gives each of a thousand scores the class that suits
- *   would make any suspect match.
+ * @throws WildmarkError `usage` where two scores are of one class: whoever gives each of a thousand scores the class
+ *   that suits would make any suspect match.
  */
 export function orderOfScores({ file }: Pick<Config, "file">, labels: LabelReader): readonly number[] | undefined {
   const { order } = file.answer;

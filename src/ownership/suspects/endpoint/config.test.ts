@@ -86,7 +86,9 @@ test("secrets are blotted out in every form in which they may come back", () => 
     ["B", "p/s"],
     ["C", "xy"],
   ]);
-  const said = `p/s "w" ${encodeURIComponent('p/s "w"')} ${JSON.stringify('p/s "w"')} ${Buffer.from('p/s "w"').toString("base64")} xy`;
+  const said =
+    `p/s "w" ${encodeURIComponent('p/s "w"')} ${JSON.stringify('p/s "w"')} ` +
+    `${Buffer.from('p/s "w"').toString("base64")} xy`;
   expect(redacted(said, secrets)).toBe("$" + "{A} $" + '{A} "$' + '{A}" $' + "{A} xy");
 });
 

@@ -1,8 +1,9 @@
 /**
- * @file The file that describes an endpoint: how it is asked, where its answer stands, how fast and how much it may be asked.
+ * @file The file that describes an endpoint: how it is asked, where its answer stands, how fast and how much it may be
+ *   asked.
  *
- * One file, one preset: a published protocol with its usual addresses and forms. Secrets do not stand in it: `${NAME}` is
- * taken from the environment, and what was taken is blotted out wherever a stranger's answer might repeat it.
+ * One file, one preset: a published protocol with its usual addresses and forms. Secrets do not stand in it: `${NAME}`
+ * is taken from the environment, and what was taken is blotted out wherever a stranger's answer might repeat it.
  */
 
 import { createHash } from "node:crypto";
@@ -54,7 +55,10 @@ const common = {
   concurrency: z.int().min(1).max(64).default(1),
   /** How often an image is sent again after 429, 5xx, a time-out or a broken connection. */
   retries: z.int().min(0).max(100).default(5),
-  /** Seconds before the first of them; doubled each time, up to the longest. A Retry-After goes before, up to the longest. */
+  /**
+   * Seconds before the first of them; doubled each time, up to the longest. A Retry-After goes before, up to the
+   * longest.
+   */
   firstWait: z.number().gt(0).max(3600).default(1),
   longestWait: z.number().gt(0).max(86_400).default(120),
   /** Images in a row that get no answer before the work stops; 0: never. */

@@ -128,21 +128,24 @@ test("a fifth refused by what they show: those are refused, the others the model
   expect(server.requests()).toBe(40); // a refusal is not asked again
 });
 
-test("429 with Retry-After is waited for, as seconds and as a date; 500s and dropped connections are tried again", async () => {
-  const mishaps = [
-    { status: 429, headers: { "retry-after": "1" }, body: "slow down" },
-    { status: 500, body: "oops" },
-    { drop: true as const },
-    { status: 503, headers: { "retry-after": new Date(Date.now() + 2000).toUTCString() } },
-  ];
-  const server = await serve("raw", { mishap: (number) => mishaps[number - 1] });
-  const start = performance.now();
-  const { said, summary } = await askOnce(config(server, RAW));
-  expect(said).toEqual(own);
-  expect(performance.now() - start).toBeGreaterThan(1000);
-  expect(server.requests()).toBe(14);
-  expect(summary).toMatchObject({ asked: 10, requests: 14 });
-});
+test(
+  "429 with Retry-After is waited for, as seconds and as a date; 500s and dropped connections are " + "tried again",
+  async () => {
+    const mishaps = [
+      { status: 429, headers: { "retry-after": "1" }, body: "slow down" },
+      { status: 500, body: "oops" },
+      { drop: true as const },
+      { status: 503, headers: { "retry-after": new Date(Date.now() + 2000).toUTCString() } },
+    ];
+    const server = await serve("raw", { mishap: (number) => mishaps[number - 1] });
+    const start = performance.now();
+    const { said, summary } = await askOnce(config(server, RAW));
+    expect(said).toEqual(own);
+    expect(performance.now() - start).toBeGreaterThan(1000);
+    expect(server.requests()).toBe(14);
+    expect(summary).toMatchObject({ asked: 10, requests: 14 });
+  },
+);
 
 test("an answer that takes too long is tried again", async () => {
   const server = await serve("raw", { mishap: (number) => (number === 1 ? { slow: 4000 } : undefined) });
@@ -151,45 +154,53 @@ test("an answer that takes too long is tried again", async () => {
   expect(server.requests()).toBe(11);
 });
 
-test("retries used up count as a refusal where others are answered, and are not asked again: answers are, to be checked", async () => {
-  const [bad = ""] = imageHashes(selectImages(images, [4]));
-  const pixels = pixelsOf(selectImages(images, [4])).join();
-  const path = freshPath();
-  const server = await serve("raw", {
-    mishap: (_, asked) => (asked.join() === pixels ? { drop: true } : undefined),
-  });
-  const described = config(server, `${RAW}retries: 2`);
-  const expected = own.map((label, i) => (i === 4 ? REFUSED : label));
-  expect((await askOnce(described, { path })).said).toEqual(expected);
-  expect(server.requests()).toBe(9 + 3);
-  const entry = (await readTranscript(path))?.entries.find(({ image }) => image === bad);
-  expect(entry).toMatchObject({ outcome: "no-answer", tries: 3, raw: "the connection was cut off" });
-  expect((await askOnce(described, { path })).said).toEqual(expected);
-  expect(server.requests()).toBe(12 + 9);
-});
+test(
+  "retries used up count as a refusal where others are answered, and are not asked again: answers are, " +
+    "to be checked",
+  async () => {
+    const [bad = ""] = imageHashes(selectImages(images, [4]));
+    const pixels = pixelsOf(selectImages(images, [4])).join();
+    const path = freshPath();
+    const server = await serve("raw", {
+      mishap: (_, asked) => (asked.join() === pixels ? { drop: true } : undefined),
+    });
+    const described = config(server, `${RAW}retries: 2`);
+    const expected = own.map((label, i) => (i === 4 ? REFUSED : label));
+    expect((await askOnce(described, { path })).said).toEqual(expected);
+    expect(server.requests()).toBe(9 + 3);
+    const entry = (await readTranscript(path))?.entries.find(({ image }) => image === bad);
+    expect(entry).toMatchObject({ outcome: "no-answer", tries: 3, raw: "the connection was cut off" });
+    expect((await askOnce(described, { path })).said).toEqual(expected);
+    expect(server.requests()).toBe(12 + 9);
+  },
+);
 
-test("an endpoint that is down stops the work; when it is up, the same goes on and asks what is left, and what it heard before as a check", async () => {
-  const path = freshPath();
-  let down = false;
-  const server = await serve("raw", {
-    mishap: (number) => {
-      if (number === 4) down = true;
-      return down ? { status: 503, body: "maintenance" } : undefined;
-    },
-  });
-  const described = config(server, `${RAW}retries: 1\ngiveUpAfter: 3`);
-  await expect(askOnce(described, { path })).rejects.toMatchObject({
-    code: "network",
-    message: expect.stringMatching(/3 images in a row got no answer: status 503, maintenance\.$/),
-    hint: expect.stringContaining("the same command goes on"),
-  });
-  expect(server.requests()).toBe(3 + 3 * 2);
-  down = false;
-  const { said, summary } = await askOnce(described, { path });
-  expect(said).toEqual(own);
-  expect(summary).toMatchObject({ asked: 10, askedNow: 7 + 3, checked: 3, unchecked: 0, answered: 10 });
-  expect(server.requests()).toBe(9 + 7 + 3);
-});
+test(
+  "an endpoint that is down stops the work; when it is up, the same goes on and asks what is left, and " +
+    "what it heard before as a check",
+  async () => {
+    const path = freshPath();
+    let down = false;
+    const server = await serve("raw", {
+      mishap: (number) => {
+        if (number === 4) down = true;
+        return down ? { status: 503, body: "maintenance" } : undefined;
+      },
+    });
+    const described = config(server, `${RAW}retries: 1\ngiveUpAfter: 3`);
+    await expect(askOnce(described, { path })).rejects.toMatchObject({
+      code: "network",
+      message: expect.stringMatching(/3 images in a row got no answer: status 503, maintenance\.$/),
+      hint: expect.stringContaining("the same command goes on"),
+    });
+    expect(server.requests()).toBe(3 + 3 * 2);
+    down = false;
+    const { said, summary } = await askOnce(described, { path });
+    expect(said).toEqual(own);
+    expect(summary).toMatchObject({ asked: 10, askedNow: 7 + 3, checked: 3, unchecked: 0, answered: 10 });
+    expect(server.requests()).toBe(9 + 7 + 3);
+  },
+);
 
 test("refused from the first: the work stops and says why; nothing counts as an answer", async () => {
   const path = freshPath();
@@ -256,30 +267,33 @@ test("stopped by a signal, it goes on, and asks twice only as a check", async ()
   expect((await askOnce(described, { path })).summary).toMatchObject({ askedNow: 10, checked: 10, asked: 10 });
 });
 
-test("a line that a crash cut off is taken away; any other change breaks the chain and is refused by its line", async () => {
-  const path = freshPath();
-  const server = await serve("raw");
-  const described = config(server, RAW);
-  await askOnce(described, { path, images: selectImages(images, [0, 1, 2]) });
-  await appendFile(path, '{"n":4,"image":"abc');
-  expect((await readTranscript(path))?.torn).toBe(true);
-  expect((await askOnce(described, { path })).said).toEqual(own);
-  expect(server.requests()).toBe(10 + 3);
-  const whole = await readFile(path, "utf8");
-  expect((await readTranscript(path))?.entries).toHaveLength(10 + 3);
-  const lines = whole.split("\n");
-  const changes: [string, number][] = [
-    [whole.replace("LABEL_", "LABEL_1"), 3], // the second line is changed, the third no longer follows
-    [lines.toSpliced(4, 1).join("\n"), 5],
-    [lines.toSpliced(0, 1).join("\n"), 1],
-    [`nonsense\n${whole}`, 1],
-  ];
-  for (const [text, line] of changes) {
-    await writeFile(path, text);
-    await expect(askOnce(described, { path })).rejects.toThrow(`the chain is broken at line ${line}`);
-  }
-  expect(server.requests()).toBe(10 + 3);
-});
+test(
+  "a line that a crash cut off is taken away; any other change breaks the chain and is refused by " + "its line",
+  async () => {
+    const path = freshPath();
+    const server = await serve("raw");
+    const described = config(server, RAW);
+    await askOnce(described, { path, images: selectImages(images, [0, 1, 2]) });
+    await appendFile(path, '{"n":4,"image":"abc');
+    expect((await readTranscript(path))?.torn).toBe(true);
+    expect((await askOnce(described, { path })).said).toEqual(own);
+    expect(server.requests()).toBe(10 + 3);
+    const whole = await readFile(path, "utf8");
+    expect((await readTranscript(path))?.entries).toHaveLength(10 + 3);
+    const lines = whole.split("\n");
+    const changes: [string, number][] = [
+      [whole.replace("LABEL_", "LABEL_1"), 3], // the second line is changed, the third no longer follows
+      [lines.toSpliced(4, 1).join("\n"), 5],
+      [lines.toSpliced(0, 1).join("\n"), 1],
+      [`nonsense\n${whole}`, 1],
+    ];
+    for (const [text, line] of changes) {
+      await writeFile(path, text);
+      await expect(askOnce(described, { path })).rejects.toThrow(`the chain is broken at line ${line}`);
+    }
+    expect(server.requests()).toBe(10 + 3);
+  },
+);
 
 test("a transcript belongs to one way of asking, and to one process at a time", async () => {
   const path = freshPath();
@@ -295,31 +309,37 @@ test("a transcript belongs to one way of asking, and to one process at a time", 
   await expect(open(config(server, `${RAW}image: {as: jpeg}`), { path })).rejects.toThrow("asked in another way");
 });
 
-test("an answer that cannot be read stops the work with what was answered; mended, it is asked again only as a check", async () => {
-  const path = freshPath();
-  const server = await serve("multipart");
-  const lines = "preset: multipart\nfield: picture\nfields: {top: 1}\n";
-  await expect(askOnce(config(server, `${lines}answer: {path: result.klass}`), { path })).rejects.toMatchObject({
-    code: "bad-file",
-    message: expect.stringContaining("5 answers, and none can be read: nothing stands at result.klass"),
-    details: [expect.stringMatching(/^the first answer: \{"result":\{"class":"\w+"\}\}$/)],
-  });
-  await expect(askOnce(config(server, `${lines}answer: {path: result.class}`), { path })).rejects.toThrow(
-    /5 answers, and none can be read: no class is called "\w+"/,
-  );
-  expect(server.requests()).toBe(5);
-  const right = config(server, `${lines}answer: {path: result.class}\n${words}`);
-  expect((await askOnce(right, { path })).said).toEqual(own);
-  expect(server.requests()).toBe(10 + 5);
-});
+test(
+  "an answer that cannot be read stops the work with what was answered; mended, it is asked again only " + "as a check",
+  async () => {
+    const path = freshPath();
+    const server = await serve("multipart");
+    const lines = "preset: multipart\nfield: picture\nfields: {top: 1}\n";
+    await expect(askOnce(config(server, `${lines}answer: {path: result.klass}`), { path })).rejects.toMatchObject({
+      code: "bad-file",
+      message: expect.stringContaining("5 answers, and none can be read: nothing stands at result.klass"),
+      details: [expect.stringMatching(/^the first answer: \{"result":\{"class":"\w+"\}\}$/)],
+    });
+    await expect(askOnce(config(server, `${lines}answer: {path: result.class}`), { path })).rejects.toThrow(
+      /5 answers, and none can be read: no class is called "\w+"/,
+    );
+    expect(server.requests()).toBe(5);
+    const right = config(server, `${lines}answer: {path: result.class}\n${words}`);
+    expect((await askOnce(right, { path })).said).toEqual(own);
+    expect(server.requests()).toBe(10 + 5);
+  },
+);
 
 test("a word that names no class is a wrong answer, and is told", async () => {
   const server = await serve("multipart");
   const [first = 0] = own;
   const known = WORDS.map((word, i) => (i === first ? "something else" : word));
-  const lines = `preset: multipart\nfield: picture\nfields: {top: 1}\nanswer: {path: result.class}\nlabels: [${known.join(", ")}]`;
+  const lines =
+    `preset: multipart\nfield: picture\nfields: {top: 1}\nanswer: {path: result.class}\nlabels: ` +
+    `[${known.join(", ")}]`;
   const { said, summary } = await askOnce(config(server, lines));
-  // Until a class was read, nothing tells an unknown word from a wrong description; afterwards it is class 10, beyond all.
+  // Until a class was read, nothing tells an unknown word from a wrong description; afterwards it is class 10, beyond
+  // all.
   expect(said).toEqual(own.map((label) => (label === first ? 10 : label)));
   expect(summary.unknownWords).toEqual([WORDS[first]]);
 });
@@ -346,26 +366,29 @@ async function forged(described: EndpointConfig, answers: readonly number[], ask
   return path;
 }
 
-test("a transcript that was made up is found out by a sample of what it holds, or by asking everything anew", async () => {
-  const many = digits(100);
-  const honest = await ownAnswers(model, many);
-  const server = await serve("raw");
-  const described = config(server, RAW);
-  // Half of the answers are others: twenty of a hundred that all fall on the honest half have a chance of 9e-8.
-  const lies = honest.map((label, i) => (i % 2 === 0 ? label : (label + 1) % 10));
-  const path = await forged(described, lies, many);
-  await expect(askOnce(described, { path, images: many })).rejects.toMatchObject({
-    code: "bad-file",
-    message: expect.stringMatching(/of \d+ answers that were asked for again, \d+ are others now/),
-    hint: expect.stringContaining("--fresh"),
-  });
-  expect(server.requests()).toBe(CHECKED);
-  const { said, summary } = await askOnce(described, { path, images: many, fresh: true });
-  expect(said).toEqual(honest);
-  expect(summary).toMatchObject({ askedNow: 100, unheard: { answers: 0, of: 100 } });
-  // What stands in the transcript last is what goes on.
-  expect((await askOnce(described, { path, images: many })).said).toEqual(honest);
-});
+test(
+  "a transcript that was made up is found out by a sample of what it holds, or by asking " + "everything anew",
+  async () => {
+    const many = digits(100);
+    const honest = await ownAnswers(model, many);
+    const server = await serve("raw");
+    const described = config(server, RAW);
+    // Half of the answers are others: twenty of a hundred that all fall on the honest half have a chance of 9e-8.
+    const lies = honest.map((label, i) => (i % 2 === 0 ? label : (label + 1) % 10));
+    const path = await forged(described, lies, many);
+    await expect(askOnce(described, { path, images: many })).rejects.toMatchObject({
+      code: "bad-file",
+      message: expect.stringMatching(/of \d+ answers that were asked for again, \d+ are others now/),
+      hint: expect.stringContaining("--fresh"),
+    });
+    expect(server.requests()).toBe(CHECKED);
+    const { said, summary } = await askOnce(described, { path, images: many, fresh: true });
+    expect(said).toEqual(honest);
+    expect(summary).toMatchObject({ askedNow: 100, unheard: { answers: 0, of: 100 } });
+    // What stands in the transcript last is what goes on.
+    expect((await askOnce(described, { path, images: many })).said).toEqual(honest);
+  },
+);
 
 test("what was read and not heard is counted; a sample is drawn each time, of answers that can be had", async () => {
   const many = digits(60);
@@ -427,26 +450,29 @@ test("a rate is kept", async () => {
   expect(performance.now() - start).toBeGreaterThan(850); // nine spaces of 100 ms
 });
 
-test("decoys go first and between, each once, are no part of the answers, and tell whether classes are read rightly", async () => {
-  const path = freshPath();
-  const server = await serve("raw");
-  const ordinary = renderDigits("test", 20, 99);
-  // Their labels are what the model says, but for one: so the share of right ones is known.
-  const labels = Uint16Array.from(await ownAnswers(model, ordinary));
-  labels[3] = ((labels[3] ?? 0) + 1) % 10;
-  const decoys = { images: { ...ordinary, labels }, each: 2, random: randomStream(4) };
-  const { said, summary } = await askOnce(config(server, RAW), { path, decoys });
-  expect(said).toEqual(own);
-  expect(server.requests()).toBe(30);
-  expect(summary).toMatchObject({ asked: 30, decoys: { answered: 20, right: 19 } });
-  const secret = new Set(imageHashes(images));
-  const order = (await readTranscript(path))?.entries.map(({ image = "" }) => secret.has(image)) ?? [];
-  expect(order[0]).toBe(false);
-  // Spread: neither half holds them all.
-  expect(order.slice(0, 15).filter((isKey) => isKey).length).toBeGreaterThan(2);
-  expect(order.slice(15).filter((isKey) => isKey).length).toBeGreaterThan(2);
-  expect((await askOnce(config(server, RAW), { path, decoys })).summary).toMatchObject({ askedNow: 10, checked: 10 });
-});
+test(
+  "decoys go first and between, each once, are no part of the answers, and tell whether classes are " + "read rightly",
+  async () => {
+    const path = freshPath();
+    const server = await serve("raw");
+    const ordinary = renderDigits("test", 20, 99);
+    // Their labels are what the model says, but for one: so the share of right ones is known.
+    const labels = Uint16Array.from(await ownAnswers(model, ordinary));
+    labels[3] = ((labels[3] ?? 0) + 1) % 10;
+    const decoys = { images: { ...ordinary, labels }, each: 2, random: randomStream(4) };
+    const { said, summary } = await askOnce(config(server, RAW), { path, decoys });
+    expect(said).toEqual(own);
+    expect(server.requests()).toBe(30);
+    expect(summary).toMatchObject({ asked: 30, decoys: { answered: 20, right: 19 } });
+    const secret = new Set(imageHashes(images));
+    const order = (await readTranscript(path))?.entries.map(({ image = "" }) => secret.has(image)) ?? [];
+    expect(order[0]).toBe(false);
+    // Spread: neither half holds them all.
+    expect(order.slice(0, 15).filter((isKey) => isKey).length).toBeGreaterThan(2);
+    expect(order.slice(15).filter((isKey) => isKey).length).toBeGreaterThan(2);
+    expect((await askOnce(config(server, RAW), { path, decoys })).summary).toMatchObject({ askedNow: 10, checked: 10 });
+  },
+);
 
 test("the ledger has each image of the key before it is sent, and no decoy", async () => {
   const key = smallKey(4);

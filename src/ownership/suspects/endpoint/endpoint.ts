@@ -3,8 +3,8 @@
  *
  * What counts as what:
  *
- * - An answer is whatever the endpoint said with status 200. It is kept as it came and read anew each time, so that a wrong
- *   path or a missing name of a class can be mended without asking again.
+ * - An answer is whatever the endpoint said with status 200. It is kept as it came and read anew each time, so that a
+ *   wrong path or a missing name of a class can be mended without asking again.
  * - A refusal (any status that no retry mends) and an image that got no answer after all retries count as wrong
  *   answers: a thief may refuse what looks like a trigger.
  * - A few of them in a row look like an endpoint that is down or a description that is wrong. Then the work stops, and
@@ -12,8 +12,9 @@
  *   verdict where nothing was answered at all.
  * - Images beyond the budget are not asked. It counts images, not requests: how often something has to be sent again
  *   is the suspect's doing, and must not decide what is asked.
- * - What a transcript holds from before is taken as it stands, once a sample of it was asked again and answered as it says:
- *   the sample is drawn when it is needed, so that no line can keep out of it. What was read and not heard is counted.
+ * - What a transcript holds from before is taken as it stands, once a sample of it was asked again and answered as it
+ *   says: the sample is drawn when it is needed, so that no line can keep out of it. What was read and not heard is
+ *   counted.
  */
 
 import { createHash, randomInt } from "node:crypto";
@@ -73,7 +74,9 @@ export interface EndpointSummary {
   readonly unreadable: number;
   /** Words that are the name of no known class: they count as wrong answers. */
   readonly unknownWords: readonly string[];
-  /** How many decoys have an answer, and how many of those are right: a low share says that classes are read wrongly. */
+  /**
+   * How many decoys have an answer, and how many of those are right: a low share says that classes are read wrongly.
+   */
   readonly decoys: { readonly answered: number; readonly right: number };
   /** Hex SHA-256 of the transcript's last line. */
   readonly head: string;
@@ -89,9 +92,9 @@ export interface EndpointSuspect extends Suspect {
 }
 
 /**
- * A suspect that is asked over the network. `ask` throws WildmarkError `network` where the endpoint gives no answers at all,
- * `bad-file` where none of its answers can be read with this description, `interrupted`, `cannot-write`: the same command
- * goes on then, with what the transcript holds.
+ * A suspect that is asked over the network. `ask` throws WildmarkError `network` where the endpoint gives no answers at
+ * all, `bad-file` where none of its answers can be read with this description, `interrupted`, `cannot-write`: the same
+ * command goes on then, with what the transcript holds.
  */
 export function endpointSuspect(config: EndpointConfig, options: EndpointOptions): EndpointSuspect {
   const { transcript, ledger, decoys, progress = silent, signal } = options;
@@ -103,7 +106,10 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
 
   /** The outcome of every image that need not be asked again. */
   const known = new Map<string, TranscriptEntry | NewEntry>();
-  /** Every image that was ever put to the endpoint, and how often it was for an image with an outcome: what the budget counts. */
+  /**
+   * Every image that was ever put to the endpoint, and how often it was for an image with an outcome: what the budget
+   * counts.
+   */
   const sent = new Set<string>();
   let again = 0;
   /** Images whose outcome this process heard, and those that it was asked about. */
@@ -163,7 +169,9 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
           : "";
     throw new WildmarkError("bad-file", `${name}: ${answered.length} answers, and none can be read: ${why}.`, {
       details: [`the first answer: ${excerpt(raw)}`],
-      hint: "answer.path and answer.as say where the class stands, labels what classes are called. Nothing is asked again for that.",
+      hint:
+        "answer.path and answer.as say where the class stands, labels what classes are called. Nothing " +
+        "is asked again for that.",
     });
   }
 
@@ -211,7 +219,8 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
       last?.outcome === "refused"
         ? [
             `${count === 1 ? "was" : "were"} refused, and none was answered`,
-            "Look at the address, the model's name and the secrets; then the same command goes on. Decoys (--decoys) would " +
+            "Look at the address, the model's name and the secrets; then the same command goes on. Decoys " +
+              "(--decoys) would " +
               "show whether only triggers are refused.",
           ]
         : [
@@ -349,7 +358,9 @@ export function endpointSuspect(config: EndpointConfig, options: EndpointOptions
 
   const decoyHashes = decoys === undefined ? [] : imageHashes(decoys.images);
 
-  /** With decoys at random places between, as far as the budget goes; the first of all is a decoy, where there are any. */
+  /**
+   * With decoys at random places between, as far as the budget goes; the first of all is a decoy, where there are any.
+   */
   function mixed(queue: readonly Queued[]): readonly Queued[] {
     const fresh = decoyHashes.flatMap((hash, i) => (known.has(hash) || decoys === undefined ? [] : [{ hash, i }]));
     const share = decoys?.each ?? 0;

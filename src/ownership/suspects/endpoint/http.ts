@@ -1,4 +1,7 @@
-/** @file One request and its answer, bounded in time and size; redirects are not followed, because secrets would go along. */
+/**
+ * @file One request and its answer, bounded in time and size; redirects are not followed, because secrets would go
+ * along.
+ */
 
 import { WildmarkError } from "../../../core/errors.js";
 import { defined } from "../../../core/defined.js";

@@ -1,4 +1,7 @@
-/** @file How fast an endpoint is asked: a number of requests a minute, pauses that it asks for, and waits before retries. */
+/**
+ * @file How fast an endpoint is asked: a number of requests a minute, pauses that it asks for, and waits before
+ * retries.
+ */
 
 import { interrupted } from "./http.js";
 
@@ -33,7 +36,8 @@ export function pacer(perMinute: number | undefined, signal?: AbortSignal): Pace
 }
 
 /**
- * Seconds to wait before try `again` (from 1): exponential with jitter over its upper half, so that many clients spread out.
+ * Seconds to wait before try `again` (from 1): exponential with jitter over its upper half, so that many clients spread
+ * out.
  *
  * @param random in [0, 1)
  */

@@ -1,4 +1,7 @@
-/** @file What asking an endpoint will take, before anything is sent: images, cost, time, and the best that can come of it. */
+/**
+ * @file What asking an endpoint will take, before anything is sent: images, cost, time, and the best that can come of
+ * it.
+ */
 
 import type { EndpointConfig } from "./config.js";
 

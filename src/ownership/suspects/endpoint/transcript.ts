@@ -1,10 +1,11 @@
 /**
  * @file The transcript: what an endpoint was asked and what it answered, a line of JSON each, chained by hashes.
  *
- * Each line holds the SHA-256 of the line before it, so that no line can be changed, taken out or put in without changing all
- * that follow; whoever dates the last hash has dated all of it. An image is named by its hash, an answer stands as it came. A
- * transcript is also what lets work go on: what stands in it is not asked again, but for a few that are drawn to see that it was
- * not made up. A line that was cut off in the middle, by a crash, is taken away; anything else that is wrong is refused.
+ * Each line holds the SHA-256 of the line before it, so that no line can be changed, taken out or put in without
+ * changing all that follow; whoever dates the last hash has dated all of it. An image is named by its hash, an answer
+ * stands as it came. A transcript is also what lets work go on: what stands in it is not asked again, but for a few
+ * that are drawn to see that it was not made up. A line that was cut off in the middle, by a crash, is taken away;
+ * anything else that is wrong is refused.
  */
 
 import { createHash } from "node:crypto";
@@ -71,8 +72,8 @@ const START = "0".repeat(64);
 /**
  * Opens a transcript, or begins one, for this process alone.
  *
- * @throws WildmarkError `bad-file` where the chain is broken, or it is another endpoint's; `cannot-write`, also where another
- *   process is writing it.
+ * @throws WildmarkError `bad-file` where the chain is broken, or it is another endpoint's; `cannot-write`, also where
+ *   another process is writing it.
  */
 export async function openTranscript(
   path: string,
@@ -200,7 +201,9 @@ function sha256(line: string): string {
   return createHash("sha256").update(line).digest("hex");
 }
 
-/** A file beside the transcript that holds the writer's process id; one that no process holds any more is taken over. */
+/**
+ * A file beside the transcript that holds the writer's process id; one that no process holds any more is taken over.
+ */
 async function lock(path: string): Promise<() => Promise<void>> {
   const place = `${path}.lock`;
   for (let again = false; ; again = true) {

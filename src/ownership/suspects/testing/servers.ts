@@ -1,8 +1,8 @@
 /**
  * @file Servers that speak the published protocols and answer with a real small model, for tests of asking from afar.
  *
- * Each reads what arrives as the protocol says, decodes the picture, runs the model and answers in the protocol's form; a
- * request in another form is answered 400. `mishap` lets them fail as servers do.
+ * Each reads what arrives as the protocol says, decodes the picture, runs the model and answers in the protocol's form;
+ * a request in another form is answered 400. `mishap` lets them fail as servers do.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
