@@ -68,8 +68,7 @@ export function loweringsInWords(layers: readonly LayerLowering[], { rows, runti
   if (tables.length === 0) return `${head}\n${indented("The model has neither convolutions nor poolings that train.")}`;
   const several = layers.filter(({ candidates }) => candidates.length > 1).length;
   const unmeasured = layers.filter(({ why }) => why === "static").length;
-  const hint =
-    `${unmeasured} of ${several} choices were not measured on this machine; --measure does that, ` + `and keeps it.`;
+  const hint = `${unmeasured} of ${several} choices were not measured on this machine; --measure does that, and keeps it.`;
   return [head, ...tables.map(indented), ...(unmeasured === 0 ? [] : [hint])].join("\n\n");
 }
 

@@ -98,8 +98,7 @@ export function requireAskable(
     const { output, candidates } = orNaming(where, () => ownAnswer(model));
     const { binary, classes } = model.head;
     const columns = output.dims?.length === 2 && output.type?.startsWith("float") ? output.dims[1] : undefined;
-    const many =
-      `${where} has ${candidates} outputs that may be scores; "${output.name}" is asked ` + `(--output names another).`;
+    const many = `${where} has ${candidates} outputs that may be scores; "${output.name}" is asked (--output names another).`;
     return [
       ...(changes.length === 0 ? [] : [`Images are ${changes.join(", ")}, as ${where} takes them.`]),
       ...(candidates < 2 ? [] : [many]),

@@ -380,8 +380,7 @@ export async function loadImages(id: string, options: LoadOptions = {}): Promise
   const found = await read(record, options);
   if (found !== undefined) return found;
   const { folder, file } = record;
-  const hint =
-    `run wildmark data fetch ${folder}, or put ${folder}/${file.name} into a folder and name ` + `that with --data-dir`;
+  const hint = `run wildmark data fetch ${folder}, or put ${folder}/${file.name} into a folder and name that with --data-dir`;
   throw await missing(fileSetOf(record), options, hint);
 }
 

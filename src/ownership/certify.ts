@@ -180,8 +180,7 @@ export function describeCertificate(certificate: Certificate, percent: (share: n
 }
 
 function besidePlacebos(placebos: number, median: number, percent: (share: number) => string): string {
-  const same =
-    `Under the same noise it answers ${percent(placebos)} of the placebos with the triggers' ` + `labels (median)`;
+  const same = `Under the same noise it answers ${percent(placebos)} of the placebos with the triggers' labels (median)`;
   // Above half of what it answers to the triggers, most of the retention under noise is no sign of the mark.
   return placebos <= median / 2
     ? `${same}.`
