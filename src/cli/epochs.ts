@@ -2,7 +2,7 @@
 
 import type { Progress } from "../core/progress.js";
 import type { EpochRecord } from "../tasks/records.js";
-import { percent } from "./output.js";
+import { percent } from "../core/percent.js";
 
 /** Notes each epoch: the loss while training, and what was measured. */
 export function noteEpochs(progress: Progress): (record: EpochRecord) => void {

@@ -1,7 +1,8 @@
 /** @file Columns, widths and numbers as people read them. */
 
 import { expect, test } from "vitest";
-import { count, percent, points, table, wrapped } from "./output.js";
+import { count, points, table, wrapped } from "./output.js";
+import { percent } from "../core/percent.js";
 
 test("tables are aligned, numbers to the right, without trailing spaces", () => {
   const rows = [

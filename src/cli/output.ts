@@ -1,7 +1,5 @@
 /** @file How commands write for people: aligned columns and numbers as they are read aloud. */
 
-import { exactNumber, percentNumber } from "../report/format.js";
-
 /**
  * Rows as aligned columns, two spaces apart; columns of numbers (any cell beginning with a digit, all others too or
  * empty) are aligned to the right.
@@ -57,16 +55,6 @@ function wrappedLine(line: string, width: number): string {
     else lines[lines.length - 1] = longer;
   }
   return lines.map((part) => indent + part).join("\n");
-}
-
-/** A measured share as "98.6 %", rounded as the report does, with a space that every terminal shows. */
-export function percent(share: number, digits = 1): string {
-  return `${percentNumber(share, digits)} %`;
-}
-
-/** A share that somebody chose as it was chosen: "1 %", "0.25 %". */
-export function exactPercent(share: number): string {
-  return `${exactNumber(share)} %`;
 }
 
 /** "431,080" */

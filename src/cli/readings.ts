@@ -2,7 +2,8 @@
 
 import type { ReadingScore, ReadingScores } from "../data/best-reading.js";
 import { readingFlags } from "../onnx/readings.js";
-import { indented, percent, table } from "./output.js";
+import { indented, table } from "./output.js";
+import { percent } from "../core/percent.js";
 
 /** Readings that dropped out are told by name up to this many. */
 const SHOWN = 12;

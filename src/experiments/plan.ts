@@ -8,7 +8,8 @@
 import { WildmarkError } from "../core/errors.js";
 import { attackerSubset, unlabelledSubset } from "../tasks/attacker-images.js";
 import { embedContinuingOptions } from "../watermarks/embed.js";
-import { budgetInWords, type KnownSpec } from "./spec.js";
+import type { KnownSpec } from "./spec.js";
+import { exactPercent } from "../core/percent.js";
 
 /** One marked model: its subject, and its seed; null for a given one, which serves all seeds. */
 export interface MarkedAddress {
@@ -99,7 +100,7 @@ export function planCells(spec: KnownSpec): Plan {
             return;
           }
           const work = chosen.steps({ images: labelled, classes }) + reactivationSteps;
-          add(address, `${remover}, ${budgetInWords(fraction)}, ${name}`, work, [marked]);
+          add(address, `${remover}, ${exactPercent(fraction)}, ${name}`, work, [marked]);
         });
       });
     });

@@ -18,7 +18,8 @@ import { dataSummary, thisMachine, thisSoftware } from "./machine.js";
 import { type Plan, planCells, type Shard, shardOf } from "./plan.js";
 import { packSpec } from "./packed.js";
 import { type CellsOptions, type CellWork, cellRuntime, cellThreads, runCells } from "./run-cells.js";
-import { budgetInWords, type ExperimentSpec, type KnownSpec } from "./spec.js";
+import type { ExperimentSpec, KnownSpec } from "./spec.js";
+import { exactPercent } from "../core/percent.js";
 
 export interface ExperimentOptions extends CellsOptions {
   /** The command line that does this again, for the document. */
@@ -123,7 +124,7 @@ export async function failureReasons(
 function skippedLines({ removers, budgets, seeds }: KnownSpec, { skipped }: Plan): string[] {
   const byReason = new Map<string, Set<string>>();
   for (const { address, reason } of skipped) {
-    const what = `${removers[address.remover]?.name} with ${budgetInWords(budgets[address.budget] ?? 0)}`;
+    const what = `${removers[address.remover]?.name} with ${exactPercent(budgets[address.budget] ?? 0)}`;
     byReason.set(reason, (byReason.get(reason) ?? new Set()).add(what));
   }
   const many = seeds.length > 1 ? " with some seed" : "";

@@ -163,8 +163,3 @@ export function nullModelSeeds(seeds: readonly number[], count: number): readonl
   const more = Array.from({ length: Math.max(0, count - seeds.length) }, (_, i) => next + i);
   return [...seeds, ...more].slice(0, count);
 }
-
-/** A budget as people say it: "1 %", "0.25 %". */
-export function budgetInWords(fraction: number): string {
-  return `${Number((100 * fraction).toFixed(6))} %`;
-}

@@ -24,6 +24,7 @@ import { chanceOf } from "./tests.js";
 import { formatPValue } from "./verdict.js";
 import { type Answers, TRIES_LOG2, type VerifyOptions, verifyAnswers } from "./verify.js";
 import { askSuspect } from "./verify-model.js";
+import { percent } from "../core/percent.js";
 
 /** More null models or strangers' keys than this nobody is expected to have. */
 const MOST_ASSUMED = 999;
@@ -351,8 +352,4 @@ export function describeKeyCheck(check: KeyCheck): string[] {
 
 function number(value: number): string {
   return String(Number(value.toFixed(1)));
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

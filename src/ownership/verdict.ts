@@ -3,6 +3,7 @@
  */
 
 import { z } from "zod";
+import { percent } from "../core/percent.js";
 
 const share = z.number().min(0).max(1);
 
@@ -257,8 +258,4 @@ export function formatPValue(pValue: number): string {
   if (pValue < 1e-300) return "p < 1e-300";
   if (pValue >= 0.001) return `p = ${Number(pValue.toPrecision(3))}`;
   return `p = ${pValue.toExponential(1)}`;
-}
-
-function percent(value: number): string {
-  return `${(value * 100).toFixed(1)} %`;
 }

@@ -25,6 +25,7 @@ import { openDormancy } from "./dormancy.js";
 import type { Attack, RemovalMethod, Stage } from "./method.js";
 import { tune, tuningShape } from "./tuning.js";
 import { type UnitLayer, unitLayers, unitMask, withoutUnits } from "./units.js";
+import { percent } from "../core/percent.js";
 
 const options = z.strictObject({
   accuracyDrop: z
@@ -126,7 +127,6 @@ async function sleepers(attack: Attack, layer: UnitLayer, chosen: FinePruningOpt
       if (accuracy < before - chosen.accuracyDrop) break;
       [gone, after] = [more, accuracy];
     }
-    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
     progress?.note(
       `${gone.size} of ${layer.units} units of ${layer.weight.name} pruned: ${percent(before)} of ${count} held-out ` +
         `images right before, ${percent(after)} after`,

@@ -1,3 +1,4 @@
+import { percentNumber } from "../core/percent.js";
 import { describe, expect, it } from "vitest";
 import * as format from "./format.js";
 
@@ -6,8 +7,8 @@ describe("format", () => {
     expect(format.percent(1)).toBe("100.0\u202f%");
     expect(format.percent(0.9999)).toBe("99.9\u202f%");
     expect(format.percent(0.0001)).toBe("0.1\u202f%");
-    expect(format.percentNumber(0, 2)).toBe("0.00");
-    expect(format.percentNumber(0.996, 0)).toBe("99");
+    expect(percentNumber(0, 2)).toBe("0.00");
+    expect(percentNumber(0.996, 0)).toBe("99");
     expect(format.shortPercent(0.17)).toBe("17\u202f%");
     expect(format.shortPercent(0.1666)).toBe("16.7\u202f%");
     expect(format.shortPercent(0.29)).toBe("29\u202f%");

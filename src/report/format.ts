@@ -4,6 +4,8 @@
  * Independent of locale, so that the same document gives the same bytes everywhere.
  */
 
+import { exactNumber, percentNumber } from "../core/percent.js";
+
 /** Between a number and its unit: a space that does not break and is narrow. */
 const THIN = "\u202f";
 const MINUS = "\u2212";
@@ -17,15 +19,6 @@ const P_FLOOR_EXPONENT = -12;
  */
 export function percent(share: number, digits = 1): string {
   return `${percentNumber(share, digits)}${THIN}%`;
-}
-
-/** The number of `percent`, without its unit. */
-export function percentNumber(share: number, digits = 1): string {
-  const step = 10 ** -digits;
-  const rounded = Number((share * 100).toFixed(digits));
-  if (rounded >= 100 && share < 1) return (100 - step).toFixed(digits);
-  if (rounded <= 0 && share > 0) return step.toFixed(digits);
-  return rounded.toFixed(digits);
 }
 
 /** The same with decimals only where there are any: "17 %", "16.7 %". */
@@ -50,11 +43,6 @@ export function wholeNumber(share: number): string {
  */
 export function exactPercent(share: number): string {
   return `${exactNumber(share)}${THIN}%`;
-}
-
-/** The number of `exactPercent`, without its unit. */
-export function exactNumber(share: number): string {
-  return String(Number((share * 100).toFixed(6)));
 }
 
 /** A difference of two shares in percentage points: "0.68", "−0.10". */

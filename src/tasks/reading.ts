@@ -23,6 +23,7 @@ import type { RuntimeOptions } from "../runtime/session.js";
 import { ACCEPTABLE_DROP } from "./acceptable-drop.js";
 import { isAtChance } from "./chance.js";
 import { defined } from "../core/defined.js";
+import { percent } from "../core/percent.js";
 
 /** How hints say a reading: as flags of a command, or as the argument of a call. */
 export type ReadingWords = "flags" | "call";
@@ -151,8 +152,8 @@ export async function requireUnharmed(
     if (loss <= Math.max(ACCEPTABLE_DROP, usual + 0.01)) continue;
     const doubt =
       `${where} may have been trained otherwise than it is read: read ${named(rival)} it fitted as well ` +
-      `(${share(rival.accuracy)}), and ` +
-      `what was trained now answers only ${share(rival.accuracy - loss)} so`;
+      `(${percent(rival.accuracy)}), and ` +
+      `what was trained now answers only ${percent(rival.accuracy - loss)} so`;
     // What fits best is most likely how it was trained: weak networks fit several readings about as well.
     if (best === used) {
       progress?.note(`warning: ${doubt}; ${readingInWords(rival.reading, used.reading, words)} says so if it was`);
@@ -174,16 +175,12 @@ export function readingInWords(reading: Preprocessing, used: Preprocessing, word
 
 function comparison(better: ReadingScore, used: ReadingScore): string {
   return (
-    `read ${named(better)} it answers ${share(better.accuracy)} of ${better.images} images correctly, ` +
-    `read ${named(used)} ${share(used.accuracy)}`
+    `read ${named(better)} it answers ${percent(better.accuracy)} of ${better.images} images correctly, ` +
+    `read ${named(used)} ${percent(used.accuracy)}`
   );
 }
 
 /** "as assumed", "as 0 to 255" */
 function named({ reading }: ReadingScore): string {
   return reading.name.startsWith("as ") ? reading.name : `as ${reading.name}`;
-}
-
-function share(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
 }

@@ -10,7 +10,7 @@ import type { Key } from "../../ownership/key.js";
 import { keySha256, readKey } from "../../ownership/key-file.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
-import { percent } from "../output.js";
+import { percent } from "../../core/percent.js";
 
 const flags = z.object({
   key: z.string().meta({ description: "the owner's key", placeholder: "FILE" }),

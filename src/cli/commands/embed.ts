@@ -38,7 +38,8 @@ import {
   trainFromFlag,
 } from "../model.js";
 import { newNetwork } from "../network.js";
-import { percent, table } from "../output.js";
+import { table } from "../output.js";
+import { percent } from "../../core/percent.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
 import { defined } from "../../core/defined.js";

@@ -13,7 +13,8 @@ import { agreement } from "../../training/evaluate.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { modelFlags, openModel } from "../model.js";
-import { indented, percent, table } from "../output.js";
+import { indented, table } from "../output.js";
+import { percent } from "../../core/percent.js";
 
 export const command: CommandFile = () =>
   defineCommand({

@@ -11,7 +11,7 @@ import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import { newNetwork } from "../network.js";
-import { percent } from "../output.js";
+import { percent } from "../../core/percent.js";
 import { requireWritable } from "../outputs.js";
 
 const flags = z.object({

@@ -26,7 +26,7 @@ import { baseDataFlags, baseDataFor } from "../base-data.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { modelFlags, openModel } from "../model.js";
 import { openNullModels } from "../null-models.js";
-import { percent } from "../output.js";
+import { percent } from "../../core/percent.js";
 import { describeDryRun, dryRun, FROM_AFAR, openSuspect, type SuspectChoice, suspectFlags } from "../suspect.js";
 import { suspectFacts } from "../suspect-facts.js";
 import { requireVerdictOut, verdictOutFlags, writeVerdict } from "../verdict-out.js";

@@ -12,10 +12,12 @@ import { epochSchema, measurementSchema } from "../../tasks/records.js";
 import type { RunOptions } from "../../tasks/run-options.js";
 import { computedBy } from "../machine.js";
 import type { AttackAddress } from "../plan.js";
-import { budgetInWords, type ExperimentSpec, type KnownSpec } from "../spec.js";
+import type { ExperimentSpec, KnownSpec } from "../spec.js";
+import { exactPercent } from "../../core/percent.js";
 import { at } from "../../core/lists.js";
 import { type CellDefinition, type ComputedCell, sha256 } from "../store.js";
-import { answersSchema, type MarkedFound, percent, plainAnswers, slug } from "./definition.js";
+import { answersSchema, type MarkedFound, plainAnswers, slug } from "./definition.js";
+import { percent } from "../../core/percent.js";
 import { loadMarked, measuredInWords } from "./marked-model.js";
 
 const resultSchema = z.object({
@@ -112,7 +114,7 @@ export function attackInWords(
   const { name } = at(spec.subjects, address.subject);
   const who =
     `${at(spec.removers, address.remover).name}, ` +
-    `${budgetInWords(at(spec.budgets, address.budget))}, ${name}, seed ${address.seed}`;
+    `${exactPercent(at(spec.budgets, address.budget))}, ${name}, seed ${address.seed}`;
   const back = reactivated === undefined ? "" : `; re-activated ${percent(reactivated.measured.retention)}`;
   return `${who}: ${measuredInWords(measured)}${back}`;
 }

@@ -48,7 +48,3 @@ export function slug(label: string): string {
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-|-$/g, "");
 }
-
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}

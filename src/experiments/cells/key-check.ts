@@ -12,7 +12,8 @@ import type { MarkedAddress } from "../plan.js";
 import type { ExperimentSpec, KnownSpec } from "../spec.js";
 import { at } from "../../core/lists.js";
 import type { CellDefinition, ComputedCell } from "../store.js";
-import { answersSchema, type MarkedFound, type NullModelFound, percent, plainAnswers, slug } from "./definition.js";
+import { answersSchema, type MarkedFound, type NullModelFound, plainAnswers, slug } from "./definition.js";
+import { percent } from "../../core/percent.js";
 import { loadMarked, loadModel } from "./marked-model.js";
 
 const resultSchema = z.object({

@@ -28,10 +28,10 @@ import {
   type MarkedFound,
   madeFrom,
   markedWith,
-  percent,
   plainAnswers,
   slug,
 } from "./definition.js";
+import { percent } from "../../core/percent.js";
 import { defined } from "../../core/defined.js";
 
 const resultSchema = z.object({

@@ -7,7 +7,8 @@ import type { RunOptions } from "../../tasks/run-options.js";
 import { trainModel } from "../../tasks/train-model.js";
 import type { ExperimentSpec, KnownSpec } from "../spec.js";
 import { type CellDefinition, type ComputedCell, sha256 } from "../store.js";
-import { MODEL_FILE, madeFrom, percent } from "./definition.js";
+import { MODEL_FILE, madeFrom } from "./definition.js";
+import { percent } from "../../core/percent.js";
 
 const resultSchema = z.object({
   seed: z.int(),

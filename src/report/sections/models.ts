@@ -2,7 +2,8 @@
 
 import type { Judgement, MarkedCell } from "../../experiments/document.js";
 import { attacksFirst, type Findings, nameOf } from "../findings/findings.js";
-import { duration, exactPercent, list, percentNumber, plural, pValueRelation, pValue } from "../format.js";
+import { duration, exactPercent, list, plural, pValueRelation, pValue } from "../format.js";
+import { percentNumber } from "../../core/percent.js";
 import { type Content, html, type Markup } from "../html.js";
 import { type NullAnswer, nullAnswers, testTitle } from "../models.js";
 import { spread } from "../spread.js";

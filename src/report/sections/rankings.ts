@@ -2,17 +2,8 @@
 
 import { costsAt, type Findings, isBaseline, nameOf } from "../findings/findings.js";
 import type { Ranking, Standing } from "../findings/rankings.js";
-import {
-  count,
-  duration,
-  exactPercent,
-  list,
-  percentNumber,
-  plural,
-  points,
-  pointsWithUnit,
-  pValue,
-} from "../format.js";
+import { count, duration, exactPercent, list, plural, points, pointsWithUnit, pValue } from "../format.js";
+import { percentNumber } from "../../core/percent.js";
 import { html, type Markup } from "../html.js";
 import { table } from "../table.js";
 

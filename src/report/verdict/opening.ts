@@ -3,7 +3,8 @@
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
 import { figureBlock } from "../figures/block.js";
 import { matchesFigure } from "../figures/matches.js";
-import { exactNumber, minute, percent, plural, typeset } from "../format.js";
+import { minute, percent, plural, typeset } from "../format.js";
+import { exactNumber } from "../../core/percent.js";
 import { type Content, html, type Markup } from "../html.js";
 import type { GroundSummary, VerdictSummary } from "./summary.js";
 
