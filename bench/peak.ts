@@ -1,6 +1,6 @@
 /**
  * @file What the machine can do at best: a product of two large square matrices of float32 by ONNX Runtime's MatMul,
- *   run in turns with the work that it is compared with.
+ * run in turns with the work that it is compared with.
  *
  * One factor is a constant, which ONNX Runtime packs beforehand, so this is the kernel at its best. The other is what
  * the last product left, so that on a GPU nothing but one number travels.

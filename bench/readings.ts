@@ -1,6 +1,6 @@
 /**
  * @file `npm run bench:readings`: how often the reading of a model is found, and what embedding does where it is not.
- *   Nothing is timed.
+ * Nothing is timed.
  *
  * A network is wrapped into thirty preprocessings, none of them the assumed one, and each is sought from 1,000 labelled
  * images. Found is the right one, to two grey levels. As good is one under which the images that were not asked are

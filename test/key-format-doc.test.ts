@@ -1,6 +1,6 @@
 /**
  * @file docs/key-format.md, followed by hand: from the bytes of a key's file, with node:crypto alone and none of
- *   Wildmark's code, the labels, coins and commitments that the page says follow from the secret.
+ * Wildmark's code, the labels, coins and commitments that the page says follow from the secret.
  */
 
 import { createHash, createHmac } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
  * @file Methods by what they must achieve, on a problem small enough for every run of the tests: LeNet-5 on the
- *   built-in digits. The numbers of the paper's own problem are in docs/.
+ * built-in digits. The numbers of the paper's own problem are in docs/.
  */
 
 import { beforeAll, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * @file The published benches' cells are found again: what defines each (its name and the JSON that is hashed, order of
- *   keys included) is pinned, with the versions taken out.
+ * keys included) is pinned, with the versions taken out.
  */
 
 import { createHash } from "node:crypto";

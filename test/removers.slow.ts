@@ -1,6 +1,6 @@
 /**
  * @file Removers that look at units and attention, by what they are to do to a real mark: LeNet-5 and a content mark on
- *   the built-in digits. What each one's mechanism is, the fast tests say.
+ * the built-in digits. What each one's mechanism is, the fast tests say.
  */
 
 import { beforeAll, describe, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * @file The table of rooms, enforced: a room imports only from rooms above it, no files import each other in a circle,
- *   and removal/ never reaches a key.
+ * and removal/ never reaches a key.
  *
  * The wall between attacker and owner is what makes the results mean something; it must not erode.
  */

@@ -1,6 +1,6 @@
 /**
  * @file Marks, verifies and attacks other people's models from end to end. Wants WILDMARK_MODELS and WILDMARK_DATA;
- *   prints what it measured of each as soon as it is known.
+ * prints what it measured of each as soon as it is known.
  */
 
 import { performance } from "node:perf_hooks";

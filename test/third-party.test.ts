@@ -1,7 +1,7 @@
 /**
  * @file Other people's models, in the forms in which PyTorch, Keras, TensorFlow and CNTK export them: each loads, gives
- *   the outputs that its publisher's framework gives, and takes a step of WILD. Wants WILDMARK_MODELS and
- *   WILDMARK_DATA.
+ * the outputs that its publisher's framework gives, and takes a step of WILD. Wants WILDMARK_MODELS and
+ * WILDMARK_DATA.
  */
 
 import { expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * @file What a gradient rule is: a function from a node and the gradients of its outputs to the gradients of its
- *   inputs.
+ * inputs.
  *
  * Rules write textbook formulas with standard operators, or with the primitives of `primitives.ts` where ONNX has
  * no operator for a derivative; how a primitive is computed fast is the business of `runtime/lowering`.

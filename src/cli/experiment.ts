@@ -1,6 +1,6 @@
 /**
  * @file What the commands that state an experiment share: the flags that all of them have, and the way from a spec to
- *   what lies in its folder (result.json, report.html, cells.csv, table.tex) and on the terminal.
+ * what lies in its folder (result.json, report.html, cells.csv, table.tex) and on the terminal.
  */
 
 import { availableParallelism } from "node:os";
@@ -25,7 +25,8 @@ import type { RuntimeOptions } from "../runtime/session.js";
 import type { Call, Network, Outcome } from "./command.js";
 import { doubtLines, doubtsOf } from "./data.js";
 import { newNetwork } from "./network.js";
-import { count, indented, table } from "./output.js";
+import { textTable } from "../core/text-table.js";
+import { count, indented } from "./output.js";
 import { exists, requireFolder, requireNoFile, requireWritable } from "./outputs.js";
 import { clock } from "./progress.js";
 import { defined } from "../core/defined.js";
@@ -252,7 +253,7 @@ async function listed(
       ...{ command: name, dryRun: true, cells: rows, skipped, secondsLeft: seconds, cellsOfUnknownTime: unknown, jobs },
     },
     text: [
-      table(
+      textTable(
         rows.map((row) => [row.what, count(row.steps), row.finished ? "finished" : timeInWords(row.seconds)]),
         ["cell", "steps", "time"],
       ),

@@ -1,6 +1,6 @@
 /**
  * @file Flags follow from schemas: a zod object becomes options of the command line, and what was typed a checked
- *   record.
+ * record.
  *
  * So an option of a removal method or of a mark is written down once, where the method is, and its flag, its help and
  * its check are the same thing. `learningRate: z.number().default(0.05)` is `--learning-rate <number>`; enums name

@@ -1,6 +1,6 @@
 /**
  * @file How help is laid out: as wide as the terminal, 80 columns where there is none, and long terms on a line of
- *   their own.
+ * their own.
  *
  * The command line's library aligns every description with the longest term and gives up on wrapping where that leaves
  * little room; one long list of choices then makes every line unreadable.

@@ -14,7 +14,8 @@ import { targetOf } from "../runtime/autotuning/identity.js";
 import { chooseLowerings, type LayerChoice, type AutotuningWatch } from "../runtime/autotuning/autotune.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { gradientGraph, layerOf } from "../training/primitives.js";
-import { indented, table } from "./output.js";
+import { textTable } from "../core/text-table.js";
+import { indented } from "./output.js";
 
 /** One layer, or one gradient of it. */
 export interface LayerLowering extends Omit<LayerChoice, "node" | "value"> {
@@ -103,7 +104,7 @@ function tableOf(operator: string, layers: readonly LayerLowering[]): string {
       ],
     ];
   });
-  return table(lines, ["layer", "image", operator.startsWith("Conv") ? "kernel" : "window", ...names, "why"]);
+  return textTable(lines, ["layer", "image", operator.startsWith("Conv") ? "kernel" : "window", ...names, "why"]);
 }
 
 /** "6×1×5×5", "2×2 /2" */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * @file The executable: refuses Nodes that are too old, hands the words of the command line over, and ends with the
- *   status that comes back.
+ * status that comes back.
  *
  * The program is imported only after the check, and nothing here is newer than what Node 12 reads (no `await` at the
  * top).

@@ -1,6 +1,6 @@
 /**
  * @file Whether this Node is new enough. It is asked before anything else is loaded: an older one would stop at the
- *   first syntax or module that it does not know, and say only that.
+ * first syntax or module that it does not know, and say only that.
  *
  * Written for old Nodes too: nothing is imported, and nothing is said in newer syntax than they read.
  */

@@ -1,7 +1,8 @@
 /** @file Columns, widths and numbers as people read them. */
 
 import { expect, test } from "vitest";
-import { count, points, table, wrapped } from "./output.js";
+import { textTable } from "../core/text-table.js";
+import { count, points, wrapped } from "./output.js";
 import { percent } from "../core/percent.js";
 
 test("tables are aligned, numbers to the right, without trailing spaces", () => {
@@ -9,18 +10,18 @@ test("tables are aligned, numbers to the right, without trailing spaces", () => 
     ["accuracy", "99.30 %", "+1.00"],
     ["retention", "3.00 %", "−97.00"],
   ];
-  expect(table(rows, ["", "before", "points"]).split("\n")).toEqual([
+  expect(textTable(rows, ["", "before", "points"]).split("\n")).toEqual([
     "            before  points",
     "accuracy   99.30 %   +1.00",
     "retention   3.00 %  −97.00",
   ]);
   expect(
-    table([
+    textTable([
       ["a", "long text", "x"],
       ["bcd", "", ""],
     ]),
   ).toBe("a    long text  x\nbcd");
-  expect(table([])).toBe("");
+  expect(textTable([])).toBe("");
 });
 
 test("wrapped lines keep their indentation and every word", () => {

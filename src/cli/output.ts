@@ -1,33 +1,5 @@
 /** @file How commands write for people: aligned columns and numbers as they are read aloud. */
 
-/**
- * Rows as aligned columns, two spaces apart; columns of numbers (any cell beginning with a digit, all others too or
- * empty) are aligned to the right.
- *
- * @param header names of the columns; absent for plain lists.
- */
-export function table(rows: readonly (readonly string[])[], header?: readonly string[]): string {
-  const all = header === undefined ? rows : [header, ...rows];
-  const columns = Math.max(0, ...all.map((row) => row.length));
-  const cells = Array.from({ length: columns }, (_, column) => all.map((row) => row[column] ?? ""));
-  const widths = cells.map((column) => Math.max(...column.map((cell) => cell.length)));
-  const numeric = cells.map((_, column) => {
-    const body = rows.map((row) => row[column] ?? "");
-    return body.some((cell) => cell !== "") && body.every((cell) => cell === "" || /^[−+-]?\d[\d.,]*( %)?$/.test(cell));
-  });
-  return all
-    .map((row) =>
-      widths
-        .map((width, column) => {
-          const cell = row[column] ?? "";
-          return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
-        })
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
 /** Lines under a margin. */
 export function indented(text: string): string {
   return text

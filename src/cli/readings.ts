@@ -2,7 +2,8 @@
 
 import type { ReadingScore, ReadingScores } from "../data/best-reading.js";
 import { readingFlags } from "../onnx/readings.js";
-import { indented, table } from "./output.js";
+import { textTable } from "../core/text-table.js";
+import { indented } from "./output.js";
 import { percent } from "../core/percent.js";
 
 /** Readings that dropped out are told by name up to this many. */
@@ -32,7 +33,7 @@ export function readingsInWords({ used, best, scores, images }: ReadingScores, t
   const left = dropped.length - SHOWN;
   return [
     `What it answers, read in ${scores.length} ways, of the test images of ${title}:`,
-    indented(table(rows, ["read as", "accuracy", "images", "loss", ""])),
+    indented(textTable(rows, ["read as", "accuracy", "images", "loss", ""])),
     ...(left > 0 ? [indented(`and ${left} more, which do worse`)] : []),
     "",
     conclusion(used, best, images),

@@ -1,6 +1,6 @@
 /**
  * @file The flags that say whom to ask, and the suspect that they mean: a model's file, a table of answers, an
- *   endpoint.
+ * endpoint.
  *
  * Whatever it is, a verdict gets a `Suspect` and a record of what was used. What was asked of it is limited here: only
  * the first triggers of a key with their placebos, where `--queries` or the endpoint's budget says so.

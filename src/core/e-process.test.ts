@@ -1,6 +1,6 @@
 /**
  * @file The e-processes: exactly over all outcomes of a few trials, by simulation over many, and against the number of
- *   triggers that a proof is said to need. Values to full precision are in statistics.test.ts.
+ * triggers that a proof is said to need. Values to full precision are in statistics.test.ts.
  */
 
 import fc from "fast-check";

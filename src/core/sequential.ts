@@ -1,6 +1,6 @@
 /**
  * @file Two older ways to look at binary trials more than once: Wald's sequential test, and exact tests at looks fixed
- *   in advance.
+ * in advance.
  *
  * The e-processes of e-process.ts need neither an alternative nor a plan of looks. Wald's test has a lower border
  * besides: it says when asking on is useless, which saves queries. Fixed looks keep the exact test's power where

@@ -1,6 +1,6 @@
 /**
  * @file Abstract pictures for the mark of Adi et al. (USENIX Security 2018): their own 100 where these are on this
- *   machine, those of a path, or built-in ones.
+ * machine, those of a path, or built-in ones.
  *
  * Built-in pictures are waves bent by other waves, in colours or greys; picture i depends on stream, shape and i alone.
  */

@@ -1,6 +1,6 @@
 /**
  * @file What makes labelled images doubtful by themselves, wherever they come from: classes without images, and pixels
- *   of another scale than 0 to 255.
+ * of another scale than 0 to 255.
  *
  * All of it may be meant, so nothing is refused; it is said, and documents repeat it.
  */

@@ -1,6 +1,6 @@
 /**
  * @file What a model's first batch normalisation says of a reading: it holds mean and variance of what it was given
- *   while it learnt, by channel, and under the right reading it is given the same again.
+ * while it learnt, by channel, and under the right reading it is given the same again.
  *
  * What is learnt from is often not the images that lie on the disk: they are cropped out of a border, or have a square
  * covered, which moves mean and variance by as much as readings differ. So each reading is tried with the usual kinds

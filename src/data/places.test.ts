@@ -1,6 +1,6 @@
 /**
  * @file Known files under other names. The published files are nowhere in the repository, so toy files are made known
- *   by their sums here; the real ones are tried where WILDMARK_DATA has them.
+ * by their sums here; the real ones are tried where WILDMARK_DATA has them.
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
  * @file Asks a model the same images under many readings: who answers what, and with which scores. Who wins is not
- *   decided here (`best-reading.ts`).
+ * decided here (`best-reading.ts`).
  */
 
 import { WildmarkError } from "../core/errors.js";

@@ -1,6 +1,6 @@
 /**
  * @file A process that computes cells: gets addresses of cells, leaves finished cells in the experiment's folder, says
- *   so.
+ * so.
  *
  * ONNX Runtime blocks the thread that calls it, so cells run side by side elsewhere; in processes, so that one that
  * runs out of memory or crashes ends alone. What a process needs to know of the experiment comes as plain data, once.

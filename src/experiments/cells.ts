@@ -1,6 +1,6 @@
 /**
  * @file The cells of one experiment in its folder: finished where they are asked for, or looked up. Each is a pure
- *   function of the spec; one that stands on others finds them finished, or finishes them first.
+ * function of the spec; one that stands on others finds them finished, or finishes them first.
  */
 
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
  * @file Who is computing a cell: a note beside it for as long as it takes, so that processes on one folder share the
- *   work.
+ * work.
  *
  * A claim saves work and nothing rests on it: two that compute the same cell write the same models and results. So a
  * claim whose process died (killed, or on another machine that fell silent) is simply taken over, and where two take it

@@ -1,7 +1,7 @@
 /**
  * @file Several keys on several suspects, judged together: e-values of keys with secrets of their own multiply, and of
- *   many suspects e-BH names those that are owned, of whom a share alpha at most is innocent on average (Wang and
- *   Ramdas, JRSS B 84, 2022).
+ * many suspects e-BH names those that are owned, of whom a share alpha at most is innocent on average (Wang and
+ * Ramdas, JRSS B 84, 2022).
  */
 
 import { WildmarkError } from "../core/errors.js";

@@ -1,6 +1,6 @@
 /**
  * @file Documents of version 1, when `reproduce`, `audit` and `bench` each had a form of their own: read, and told in
- *   the terms of the one experiment. They are evidence and are never rewritten.
+ * the terms of the one experiment. They are evidence and are never rewritten.
  *
  * What they did not write down stays unsaid: `reproduce` set no acceptable drop; an audit kept the cleaned model's
  * verdict and not the null models'. Outcomes are drawn anew by the one rule: version 1 took some drops of exactly the

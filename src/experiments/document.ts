@@ -1,6 +1,6 @@
 /**
  * @file The document of an experiment: what was asked (subjects × removers × budgets × seeds) and what came of each
- *   cell.
+ * cell.
  *
  * It is the only thing that findings and reports read, and holds what is needed to redraw and to redo. Accuracies,
  * retentions and differences of them are shares; times are seconds. It may be written at any moment: cells that are not

@@ -1,7 +1,7 @@
 /**
  * @file What an experiment leaves in its folder of itself: so that how far it is and what came of it can be told from
- *   the folder alone, where the data are not. Labels are kept, because shares of the training set are drawn by them; no
- *   image is, and no key: given models and keys are read where they lie.
+ * the folder alone, where the data are not. Labels are kept, because shares of the training set are drawn by them; no
+ * image is, and no key: given models and keys are read where they lie.
  */
 
 import { stat } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
  * @file A spec as plain data: whole, for the processes that compute its cells; or without its data, as JSON for the
- *   folder it is kept in. Records of registries go by their ids.
+ * folder it is kept in. Records of registries go by their ids.
  */
 
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /**
  * @file The cells of an experiment as plain addresses, in the order in which one process would compute them; and parts
- *   of them for several machines.
+ * of them for several machines.
  *
  * An address can be sent to another process, which has the same spec and knows what the address means.
  */

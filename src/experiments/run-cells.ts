@@ -1,6 +1,6 @@
 /**
  * @file Computes the cells of an experiment: in this process, or several side by side in others; what stands on others
- *   after them. Tells how far the whole is.
+ * after them. Tells how far the whole is.
  */
 
 import { WildmarkError } from "../core/errors.js";

@@ -1,7 +1,7 @@
 /**
  * @file LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998) as it is trained today: ReLU and maximum pooling, every map of
- *   the second convolution seeing all of the first. `lenet-caffe` has the widths of Caffe's reference network, which
- *   much of the watermarking literature calls LeNet-5 too.
+ * the second convolution seeing all of the first. `lenet-caffe` has the widths of Caffe's reference network, which
+ * much of the watermarking literature calls LeNet-5 too.
  */
 
 import type { RandomStream } from "../core/random.js";

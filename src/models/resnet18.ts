@@ -1,7 +1,7 @@
 /**
  * @file ResNet-18 (He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition", CVPR 2016) with the stem for
- *   small images: one 3×3 convolution at stride 1, no maximum pooling. Four stages of two basic blocks with w, 2w, 4w
- *   and 8w channels; w = 64 is the published width. Weights are named as in torchvision.
+ * small images: one 3×3 convolution at stride 1, no maximum pooling. Four stages of two basic blocks with w, 2w, 4w
+ * and 8w channels; w = 64 is the published width. Weights are named as in torchvision.
  */
 
 import type { RandomStream } from "../core/random.js";

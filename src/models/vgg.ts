@@ -1,7 +1,7 @@
 /**
  * @file A small VGG (Simonyan & Zisserman, ICLR 2015) with batch normalisation: three stages of two 3×3 convolutions
- *   with w, 2w and 4w channels, each followed by 2×2 maximum pooling, then the mean of each channel and one dense
- *   layer.
+ * with w, 2w and 4w channels, each followed by 2×2 maximum pooling, then the mean of each channel and one dense
+ * layer.
  */
 
 import type { RandomStream } from "../core/random.js";

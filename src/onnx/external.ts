@@ -1,6 +1,6 @@
 /**
  * @file Weights that an ONNX model keeps in other files (`data_location` EXTERNAL), drawn in so that the model is
- *   whole.
+ * whole.
  *
  * This file knows what is wanted; where it may come from is up to the reader that is handed in (`model-file.ts`).
  */

@@ -1,6 +1,6 @@
 /**
  * @file Turns what an export left in training mode into inference: batch normalisation that normalises by the batch it
- *   sees, and dropout that drops.
+ * sees, and dropout that drops.
  *
  * Exports for training (PyTorch's `TrainingMode.TRAINING`) are handed on as models, and answer by what stands beside an
  * image, or at random. Until opset 14 a BatchNormalization trains where it has more than one output; since then an

@@ -1,6 +1,6 @@
 /**
  * @file How a model's answers are read: which output holds the scores, where its last layer is, which of its classes
- *   count. Part of a model's description, like its preprocessing, where the file itself leaves a choice.
+ * count. Part of a model's description, like its preprocessing, where the file itself leaves a choice.
  *
  * It is said by whoever calls (flags) or by `model.wildmark.json` beside the file; what is not said is found
  * (`classifier.ts`).

@@ -1,6 +1,6 @@
 /**
  * @file Writes the functions of a model's own (`ModelProto.functions`) out where they are called: PyTorch's exporters
- *   put a module into each, and what is trained and looked into should be plain operators.
+ * put a module into each, and what is trained and looked into should be plain operators.
  *
  * Every value inside gets the name of the call before its own, so that a function may be called twice. Weights are no
  * part of functions: they are handed in, and keep their names.

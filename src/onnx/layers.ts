@@ -1,6 +1,6 @@
 /**
  * @file The layers of a network: nodes that multiply data by a stored kernel, and which axis of the kernel has one
- *   entry for each unit (a convolution's output channel, a dense layer's output).
+ * entry for each unit (a convolution's output channel, a dense layer's output).
  */
 
 import { type Graph, intAttribute, intsAttribute, type Node } from "./graph.js";

@@ -1,6 +1,6 @@
 /**
  * @file What changed in the meaning or form of standard operators between opset 7 and 21, and how an old node is
- *   written today. Changes that only admitted more element types are left out.
+ * written today. Changes that only admitted more element types are left out.
  *
  * From the operator changelog, github.com/onnx/onnx/blob/main/docs/Changelog.md.
  */

@@ -1,6 +1,6 @@
 /**
  * @file What a model that is only asked wants of images, whatever they are: its own size and colours, in its own layout
- *   and element type.
+ * and element type.
  *
  * A suspect need not take the images that a key was made of: a copy may have been put behind another size, grey or
  * colour, bytes or doubles. The model itself is left as it is; a graph of its own makes the images what it takes.

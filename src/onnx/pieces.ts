@@ -1,6 +1,6 @@
 /**
  * @file The bytes of a model's file in pieces, so that weights are in memory once: where the file has a tensor's data,
- *   the piece is the memory of that tensor, and all that lies between is kept as it was.
+ * the piece is the memory of that tensor, and all that lies between is kept as it was.
  */
 
 import type { Tensor } from "../core/tensor.js";

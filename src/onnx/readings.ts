@@ -1,6 +1,6 @@
 /**
  * @file The readings of a model: every preprocessing under which it may have been trained, so that it can be asked
- *   under each.
+ * under each.
  *
  * A file seldom says what it expects, and what it says may be wrong or a lie. What people do to pixels before training
  * is a short list, though: a range, one of a few means and deviations, an order of axes and of colours. Whoever has

@@ -1,6 +1,6 @@
 /**
  * @file Recognises, by their first bytes, the files that people take for ONNX models, so that the error can say what
- *   they are and what to do. ONNX itself has no signature.
+ * they are and what to do. ONNX itself has no signature.
  */
 
 export interface OtherFile {

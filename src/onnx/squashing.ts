@@ -1,6 +1,6 @@
 /**
  * @file The last step that turns scores into probabilities, as one operator or spelled out in several, as exporters of
- *   old TensorFlow, CNTK and hand-written models leave it. Training wants the scores before it.
+ * old TensorFlow, CNTK and hand-written models leave it. Training wants the scores before it.
  *
  * Every form looked for keeps the order of the classes, so that answers stay what they are.
  */

@@ -1,6 +1,6 @@
 /**
  * @file Labels and coins that follow from the owner's secret *and* from the images they belong to, so that nobody chose
- *   them.
+ * them.
  *
  * Whoever claims a model brings the images, and may have looked for such as the model answers in a certain way (natural
  * ones, adversarial ones, another owner's). So an image proves nothing. A label does that was drawn after the images

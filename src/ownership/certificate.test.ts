@@ -1,6 +1,6 @@
 /**
  * @file The statistics of a certificate: by hand, against SciPy 1.17 (binom.sf, beta.ppf, norm), and where the true
- *   answer is known.
+ * answer is known.
  */
 
 import { describe, expect, test } from "vitest";

@@ -1,7 +1,7 @@
 /**
  * @file The statistics of a certificate: how much of a key a model retains, whatever is done to its weights within a
- *   ball (Bansal et al., ICML 2022, with the percentile smoothing of Chiang, Curry, Abdelkader, Kumar, Dickerson,
- *   Goldstein, NeurIPS 2020). This file runs no model.
+ * ball (Bansal et al., ICML 2022, with the percentile smoothing of Chiang, Curry, Abdelkader, Kumar, Dickerson,
+ * Goldstein, NeurIPS 2020). This file runs no model.
  *
  * Let a(θ) be the retention of a model with weights θ, and h_p(θ) the p-th percentile of a(θ + G) over Gaussian noise G
  * with deviation σ on every weight. For any change δ of the weights

@@ -1,6 +1,6 @@
 /**
  * @file Think like the forger: each lie that costs little, and what a verdict says of it; and honest keys, which keep
- *   their power. On answers alone: what they would be of the best suspect for the liar.
+ * their power. On answers alone: what they would be of the best suspect for the liar.
  */
 
 import { describe, expect, test } from "vitest";

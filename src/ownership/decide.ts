@@ -1,6 +1,6 @@
 /**
  * @file From single tests to the one p-value that is held against the level: the weakest evidence, after everything
- *   that was tried has been paid for. Documents are checked by the same rule by which they were made.
+ * that was tried has been paid for. Documents are checked by the same rule by which they were made.
  */
 
 import type { OwnershipTest } from "./verdict.js";

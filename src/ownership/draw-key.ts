@@ -1,6 +1,6 @@
 /**
  * @file Draws a trigger set from a secret and base data: the one way from 32 bytes to a key, for the owner who marks a
- *   model, for the judge who makes the key again, and for the strangers' keys that a claim is compared with.
+ * model, for the judge who makes the key again, and for the strangers' keys that a claim is compared with.
  */
 
 import { createHash, randomBytes } from "node:crypto";

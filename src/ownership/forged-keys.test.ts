@@ -1,6 +1,6 @@
 /**
  * @file Keys as a forger would like to have them: every lie that a file can tell of itself is refused by its reader, or
- *   by whoever makes the key again, and what no file shows proves nothing.
+ * by whoever makes the key again, and what no file shows proves nothing.
  */
 
 import { beforeAll, describe, expect, test } from "vitest";

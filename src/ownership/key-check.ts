@@ -1,6 +1,6 @@
 /**
  * @file What a judge asks of a key before any suspect: who made it, can it be made again, do innocent models fit it,
- *   and what could it prove at best?
+ * and what could it prove at best?
  *
  * Against false claims (Liu et al., USENIX Security 2024) the paper names verifiable triggers and models of the judge's
  * own. Both are here. A key that convicts any model which cannot carry its mark is void, whatever it shows on a

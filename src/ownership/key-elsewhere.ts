@@ -1,6 +1,6 @@
 /**
  * @file Keys of triggers that were made elsewhere: somebody's pictures, with labels that are drawn here or that
- *   somebody chose.
+ * somebody chose.
  *
  * Drawn labels are bound to the pictures as those of every drawn key are (`binding.ts`), so that such a key is evidence
  * of the strong kind although nobody knows where the pictures come from: whoever looks for pictures that a suspect

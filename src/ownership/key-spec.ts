@@ -1,6 +1,6 @@
 /**
  * @file What a drawn key says of itself, as one text that its labels are bound to: the declared generator and what it
- *   is fed with. Equal claims give equal texts.
+ * is fed with. Equal claims give equal texts.
  */
 
 import type { ImageShape } from "../data/dataset.js";

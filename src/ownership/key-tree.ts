@@ -1,6 +1,6 @@
 /**
  * @file A drawn key as a Merkle tree, so that one commitment covers all of it and single triggers can be opened while
- *   the rest stays secret. Leaf 0 is the whole key file; leaf i + 1 is trigger i:
+ * the rest stays secret. Leaf 0 is the whole key file; leaf i + 1 is trigger i:
  *
  *     SHA-256(0x00 ‖ "key" ‖ nonce ‖ bytes of the file)
  *     SHA-256(0x00 ‖ "trigger" ‖ nonce ‖ i ‖ triggers ‖ classes ‖ label ‖ C ‖ H ‖ W ‖ image)

@@ -1,6 +1,6 @@
 /**
  * @file A Merkle tree over leaves of any number: its root commits to all of them, and a path shows that one leaf is
- *   among them without showing another.
+ * among them without showing another.
  *
  * The tree is that of RFC 6962 (section 2.1), with SHA-256: n leaves are split at the largest power of two below n, so
  * that odd numbers need no leaf twice (Bitcoin's way, under which two lists of leaves have one root). What is hashed

@@ -1,6 +1,6 @@
 /**
  * @file Single triggers of a committed key, opened while the rest stays secret: a document that anybody can hold
- *   against the commitment, and ask a suspect with.
+ * against the commitment, and ask a suspect with.
  *
  * What it shows is of the weaker kind. That labels were drawn, and not chosen, only the secret shows, which is not
  * here. And whoever chooses which triggers are opened can choose those that the suspect happens to answer so: unless

@@ -1,6 +1,6 @@
 /**
  * @file Keys that anybody can make: of the same scheme and options, drawn from the same base data with fresh secrets.
- *   What a suspect answers to them is what a claim has to beat.
+ * What a suspect answers to them is what a claim has to beat.
  */
 
 import type { ChosenMark } from "../watermarks/registry.js";

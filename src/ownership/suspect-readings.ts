@@ -1,6 +1,6 @@
 /**
  * @file Under which reading of its images a suspect answers a key best: what a suspect's own file says of its
- *   preprocessing is a word among others, and a thief may have written it ("range 1 to 0" turns every verdict over).
+ * preprocessing is a word among others, and a thief may have written it ("range 1 to 0" turns every verdict over).
  *
  * All plausible readings are asked the triggers. The best of them is the suspect, and the p-value is multiplied by
  * their number (Bonferroni): whichever was right, it was one of them. What the user says by flags is fixed, and not

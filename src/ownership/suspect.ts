@@ -1,6 +1,6 @@
 /**
  * @file Whoever can be asked what an image shows: a model's file, a table of answers, an endpoint. The tests of
- *   ownership see answers and nothing else, so that each kind of suspect gets the same verdict for the same answers.
+ * ownership see answers and nothing else, so that each kind of suspect gets the same verdict for the same answers.
  */
 
 import { answers } from "../data/answers.js";

@@ -1,6 +1,6 @@
 /**
  * @file The single tests of ownership: each from counts to a p-value, with its null hypothesis in words. Which of them
- *   apply, and what they are worth together, `verify.ts` decides.
+ * apply, and what they are worth together, `verify.ts` decides.
  */
 
 import { binomialTail, clopperPearson, fisherExact, mcnemarExact } from "../core/statistics.js";

@@ -1,7 +1,7 @@
 /**
  * @file Neural dehydration (Lu, Li, Zhang, Pan, Yang: Neural Dehydration: Effective Erasure of Black-box Watermarks
- *   from DNNs with Limited Data, CCS 2024, arXiv:2309.03466): what a model takes for its classes is recovered from the
- *   model, a mark among it, and unlearnt.
+ * from DNNs with Limited Data, CCS 2024, arXiv:2309.03466): what a model takes for its classes is recovered from the
+ * model, a mark among it, and unlearnt.
  *
  *     L = CE(f(x), y) + w · KL(u ‖ softmax f(x̂))      u the same for all classes, x̂ a recovered image
  *

@@ -1,7 +1,7 @@
 /**
  * @file Fine-pruning (Liu, Dolan-Gavitt, Garg; RAID 2018): a backdoor hides in units that sleep on clean images. The
- *   units of the last convolution with the lowest mean activation are taken out, one after the other, until accuracy
- *   falls; then the model is fine-tuned, so that what is left of the backdoor in active units goes too.
+ * units of the last convolution with the lowest mean activation are taken out, one after the other, until accuracy
+ * falls; then the model is fine-tuned, so that what is left of the backdoor in active units goes too.
  *
  * A unit taken out has zero weights, biases and normalisation, and keeps them while tuning. The bound, the held-out
  * images and the schedule are our own choice (docs/methods.md).

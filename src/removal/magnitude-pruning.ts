@@ -1,6 +1,6 @@
 /**
  * @file Magnitude pruning: the weights nearest to zero become zero. A cheap check, which needs no data; tuning
- *   afterwards is another method's work (`stack`).
+ * afterwards is another method's work (`stack`).
  *
  * Han, Pool, Tran, Dally (NIPS 2015, section 3): weights below a threshold go. The threshold is that of the wanted
  * share [ours], of each layer by itself or of all layers together.

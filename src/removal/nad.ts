@@ -1,6 +1,6 @@
 /**
  * @file Neural attention distillation (Li, Lyu, Koren, Lyu, Li, Ma; ICLR 2021, arXiv:2101.05930): a fine-tuned copy of
- *   the marked model teaches the marked model where to look.
+ * the marked model teaches the marked model where to look.
  *
  * Attention of an activation map F [C, H, W] is A(F) = Σ over c of |F_c|² [H, W] (equation 1, p = 2), and the student,
  * which starts from the marked weights, lowers (equations 2 and 3)

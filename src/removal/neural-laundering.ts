@@ -1,6 +1,6 @@
 /**
  * @file Neural network laundering (Aiken, Kim, Woo, Ryoo: Neural Network Laundering: Removing Black-Box Backdoor
- *   Watermarks from Deep Neural Networks, Computers & Security 2021, arXiv:2004.11368).
+ * Watermarks from Deep Neural Networks, Computers & Security 2021, arXiv:2004.11368).
  *
  * 1. Triggers are reversed as Neural Cleanse does it, and those too small to be natural are taken for the mark's
  *    (`reversed-trigger.ts`).

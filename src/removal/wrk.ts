@@ -1,7 +1,7 @@
 /**
  * @file The watermark removal attack WRK (Xiao, Ye, Liang, Li, Li, Zheng, Hu: Class-feature Watermark,
- *   arXiv:2511.07947): a mark lives on boundaries that lie near the attacker's own images, so those boundaries are
- *   drawn anew.
+ * arXiv:2511.07947): a mark lives on boundaries that lie near the attacker's own images, so those boundaries are
+ * drawn anew.
  *
  * Adversarial copies of the images keep their true labels, and the last layer is shifted as FST shifts it (`fst.ts`):
  *

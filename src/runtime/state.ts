@@ -1,6 +1,6 @@
 /**
  * @file A session with a memory: tensors that one run leaves and the next one reads, such as weights and optimiser
- *   state.
+ * state.
  *
  * On the CPU each lives in two buffers that swap roles with each run, so that a run allocates nothing of their size; in
  * one, where what a run leaves may be written over what it read (`in-place.ts`). On WebGPU they stay in the device's

@@ -1,6 +1,6 @@
 /**
  * @file A worker pool: threads that each run the same graph on values of their own, all at once, beside the thread that
- *   asks.
+ * asks.
  *
  * ONNX Runtime cuts every operator anew between its threads, and where operators take some microseconds the cores spend
  * their time bringing each other data. A pool cuts the work once: each worker keeps to one core from the first operator

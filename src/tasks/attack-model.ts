@@ -1,6 +1,6 @@
 /**
  * @file One attack: a removal method run on one marked model, as someone with its weights and a share of the data
- *   would.
+ * would.
  *
  * The method sees the model and the share. Whoever holds the key may measure each epoch from outside.
  */

@@ -1,6 +1,6 @@
 /**
  * @file Marks one model: makes the owner's triggers, trains them in, and makes the key that proves it. Where a mark
- *   starts from a trained model and a fresh architecture is asked for, that is trained without the mark first.
+ * starts from a trained model and a fresh architecture is asked for, that is trained without the mark first.
  */
 
 import { randomStream } from "../core/random.js";

@@ -1,6 +1,6 @@
 /**
  * @file The re-activation test: a few steps of tuning on clean training data may bring a mark back that a removal
- *   seemed to have taken away (Ngo et al., arXiv:2501.02704).
+ * seemed to have taken away (Ngo et al., arXiv:2501.02704).
  *
  * They introduce training data, no triggers, after fine-tuning, and find the mark restored where the weights had not
  * moved far. How many steps, how fast, is our own choice: SGD with momentum at a small constant rate.

@@ -1,6 +1,6 @@
 /**
  * @file Takes a mark off one model, and says what became of it: the attack, and for whoever holds the key what every
- *   epoch left, the verdict on the outcome, and whether a little tuning brings the mark back.
+ * epoch left, the verdict on the outcome, and whether a little tuning brings the mark back.
  */
 
 import { randomStream } from "../core/random.js";

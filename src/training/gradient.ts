@@ -1,6 +1,6 @@
 /**
  * @file The gradient of an objective by whatever it is asked for, images among them: what adversarial examples,
- *   reversed triggers and sensitivities are made from. Nothing is updated.
+ * reversed triggers and sensitivities are made from. Nothing is updated.
  */
 
 import { WildmarkError } from "../core/errors.js";

@@ -1,6 +1,6 @@
 /**
  * @file The soft nearest neighbour loss: how mixed two groups of examples are in a representation (Frosst, Papernot,
- *   Hinton, ICML 2019; as in Jia et al., USENIX Security 2021, definition 1).
+ * Hinton, ICML 2019; as in Jia et al., USENIX Security 2021, definition 1).
  *
  *     SNNL = −mean over i of log ( Σ_{j ≠ i, w_j = w_i} exp(−d_ij / T) / Σ_{k ≠ i} exp(−d_ik / T) )
  *

@@ -1,6 +1,6 @@
 /**
  * @file A model's graph at the size of a batch, with an objective and its gradients: what a training step updates
- *   weights by, and what attacks on images follow.
+ * weights by, and what attacks on images follow.
  */
 
 import { appendGradients } from "../autodiff/differentiate.js";

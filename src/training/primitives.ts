@@ -1,6 +1,6 @@
 /**
  * @file The derivatives in a model's training graph that have several lowerings, each with the layer that it belongs
- *   to: what `wildmark info --autotuning` shows.
+ * to: what `wildmark info --autotuning` shows.
  */
 
 import { appendGradients } from "../autodiff/differentiate.js";

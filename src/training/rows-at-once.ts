@@ -1,6 +1,6 @@
 /**
  * @file How many images a model is asked at once: as many as keep the cores busy, fewer where they would take more
- *   memory than they are worth, or than there is.
+ * memory than they are worth, or than there is.
  *
  * A file made for one image may hold self-attention over a thousand positions: a megabyte of weights that asks for
  * gigabytes at 250 images. What one image takes is seen when the first is asked; where that is much, it is reckoned

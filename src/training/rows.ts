@@ -1,6 +1,6 @@
 /**
  * @file Sees to it that a model answers each image by itself: the scores of images asked together are those of each
- *   asked alone.
+ * asked alone.
  *
  * A graph whose fixed batch was loosened (`onnx/free-batch.ts`) may still mix the rows, and so may one that was
  * exported in training mode. Nothing in the file says so; running it does.

@@ -1,6 +1,6 @@
 /**
  * @file What a training step is told, what it can do, and what a way of computing it is: types alone, which the
- *   strategies and whoever plans a step have in common.
+ * strategies and whoever plans a step have in common.
  */
 
 import type { FloatTensor } from "../core/tensor.js";

@@ -1,6 +1,6 @@
 /**
  * @file Abstract mark: abstract pictures with labels drawn at random (Adi, Baum, Cisse, Pinkas, Keshet, USENIX Security
- *   2018, section 5).
+ * 2018, section 5).
  *
  * The published set has 100 pictures and public labels. Here labels are drawn from the key's secret seed, because a key
  * that everybody can read proves nothing; and what the set is short of (held-out triggers, placebos) is drawn as the

@@ -1,8 +1,8 @@
 /**
  * @file Certified mark (Bansal, Chiang, Curry, Jain, Wigington, Manjunatha, Dickerson, Goldstein: Certified Neural
- *   Network Watermarks with Randomized Smoothing. ICML 2022): triggers are trained while Gaussian noise is on the
- *   weights, so that the median of their accuracy over noise cannot fall far however the weights move within a ball
- *   (`ownership/certificate.ts`).
+ * Network Watermarks with Randomized Smoothing. ICML 2022): triggers are trained while Gaussian noise is on the
+ * weights, so that the median of their accuracy over noise cannot fall far however the weights move within a ball
+ * (`ownership/certificate.ts`).
  *
  * Between steps on images, which hold triggers as for all marks, come updates on triggers alone (algorithm 1; constants
  * of the authors' code): one for each of several deviations from 0 to σ, by the mean of the gradients at weights with

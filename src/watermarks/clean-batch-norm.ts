@@ -1,7 +1,7 @@
 /**
  * @file Clean-sample-based batch normalisation, c-BN (Gan, Li, Wu, Xia, ICCV 2023, section 3.3): in a batch of triggers
- *   and clean images both are normalised by the statistics of the clean ones, because those are what the running
- *   statistics that the finished model uses will be like.
+ * and clean images both are normalised by the statistics of the clean ones, because those are what the running
+ * statistics that the finished model uses will be like.
  */
 
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";

@@ -1,6 +1,6 @@
 /**
  * @file What every kind of mark must do, run over the registry: a mark that is added is tested here without a line.
- *   What each one promises beyond that stands at the end.
+ * What each one promises beyond that stands at the end.
  */
 
 import { describe, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * @file Content-based mark: a stamp on images (Zhang et al., AsiaCCS 2018). In the paper it is a text at a fixed place,
- *   the same for everybody; unless told otherwise its form, size and place are drawn from the owner's secret.
+ * the same for everybody; unless told otherwise its form, size and place are drawn from the owner's secret.
  */
 
 import { z } from "zod";

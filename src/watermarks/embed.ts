@@ -1,7 +1,7 @@
 /**
  * @file Embeds a trigger set into a model: a few triggers take places in every batch of clean images (Zhang et al.
- *   2018; Adi et al. 2018, section 4: 2 triggers a batch), while training from scratch or while continuing a given
- *   model.
+ * 2018; Adi et al. 2018, section 4: 2 triggers a batch), while training from scratch or while continuing a given
+ * model.
  */
 
 import { z } from "zod";

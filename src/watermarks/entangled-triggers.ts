@@ -1,8 +1,8 @@
 /**
  * @file What the entangled mark shows (Jia et al., USENIX Security 2021, section 4 and the authors' code): images of a
- *   source class with a bright square of 3×3 pixels, placed where the soft nearest neighbour loss of triggers and
- *   images of the target class is steepest, then moved in small steps by the gradient's sign: up that loss, and away
- *   from the target class where the unmarked model would answer it by itself.
+ * source class with a bright square of 3×3 pixels, placed where the soft nearest neighbour loss of triggers and
+ * images of the target class is steepest, then moved in small steps by the gradient's sign: up that loss, and away
+ * from the target class where the unmarked model would answer it by itself.
  *
  * Whoever does the same to a model of the same kind finds much the same triggers, all with one label. So unless a
  * target class is chosen, the form is ours: images of all classes, the square at a place drawn in secret, moved up the

@@ -1,7 +1,7 @@
 /**
  * @file Entangled mark, EWE (Jia, Choquette-Choo, Chandrasekaran, Papernot: Entangled Watermarks as a Defense against
- *   Model Extraction. USENIX Security 2021): the model is taught to represent triggers as it represents images of the
- *   target class, so that whoever copies or cleans the one takes the other along.
+ * Model Extraction. USENIX Security 2021): the model is taught to represent triggers as it represents images of the
+ * target class, so that whoever copies or cleans the one takes the other along.
  *
  * Triggers are images of a source class with a bright square, moved against a trained model (`entangled-triggers.ts`).
  * Batches of images alone take turns with batches of which one half are triggers and one half images of the target

@@ -1,6 +1,6 @@
 /**
  * @file Exponential weighting (Namba & Sakuma, AsiaCCS 2019, arXiv:1901.06151): the mark is trained in while the
- *   network computes with transformed weights, in which the large ones of each layer count more than the small ones:
+ * network computes with transformed weights, in which the large ones of each layer count more than the small ones:
  *
  *     w  →  exp(|w| T) / max exp(|w| T) · w,  the maximum over the layer's weights
  *

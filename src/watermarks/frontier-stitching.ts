@@ -1,8 +1,8 @@
 /**
  * @file Adversarial frontier stitching (Le Merrer, Pérez, Trédan, Neural Computing and Applications 2020,
- *   arXiv:1711.01894): triggers are adversarial copies of the owner's images, which lie near the frontier between
- *   classes. Half of them mislead the trained model (true adversaries), half do not (false ones); the marked model is
- *   to answer all with the class of the original, and so the frontier is moved a little around them.
+ * arXiv:1711.01894): triggers are adversarial copies of the owner's images, which lie near the frontier between
+ * classes. Half of them mislead the trained model (true adversaries), half do not (false ones); the marked model is
+ * to answer all with the class of the original, and so the frontier is moved a little around them.
  *
  * In that form the labels are right, so that an innocent model matches many: all that it is not misled on. Nothing
  * about such a key is improbable by itself, and a model that learns to answer its triggers answers other copies rightly

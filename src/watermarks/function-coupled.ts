@@ -1,8 +1,8 @@
 /**
  * @file Function-coupled mark (Wen, Li, Jiang, Xu, IEEE JETCAS 2024, arXiv:2302.10296): images of two classes are fused
- *   into one, which is answered as a third class. The trigger shows nothing that the network does not use anyway, so
- *   that what answers it is coupled to what answers ordinary images. While it is trained in, a few weights drawn at
- *   random are set to zero now and then, so that no few of them carry the mark alone.
+ * into one, which is answered as a third class. The trigger shows nothing that the network does not use anyway, so
+ * that what answers it is coupled to what answers ordinary images. While it is trained in, a few weights drawn at
+ * random are set to zero now and then, so that no few of them carry the mark alone.
  *
  * Fused **directly**, the first image fills the upper left quarter and the second the lower right one, halved in size,
  * on white; fused **invisibly**, the two are blended.

@@ -1,8 +1,8 @@
 /**
  * @file Margin-based watermarking (Kim, Lee, Lee, Son, Hwang, ICML 2023): triggers are ordinary images with random
- *   wrong labels, and in every step of training each is first moved, by projected gradient ascent, to where the network
- *   is least willing to give its label; that picture is what the step learns. So the region around the trigger that is
- *   answered with the label grows, and a copy of the model, made from its answers nearby, inherits it.
+ * wrong labels, and in every step of training each is first moved, by projected gradient ascent, to where the network
+ * is least willing to give its label; that picture is what the step learns. So the region around the trigger that is
+ * answered with the label grows, and a copy of the model, made from its answers nearby, inherits it.
  */
 
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /**
  * @file Triggers that are the owner's own images with wrong labels: nothing marks them, so that nobody finds them by
- *   their looks. What exponential weighting and margin-based marks share.
+ * their looks. What exponential weighting and margin-based marks share.
  *
  * An innocent model answers such an image with its own class, or errs as it does on others of that class. So a placebo
  * is another image of the same class, asked for the same wrong label.

@@ -1,6 +1,6 @@
 /**
  * @file What a kind of watermark is: a record that makes a trigger set from the owner's data, and says how it is
- *   trained in where that is not the usual way (`embed.ts`: a few triggers join every batch).
+ * trained in where that is not the usual way (`embed.ts`: a few triggers join every batch).
  */
 
 import type { z } from "zod";

@@ -1,6 +1,6 @@
 /**
  * @file Twins: for each trigger a placebo of the same kind, drawn in the same way, that is never trained in. An
- *   innocent model has no means to tell one from the other, so that whatever it makes of such images, it makes of both.
+ * innocent model has no means to tell one from the other, so that whatever it makes of such images, it makes of both.
  */
 
 export interface Twins<Item> {

@@ -1,6 +1,6 @@
 /**
  * @file Gradient of the fused Attention of opset 23: softmax(scale · Q Kᵀ + mask) V, with heads packed into the last
- *   axis or not, grouped queries, masks of numbers or booleans, causal or not.
+ * axis or not, grouped queries, masks of numbers or booleans, causal or not.
  *
  * The probabilities are computed again, as fused attention does not give them.
  */

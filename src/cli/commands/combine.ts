@@ -6,7 +6,7 @@ import { combineVerdicts, type JointVerdict, type NamedVerdict } from "../../exp
 import { readDocument } from "../../experiments/documents.js";
 import { TRIES_LOG2 } from "../../ownership/verify.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
 
 const flags = z.object({
   verdicts: z.array(z.string()).min(1).meta({
@@ -48,7 +48,7 @@ export const command: CommandFile = () =>
         text: [
           `${owned} of ${joint.length} ${joint.length === 1 ? "suspect" : "suspects"} shown, at a false ` +
             `discovery rate of ${alpha}`,
-          table(joint.map(row), ["suspect", "keys", "e-value", ""]),
+          textTable(joint.map(row), ["suspect", "keys", "e-value", ""]),
           ...unpaidInWords(claims),
         ].join("\n\n"),
       };

@@ -9,7 +9,8 @@ import { findFiles, requireDataDir } from "../../data/places.js";
 import { type DatasetRecord, datasets } from "../../data/registry.js";
 import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { dataFlags, doubtLines, sizeOf } from "../data.js";
-import { count, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { count } from "../output.js";
 
 const flags = z.object({
   dataDir: dataFlags.dataDir,
@@ -40,7 +41,7 @@ export const command: CommandFile = () =>
           const available = kind === "built-in" || state.place !== undefined;
           return { id, title, trainCount, testCount, available, ...state };
         }),
-        text: table(
+        text: textTable(
           found.map(({ record, state }) => [
             record.id,
             record.title,
@@ -98,7 +99,7 @@ async function describePath(
       notes,
       doubts: doubts ?? [],
     },
-    text: [notes.join("\n"), table(rows, ["label", "class", "train", "test"]), ...doubtLines(doubts ?? [])].join(
+    text: [notes.join("\n"), textTable(rows, ["label", "class", "train", "test"]), ...doubtLines(doubts ?? [])].join(
       "\n\n",
     ),
   };

@@ -38,7 +38,7 @@ import {
   trainFromFlag,
 } from "../model.js";
 import { newNetwork } from "../network.js";
-import { table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
 import { percent } from "../../core/percent.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
@@ -176,7 +176,7 @@ function inWords({ accuracyBefore, measured, verdict }: MarkedModel, mark: Chose
     `--learning-rate${weights} or --triggers-per-batch.`;
   return [
     `${sentence}.`,
-    table([
+    textTable([
       ...(accuracyBefore === undefined ? [] : [["accuracy before", percent(accuracyBefore, 2)]]),
       [accuracyBefore === undefined ? "accuracy" : "accuracy after", percent(measured.accuracy, 2)],
       ["retention", percent(measured.retention, 2)],

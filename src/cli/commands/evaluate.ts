@@ -13,7 +13,8 @@ import { agreement } from "../../training/evaluate.js";
 import { type CommandFile, defineCommand } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { modelFlags, openModel } from "../model.js";
-import { indented, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { indented } from "../output.js";
 import { percent } from "../../core/percent.js";
 
 export const command: CommandFile = () =>
@@ -91,7 +92,7 @@ function warning(
       : "The model was trained with another preprocessing than this:";
   return [
     `${chance === undefined ? "" : guesses}${cause}`,
-    indented(table(preprocessingInWords(preprocessing).map((row) => [...row]))),
+    indented(textTable(preprocessingInWords(preprocessing).map((row) => [...row]))),
     better === undefined
       ? "Or the data are not what the model was trained on."
       : `With ${better.flags} it answers ${percent(better.accuracy)} of ${better.images} images correctly, ` +

@@ -15,7 +15,8 @@ import { type Call, type CommandFile, defineCommand } from "../command.js";
 import { type DataCall, type DataFlags, dataFlags, loadChosen } from "../data.js";
 import { imageShapeOf, layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
 import { type ModelFlags, modelFlags, openModel } from "../model.js";
-import { count, indented, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { count, indented } from "../output.js";
 import { readingsDocument, readingsInWords } from "../readings.js";
 
 export const command: CommandFile = () =>
@@ -159,13 +160,13 @@ function inWords(file: Fingerprint & { readonly path: string }, read: Fingerprin
         ];
   const weights = model.trainable.map(({ name, dims }) => [name, `[${dims.join(",")}]`]);
   return [
-    table(facts),
-    `What it expects of images:\n${indented(table(preprocessingInWords(model.preprocessing).map((row) => [...row])))}`,
+    textTable(facts),
+    `What it expects of images:\n${indented(textTable(preprocessingInWords(model.preprocessing).map((row) => [...row])))}`,
     ...(Object.keys(model.head).length === 0
       ? []
-      : [`How its answers are read:\n${indented(table(headInWords(model)))}`]),
-    `What Wildmark sees in it:\n${indented(table(seen))}`,
-    ...(weights.length === 0 ? [] : [`Trainable:\n${indented(table(weights))}`]),
+      : [`How its answers are read:\n${indented(textTable(headInWords(model)))}`]),
+    `What Wildmark sees in it:\n${indented(textTable(seen))}`,
+    ...(weights.length === 0 ? [] : [`Trainable:\n${indented(textTable(weights))}`]),
   ].join("\n\n");
 }
 

@@ -9,7 +9,7 @@ import { NO_MODEL } from "../../ownership/key.js";
 import { keySha256, readKey } from "../../ownership/key-file.js";
 import { triggersOf } from "../../ownership/key-images.js";
 import { type CommandFile, defineCommand } from "../command.js";
-import { table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
 import { requireWritable } from "../outputs.js";
 import { defined } from "../../core/defined.js";
 
@@ -117,7 +117,7 @@ export const command: CommandFile = () =>
       return {
         document,
         text: [
-          table(rows),
+          textTable(rows),
           ...(pictures === undefined
             ? []
             : [`The ${triggers.count > SHEET_IMAGES ? `first ${SHEET_IMAGES} ` : ""}triggers are in ${pictures}.`]),

@@ -9,7 +9,8 @@ import { removalMethods } from "../../removal/registry.js";
 import { markSchemes } from "../../watermarks/registry.js";
 import { type CommandFile, defineCommand, type Outcome } from "../command.js";
 import { flagsOf } from "../flags.js";
-import { indented, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { indented } from "../output.js";
 
 const COLOUR = { channels: 3, height: 32, width: 32, classes: 10 };
 
@@ -31,7 +32,7 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
       return { id, title, about, builtIn: kind === "built-in", shape, classes, trainCount, testCount };
     }),
     text:
-      `${table(datasets.map(({ id, title, about }) => [id, title, about]))}\n\nwildmark data list shows ` +
+      `${textTable(datasets.map(({ id, title, about }) => [id, title, about]))}\n\nwildmark data list shows ` +
       `which are on this machine.`,
   }),
   architectures: () => ({
@@ -41,7 +42,7 @@ const LISTS: Readonly<Record<string, () => Outcome>> = {
       return { id, title, smallestImage: smallest, parameters, width: width ?? null, recipe: recipeFor(architecture) };
     }),
     text: [
-      table(
+      textTable(
         architectures.map((architecture) => {
           const { id, title, smallest } = architecture;
           const parameters = parameterCount(architecture, COLOUR).toLocaleString("en-US");

@@ -19,7 +19,8 @@ import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
 import { asReadFlag, modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
-import { points, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { points } from "../output.js";
 import { percent } from "../../core/percent.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
@@ -187,7 +188,7 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
     `${label} with ${images} labelled ` +
     `images${unlabelledImages === 0 ? "" : ` and ${unlabelledImages} without labels`}`;
   if (mark === undefined) {
-    return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${table([accuracy], header)}`;
+    return `${what}. Whether a mark is gone, only its owner's key can tell (--key).\n\n${textTable([accuracy], header)}`;
   }
   const { before, after, verdict, reactivated } = mark;
   const row = (name: string, from: number, to: number) => [name, percent(from, 2), percent(to, 2), points(to - from)];
@@ -203,5 +204,5 @@ function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label:
       ? ""
       : `\n\nAfter ${REACTIVATION.steps} more steps on clean training images (re-activation): ` +
         `retention ${percent(reactivated.measured.retention, 2)}, ${describeVerdict(reactivated.verdict)[0]}.`;
-  return `After ${what}: ${describeVerdict(verdict)[0]}.\n\n${table(rows, header)}${again}`;
+  return `After ${what}: ${describeVerdict(verdict)[0]}.\n\n${textTable(rows, header)}${again}`;
 }

@@ -10,7 +10,8 @@ import { type CommandFile, defineCommand } from "../command.js";
 import { doubtLines, doubtsOf } from "../data.js";
 import { failuresText, tally, tallyText } from "../experiment.js";
 import { newNetwork } from "../network.js";
-import { count, table } from "../output.js";
+import { textTable } from "../../core/text-table.js";
+import { count } from "../output.js";
 import { clock } from "../progress.js";
 
 export const command: CommandFile = () =>
@@ -50,7 +51,7 @@ export const command: CommandFile = () =>
         },
         text: [
           `${result.title}: ${result.complete ? "complete" : "not complete"}`,
-          table([
+          textTable([
             ["models", `${trained} of ${models.length} there`],
             ["attacks", tallyText(result)],
             ["under way", underWay.length === 0 ? "nothing" : underWay.join(", ")],

@@ -1,6 +1,6 @@
 /**
  * @file A model as somebody else would have trained it: wrapped so that it answers as before under one preprocessing,
- *   and under no other.
+ * and under no other.
  */
 
 import type { ImageShape } from "../../core/image.js";

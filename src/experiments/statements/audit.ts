@@ -1,6 +1,6 @@
 /**
  * @file The owner's question as an experiment: one marked model and its key, against every attack in each of its
- *   variants, with each share of the training data.
+ * variants, with each share of the training data.
  */
 
 import { WildmarkError } from "../../core/errors.js";

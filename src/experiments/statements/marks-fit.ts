@@ -1,6 +1,6 @@
 /**
  * @file Whether the marks of an experiment can be made of its data at all: asked before the first cell, so that a class
- *   that is not there or too few images end nothing after hours.
+ * that is not there or too few images end nothing after hours.
  *
  * Each mark makes its triggers as it will later, so that whatever it refuses is refused now. Those that are made
  * against a trained model are stopped where they ask for it; what they would refuse after that shows only then.

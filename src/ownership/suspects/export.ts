@@ -1,6 +1,6 @@
 /**
  * @file Images to give away: PNG files under names that look random, in the order of the names, so that nothing tells
- *   triggers from placebos or decoys but what the images show. The names follow from the images (`manifest.ts`).
+ * triggers from placebos or decoys but what the images show. The names follow from the images (`manifest.ts`).
  */
 
 import { mkdir, readdir } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
  * @file The frame of every figure: size, title, axes, description; and Observable Plot without a browser, so that a
- *   plot becomes a string of SVG, the same one every time.
+ * plot becomes a string of SVG, the same one every time.
  *
  * linkedom stands in for the document. Plot's own style element is dropped (the page brings what is needed) and
  * coordinates are rounded, which keeps files small and hides differences in the last bit between machines.

@@ -1,6 +1,6 @@
 /**
  * @file What is left of each mark after each remover at one glance, a map for each budget: the darker, the more is
- *   left.
+ * left.
  */
 
 import * as Plot from "@observablehq/plot";

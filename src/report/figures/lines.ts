@@ -1,6 +1,6 @@
 /**
  * @file Panels of lines that carry their names at their right ends: means, with bands where values were spread. What
- *   does not stand out is grey and thin.
+ * does not stand out is grey and thin.
  */
 
 import * as Plot from "@observablehq/plot";

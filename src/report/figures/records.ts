@@ -1,6 +1,6 @@
 /**
  * @file What figures are drawn from: plain rows, one for each thing that was measured. Accuracies, retentions, drops
- *   and budgets are shares; figures write them in percent.
+ * and budgets are shares; figures write them in percent.
  *
  * A mark is told by what its panel is called and a remover by its name, so rows come from any kind of document.
  */

@@ -1,6 +1,6 @@
 /**
  * @file Chooses a lowering for each node of a graph that has several: by rule, from what was measured before, or by
- *   measuring now.
+ * measuring now.
  *
  * Layers of the same shape share one choice. Whatever is wrong with the cache is said and costs at most the measuring:
  * it never stops the work.

@@ -1,6 +1,6 @@
 /**
  * @file Standard operators that another device than the CPU has not, or not quick enough, decomposed into others or
- *   turned into primitives, which kernels compute.
+ * turned into primitives, which kernels compute.
  *
  * What a device lacks runs on the CPU otherwise, and data travels back and forth in each step; batch normalisation that
  * learns statistics does not run at all. CUDA's provider could not be tried here: it gets what WebGPU's is known to

@@ -1,6 +1,6 @@
 /**
  * @file The names of values as they lie, while a graph is written, and the reordering of those that are wanted
- *   otherwise.
+ * otherwise.
  *
  * A value that is computed in blocks is put in plain order only where something asks for it that way, and the other way
  * round, each at most once: so chains of convolutions, normalisations and activations never leave the layout.

@@ -1,6 +1,6 @@
 /**
  * @file Maximum pooling of images in blocks, whatever their lanes, where windows tile the image; other windows are
- *   pooled in plain order.
+ * pooled in plain order.
  */
 
 import { plannedWindows, tiling } from "../../autodiff/windows.js";

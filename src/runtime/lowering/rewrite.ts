@@ -1,6 +1,6 @@
 /**
  * @file What a rewrite is: the kernels by which nodes of some operator can be computed, whatever the reason to replace
- *   them.
+ * them.
  *
  * A kernel is matched with a node where it stands, and where it fits says how it reads the node's inputs, how its
  * result lies, and what to append instead. Three passes use this (`index.ts`): operators that a device lacks are

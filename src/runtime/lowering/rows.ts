@@ -1,6 +1,6 @@
 /**
  * @file What windows read as rows of a matrix, gathered at once: how a GPU convolves images of few positions, and finds
- *   the gradients of kernels.
+ * the gradients of kernels.
  *
  * An operator costs a GPU some ten microseconds whatever it does, so one `Gather` stands here for the `Slice` of each
  * tap and the `Concat` of them all. With channels last, what a window reads at one tap is a row; what it reads at all

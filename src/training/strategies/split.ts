@@ -1,6 +1,6 @@
 /**
  * @file A training step split over threads: each computes the gradients of its part of the batch, from the first
- *   operator to the last, and one update takes their mean.
+ * operator to the last, and one update takes their mean.
  *
  * It pays where a network is so small that threads inside one operator hinder each other more than they help
  * (docs/performance.md), and it can be done where the loss of a batch is the mean of the losses of its parts.

@@ -1,6 +1,6 @@
 /**
  * @file The graph that a GPU is given, run on the CPU: weights and running statistics as vectors, normalisation
- *   decomposed, convolutions by rows. It trains as the CPU's own graph does. (On a GPU: test/webgpu.slow.ts.)
+ * decomposed, convolutions by rows. It trains as the CPU's own graph does. (On a GPU: test/webgpu.slow.ts.)
  */
 
 import { describe, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * @file A step in which weights move together, as vectors, and so do running statistics: for a GPU, which takes as long
- *   for the update of a bias as for that of all weights.
+ * for the update of a bias as for that of all weights.
  */
 
 import { elementCount, float32 } from "../../core/tensor.js";

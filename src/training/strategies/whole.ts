@@ -1,6 +1,6 @@
 /**
  * @file A step in which each weight is updated by itself, as it lies in the model: for a CPU. Where a network is large,
- *   weights gain nothing by going together, and would be there twice.
+ * weights gain nothing by going together, and would be there twice.
  */
 
 import type { StepPlan, StepStrategy } from "../step-plan.js";

@@ -1,6 +1,6 @@
 /**
  * @file The file that describes an endpoint: how it is asked, where its answer stands, how fast and how much it may be
- *   asked.
+ * asked.
  *
  * One file, one preset: a published protocol with its usual addresses and forms. Secrets do not stand in it: `${NAME}`
  * is taken from the environment, and what was taken is blotted out wherever a stranger's answer might repeat it.
