@@ -8,8 +8,8 @@ import { type ExperimentDocument, experimentSchema } from "./document.js";
 import { documentV1Schema, upgradeV1 } from "./document-v1.js";
 
 const results = fileURLToPath(new URL("../../docs/results", import.meta.url));
-const published = readdirSync(results, { recursive: true, encoding: "utf8" }).filter((path) =>
-  path.endsWith("result.json"),
+const published = readdirSync(results, { recursive: true, encoding: "utf8" }).filter(
+  (path) => path.endsWith("result.json") && readFileSync(join(results, path), "utf8").includes('"version": 1'),
 );
 const read = (path: string) => documentV1Schema.parse(JSON.parse(readFileSync(join(results, path), "utf8")));
 
