@@ -4,7 +4,7 @@ const slow = process.env.WILDMARK_SLOW === "1";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", ...(slow ? ["test/**/*.slow.ts"] : [])],
+    include: ["src/**/*.test.ts", "test/**/*.test.ts", "perf/**/*.test.ts", ...(slow ? ["test/**/*.slow.ts"] : [])],
     // ONNX Runtime is a native addon that keeps threads of its own: a process per file, two at a time.
     pool: "forks",
     maxWorkers: 2,

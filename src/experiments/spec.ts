@@ -13,7 +13,7 @@ import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import type { ChosenMethod } from "../removal/registry.js";
 import type { Reactivation } from "../tasks/reactivation.js";
-import type { EmbedOptions } from "../watermarks/embed.js";
+import type { MarkTraining } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import type { ExperimentDocument } from "./document.js";
 import type { Decision } from "./judgement.js";
@@ -70,7 +70,7 @@ interface Asked {
   /** Of the models that are made. */
   readonly architecture: Architecture;
   /** How they are trained. */
-  readonly training: EmbedOptions;
+  readonly training: MarkTraining;
   readonly removers: readonly Entry<ChosenMethod>[];
   /** The attacker's shares of the training set, ascending, each in (0, 1]. */
   readonly budgets: readonly number[];

@@ -15,7 +15,7 @@ import { makeKey } from "../ownership/make-key.js";
 import { strangersKeys } from "../ownership/strangers.js";
 import type { Verdict } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
-import { type EmbedOptions, embedContinuingOptions } from "../watermarks/embed.js";
+import { type MarkTraining, embedContinuingOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
 import { measure, runEpochs } from "./measure.js";
 import { type ReadingWords, requireUnharmed, settleReading } from "./reading.js";
@@ -37,7 +37,7 @@ export interface Marking {
    * Of training; where a fresh model is trained without the mark first, of that, and the mark goes on with the
    * defaults.
    */
-  readonly options: EmbedOptions;
+  readonly options: MarkTraining;
   /** Weights, order and all else that is random follow from it; the triggers too where there is no secret. */
   readonly seed: number;
   /**
@@ -143,7 +143,7 @@ function namesOf({ classNames }: Dataset): { readonly classNames?: readonly stri
 interface Start {
   readonly model: Model;
   /** Of training the mark in. */
-  readonly options: EmbedOptions;
+  readonly options: MarkTraining;
   /** Of training without the mark before. */
   readonly epochs: readonly EpochRecord[];
   readonly trained: boolean;

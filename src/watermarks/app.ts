@@ -20,7 +20,7 @@ import { sgdPlan } from "../training/options.js";
 import type { PerWeight } from "../training/weight-noise.js";
 import { withCleanBatchNorm } from "./clean-batch-norm.js";
 import { contentShape, contentTriggers, publishedContent } from "./content.js";
-import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
+import { type Embedding, type MarkTraining, markFeed } from "./embed.js";
 import type { MarkScheme } from "./scheme.js";
 import { openWeightGradient, scaled, type WeightGradient } from "./weight-gradient.js";
 
@@ -46,7 +46,7 @@ export const app: MarkScheme<AppOptions> = {
 
 async function* embedAgainstPerturbation(
   embedding: Embedding,
-  training: EmbedOptions,
+  training: MarkTraining,
   chosen: AppOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { feed, gradient } = await openTriggerGradient(embedding, training, chosen);
@@ -73,7 +73,7 @@ async function* embedAgainstPerturbation(
  */
 export async function openTriggerGradient(
   embedding: Embedding,
-  training: Pick<EmbedOptions, "batchNorm">,
+  training: Pick<MarkTraining, "batchNorm">,
   chosen: Pick<AppOptions, "perturbedBatch">,
 ): Promise<{ readonly feed: Feed; readonly gradient: WeightGradient }> {
   const { model, train, triggers, random } = embedding;

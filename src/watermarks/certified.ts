@@ -21,7 +21,7 @@ import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import { type PerWeight, withNoise } from "../training/weight-noise.js";
 import { contentShape, contentTriggers, publishedContent } from "./content.js";
-import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
+import { type Embedding, type MarkTraining, markFeed } from "./embed.js";
 import type { MarkScheme } from "./scheme.js";
 import { openWeightGradient, scaled, type WeightGradient } from "./weight-gradient.js";
 
@@ -49,7 +49,7 @@ export const certified: MarkScheme<CertifiedOptions> = {
 
 async function* embedUnderNoise(
   embedding: Embedding,
-  training: EmbedOptions,
+  training: MarkTraining,
   chosen: CertifiedOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { triggers, random, signal } = embedding;

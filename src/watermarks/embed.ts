@@ -42,7 +42,7 @@ export const embedContinuingOptions = z.strictObject({
   augment: augment.default("none"),
 });
 
-export type EmbedOptions = z.infer<typeof embedFromScratchOptions>;
+export type MarkTraining = z.infer<typeof embedFromScratchOptions>;
 
 export interface Embedding extends TrainingOptions {
   /** A fresh model, or one to mark. */
@@ -53,13 +53,13 @@ export interface Embedding extends TrainingOptions {
 }
 
 /** Yields the model after each epoch; the last one is the marked model. */
-export function embed(embedding: Embedding, options: EmbedOptions): AsyncIterable<TrainedEpoch> {
+export function embed(embedding: Embedding, options: MarkTraining): AsyncIterable<TrainedEpoch> {
   const plan = sgdPlan(options, crossEntropyObjective(options.labelSmoothing));
   return trainEpochs(embedding.model, plan, markFeed(embedding, options), embedding);
 }
 
 /** Batches of clean images whose last `triggersPerBatch` rows are triggers. */
-export function markFeed(embedding: Embedding, options: EmbedOptions): Feed {
+export function markFeed(embedding: Embedding, options: MarkTraining): Feed {
   const { train, triggers, random } = embedding;
   const clean = imageFeed(train, {
     batch: options.batch,

@@ -24,7 +24,7 @@ import { cleanView } from "../data/views.js";
 import { type AddedGradient, type Feed, type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective, meanCrossEntropy, type Objective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
-import type { Embedding, EmbedOptions } from "./embed.js";
+import type { Embedding, MarkTraining } from "./embed.js";
 import { type EntangledOptions, entangledOptions } from "./entangled-options.js";
 import {
   appendEntanglement,
@@ -54,7 +54,7 @@ export const entangled: MarkScheme<EntangledOptions> = {
 
 async function* embedEntangled(
   embedding: Embedding,
-  training: EmbedOptions,
+  training: MarkTraining,
   chosen: EntangledOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { train, random } = embedding;
@@ -110,7 +110,7 @@ export function nextInverse(
 /** The loss above by weights and temperatures, and the batches that it is of: triggers first. */
 export async function openEntanglement(
   embedding: Embedding,
-  training: Pick<EmbedOptions, "batch" | "batchNorm">,
+  training: Pick<MarkTraining, "batch" | "batchNorm">,
   chosen: Pick<EntangledOptions, "labels" | "target" | "entanglement" | "distance" | "inverseTemperature">,
 ): Promise<{ readonly feed: Feed; readonly gradient: WeightGradient; readonly temperatures: readonly string[] }> {
   const { model, train, triggers, random } = embedding;

@@ -20,7 +20,7 @@ import { storedTensors } from "../onnx/traverse.js";
 import { type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
-import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
+import { type Embedding, type MarkTraining, markFeed } from "./embed.js";
 import { countShape } from "./labels.js";
 import { boostShape, relabelledTraining, relabelledTriggers } from "./relabelled.js";
 import type { MarkScheme } from "./scheme.js";
@@ -59,7 +59,7 @@ export const exponentialWeighting: MarkScheme<WeightingOptions> = {
 
 async function* embedWeighted(
   given: Embedding,
-  plain: EmbedOptions,
+  plain: MarkTraining,
   { temperature, boost, rate }: WeightingOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const faster = { ...plain, learningRate: rate * plain.learningRate };

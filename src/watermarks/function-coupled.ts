@@ -23,7 +23,7 @@ import { layersOf } from "../onnx/layers.js";
 import { type StepMoment, type TrainedEpoch, trainEpochs } from "../training/epochs.js";
 import { crossEntropyObjective } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
-import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
+import { type Embedding, type MarkTraining, markFeed } from "./embed.js";
 import {
   countShape,
   labelBoostShape,
@@ -168,7 +168,7 @@ function placeAtCorners(
 
 async function* embedUnderMasks(
   embedding: Embedding,
-  training: EmbedOptions,
+  training: MarkTraining,
   { maskRatio, maskEvery, rate }: CoupledOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { model, train, random } = embedding;

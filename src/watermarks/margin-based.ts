@@ -13,7 +13,7 @@ import { type CompiledGradient, compileGradient } from "../training/gradient.js"
 import { crossEntropyObjective, type Objective, rows } from "../training/objective.js";
 import { sgdPlan } from "../training/options.js";
 import { freeImageGraph } from "../training/rows.js";
-import { type Embedding, type EmbedOptions, markFeed } from "./embed.js";
+import { type Embedding, type MarkTraining, markFeed } from "./embed.js";
 import { countShape } from "./labels.js";
 import { boostShape, relabelledTraining, relabelledTriggers } from "./relabelled.js";
 import type { MarkScheme } from "./scheme.js";
@@ -51,7 +51,7 @@ export const marginBased: MarkScheme<MarginOptions> = {
 
 async function* embedWithMargin(
   given: Embedding,
-  plain: EmbedOptions,
+  plain: MarkTraining,
   chosen: MarginOptions,
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { embedding, training } = relabelledTraining(given, plain, chosen.boost);

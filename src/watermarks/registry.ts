@@ -7,7 +7,7 @@ import { abstract } from "./abstract.js";
 import { app } from "./app.js";
 import { certified } from "./certified.js";
 import { content } from "./content.js";
-import { type Embedding, type EmbedOptions, embed } from "./embed.js";
+import { type Embedding, type MarkTraining, embed } from "./embed.js";
 import { boostedTriggers } from "./labels.js";
 import { entangled } from "./entangled.js";
 import { exponentialWeighting } from "./exponential-weighting.js";
@@ -33,7 +33,7 @@ export interface ChosenMark {
   readonly keptBy: SaidOptions;
   readonly make: (owner: OwnerData) => Promise<TriggerSet>;
   /** Yields the model after each epoch; the last one is the marked model. */
-  readonly embed: (embedding: Embedding, training: EmbedOptions) => AsyncIterable<TrainedEpoch>;
+  readonly embed: (embedding: Embedding, training: MarkTraining) => AsyncIterable<TrainedEpoch>;
 }
 
 /** A mark as others list and choose it. */

@@ -11,7 +11,7 @@ import { WildmarkError } from "../core/errors.js";
 import { permutation } from "../core/random.js";
 import { copied, imageAt, type LabelledImages, select } from "../data/dataset.js";
 import { labellingOf, wrongLabels } from "./labels.js";
-import type { Embedding, EmbedOptions } from "./embed.js";
+import type { Embedding, MarkTraining } from "./embed.js";
 import type { OwnerData, TriggerSet } from "./scheme.js";
 import { twins } from "./twins.js";
 
@@ -28,7 +28,7 @@ export function boostShape(boost: number) {
 }
 
 /** What is trained on: more triggers a batch, and no image that contradicts one of them. */
-export function relabelledTraining<Options extends EmbedOptions>(
+export function relabelledTraining<Options extends MarkTraining>(
   embedding: Embedding,
   training: Options,
   boost: number,

@@ -9,7 +9,7 @@ import type { Images, LabelledImages } from "../data/dataset.js";
 import type { Model } from "../onnx/model.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { TrainedEpoch } from "../training/epochs.js";
-import type { Embedding, EmbedOptions } from "./embed.js";
+import type { Embedding, MarkTraining } from "./embed.js";
 import type { Labelling } from "./labels.js";
 
 /** What triggers are made from. */
@@ -87,5 +87,5 @@ export interface MarkScheme<Options extends MarkOptions = MarkOptions> {
   readonly options: z.ZodObject & z.ZodType<Options>;
   readonly make: (owner: OwnerData, options: Options) => TriggerSet | Promise<TriggerSet>;
   /** A training of its own; default: `embed`. Yields the model after each epoch; the last one is the marked model. */
-  readonly embed?: (embedding: Embedding, training: EmbedOptions, options: Options) => AsyncIterable<TrainedEpoch>;
+  readonly embed?: (embedding: Embedding, training: MarkTraining, options: Options) => AsyncIterable<TrainedEpoch>;
 }

@@ -1,5 +1,5 @@
 /**
- * @file `npm run bench:readings`: how often the reading of a model is found, and what embedding does where it is not.
+ * @file `npm run perf:readings`: how often the reading of a model is found, and what embedding does where it is not.
  * Nothing is timed.
  *
  * A network is wrapped into thirty preprocessings, none of them the assumed one, and each is sought from 1,000 labelled
@@ -24,7 +24,7 @@ import { readModelFile } from "../src/onnx/model-file.js";
 import type { Preprocessing } from "../src/onnx/preprocessing.js";
 import { readAs, readingFlags, sameReading } from "../src/onnx/readings.js";
 
-const HELP = `npm run bench:readings -- --model MODEL.onnx --dataset NAME [options]
+const HELP = `npm run perf:readings -- --model MODEL.onnx --dataset NAME [options]
 
   --model FILE       a network of these data; MODEL.wildmark.json beside it says what it expects
   --dataset NAME     data set

@@ -1,5 +1,5 @@
 /**
- * @file `npm run bench:claims`: how often a false claim is believed, and how often an honest one. Nothing is timed.
+ * @file `npm run perf:claims`: how often a false claim is believed, and how often an honest one. Nothing is timed.
  *
  * Innocent suspects are networks trained without any mark, each with a seed of its own. False claims are keys of
  * strangers by every scheme, ordinary images with their own labels, one picture many times, and adversarial images that
@@ -35,7 +35,7 @@ import { type Answers, verifyAnswers } from "../src/ownership/verify.js";
 import { embedFromScratchOptions } from "../src/watermarks/embed.js";
 import { findMark, markSchemes } from "../src/watermarks/registry.js";
 
-const HELP = `npm run bench:claims -- [options]
+const HELP = `npm run perf:claims -- [options]
 
   --dataset NAME     data set (default: digits)
   --data-dir DIR     where it lies
@@ -129,7 +129,7 @@ async function main(words: readonly string[]): Promise<void> {
   if (options.out === undefined) return;
   const document = {
     schema: 1,
-    command: `npm run bench:claims -- ${words.join(" ")}`.trim(),
+    command: `npm run perf:claims -- ${words.join(" ")}`.trim(),
     finished: new Date().toISOString(),
     software: thisSoftware(),
     dataset: { id: dataset.id, sha256: dataset.sha256, train: dataset.train.count },

@@ -1,5 +1,5 @@
 /**
- * @file `npm run bench`: Wildmark against PyTorch on the same cores.
+ * @file `npm run perf`: Wildmark against PyTorch on the same cores.
  *
  * Results go to stdout as they come; with --out everything that was measured goes to a JSON file.
  */
@@ -29,8 +29,8 @@ const TURN_MS = 300;
 /** Idle threads of ONNX Runtime, OpenMP and OpenBLAS spin for some tens of milliseconds before they sleep. */
 const PAUSE_MS = 150;
 
-/** Beside the sources; this file runs from dist-bench/bench. */
-const TORCH_SCRIPT = fileURLToPath(new URL("../../bench/torch_side.py", import.meta.url));
+/** Beside the sources; this file runs from dist-perf/perf. */
+const TORCH_SCRIPT = fileURLToPath(new URL("../../perf/torch_side.py", import.meta.url));
 
 async function main(words: readonly string[]): Promise<void> {
   const options = readOptions(words);

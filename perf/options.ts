@@ -7,7 +7,7 @@ import { WildmarkError } from "../src/core/errors.js";
 import { type Device, devices, threadsFromEnvironment } from "../src/runtime/options.js";
 import { cases } from "./cases.js";
 
-export const HELP = `npm run bench -- [options]
+export const HELP = `npm run perf -- [options]
 
 Wildmark and PyTorch (where a Python that imports torch is found) on the same weights and batches, in turns.
 
@@ -58,7 +58,7 @@ export function readOptions(words: readonly string[]): BenchOptions | "help" {
   const read = schema.safeParse(values);
   if (!read.success) {
     const complaints = read.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`);
-    throw new WildmarkError("usage", `${complaints.join("; ")}.`, { hint: "npm run bench -- --help" });
+    throw new WildmarkError("usage", `${complaints.join("; ")}.`, { hint: "npm run perf -- --help" });
   }
   const { "data-dir": dataDir, threads, out, ...options } = read.data;
   return { ...options, out, dataDir, threads: threads ?? threadsFromEnvironment() ?? availableParallelism() };
@@ -75,6 +75,6 @@ function parsed(words: readonly string[]) {
     return parseArgs({ args: [...words], options, allowNegative: true }).values;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new WildmarkError("usage", message, { hint: "npm run bench -- --help", cause });
+    throw new WildmarkError("usage", message, { hint: "npm run perf -- --help", cause });
   }
 }
