@@ -22,6 +22,7 @@ import { meanCrossEntropy, type Objective } from "../training/objective.js";
 import { freeImageGraph } from "../training/rows.js";
 import { compileSearch, type Search } from "../training/search.js";
 import type { Attack } from "./method.js";
+import { median } from "../core/summary.js";
 
 /** Zod shape to spread into an options schema. */
 export const reversalShape = {
@@ -283,12 +284,6 @@ export function suspicious(triggers: readonly Trigger[]): readonly Trigger[] {
   const sorted = considered.toSorted((a, b) => a.size - b.size);
   const outliers = sorted.filter(({ size }) => deviation > 0 && (middle - size) / deviation > OUTLIER);
   return outliers.length > 0 ? outliers : sorted.slice(0, 1);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 }
 
 /**

@@ -16,6 +16,7 @@ import { mayReplace } from "./in-place.js";
 import { fromValue, startEngine, toValue, type Value } from "./onnxruntime.js";
 import type { RuntimeOptions } from "./options.js";
 import { createSession } from "./session.js";
+import { at } from "../core/lists.js";
 
 /** A tensor that a graph reads under one name and writes, in the same dimensions, under another or the same. */
 export interface StateTensor {
@@ -158,9 +159,3 @@ function fill(target: Tensor, { type, data }: Tensor): void {
 }
 
 const copyOf = (tensor: FloatTensor): FloatTensor => float32(tensor.dims, tensor.data.slice());
-
-function at<T>(items: readonly T[], i: number): T {
-  const item = items[i];
-  if (item === undefined) throw new RangeError(`no element ${i}`);
-  return item;
-}

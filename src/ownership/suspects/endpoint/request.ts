@@ -11,6 +11,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { EndpointConfig, EndpointFile } from "./config.js";
 import { nested, type SentImage } from "./encode.js";
 import type { HttpAnswer, Send } from "./http.js";
+import { parsedJson } from "../../../core/json.js";
 
 /** Asks one image; more than one request where the protocol wants it so. A failed first step ends it. */
 export type Ask = (image: SentImage, send: Send) => Promise<HttpAnswer>;
@@ -149,22 +150,14 @@ function strange(what: string, { body }: HttpAnswer): HttpAnswer {
 }
 
 function textsOf(body: string): string[] {
-  const value = parsed(body);
+  const value = parsedJson(body);
   return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
 }
 
 function eventIdOf(body: string): string | undefined {
-  const value = parsed(body);
+  const value = parsedJson(body);
   if (typeof value !== "object" || value === null || !("event_id" in value)) return undefined;
   return typeof value.event_id === "string" ? value.event_id : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function headersOf({ headers, bearer }: EndpointFile): Record<string, string> {
