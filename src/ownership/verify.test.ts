@@ -151,34 +151,31 @@ describe("the placebo control", () => {
   });
 });
 
-test(
-  "the counts behind a verdict are its own: repeated pictures, what was not asked and lone placebos " + "as there",
-  () => {
-    const labels = fixedLabels(20);
-    const paired = keyOf(labels, { count: 20, paired: true });
-    const twice = paired.triggers.images.slice();
-    twice.set(twice.subarray(0, 16), 16);
-    const key = { ...paired, triggers: { ...paired.triggers, images: twice } };
-    const answers = {
-      triggers: Array.from(matching(labels, 12), (answer, i) => (i < 15 ? answer : NOT_ASKED)),
-      placebos: matching(labels, 4),
-      nullModels: [matching(labels, 20), matching(labels, 0)],
-    };
-    expect(verifyAnswers(key, answers)).toMatchObject({ n: 14, matches: 11, duplicates: 1 });
-    expect(comparedCounts(key, answers)).toEqual({
-      placebos: { matches: 3, n: 14 },
-      nullModels: [
-        { matches: 14, n: 14 },
-        { matches: 0, n: 14 },
-      ],
-    });
-    const alone = keyOf(evenLabels(20), { count: 8, paired: false });
-    expect(comparedCounts(alone, { triggers: labels, placebos: evenLabels(8) }, true)).toEqual({
-      luck: 0.1,
-      placebos: { matches: 8, n: 8 },
-    });
-  },
-);
+test("the counts behind a verdict are its own: repeated pictures, what was not asked and lone placebos as there", () => {
+  const labels = fixedLabels(20);
+  const paired = keyOf(labels, { count: 20, paired: true });
+  const twice = paired.triggers.images.slice();
+  twice.set(twice.subarray(0, 16), 16);
+  const key = { ...paired, triggers: { ...paired.triggers, images: twice } };
+  const answers = {
+    triggers: Array.from(matching(labels, 12), (answer, i) => (i < 15 ? answer : NOT_ASKED)),
+    placebos: matching(labels, 4),
+    nullModels: [matching(labels, 20), matching(labels, 0)],
+  };
+  expect(verifyAnswers(key, answers)).toMatchObject({ n: 14, matches: 11, duplicates: 1 });
+  expect(comparedCounts(key, answers)).toEqual({
+    placebos: { matches: 3, n: 14 },
+    nullModels: [
+      { matches: 14, n: 14 },
+      { matches: 0, n: 14 },
+    ],
+  });
+  const alone = keyOf(evenLabels(20), { count: 8, paired: false });
+  expect(comparedCounts(alone, { triggers: labels, placebos: evenLabels(8) }, true)).toEqual({
+    luck: 0.1,
+    placebos: { matches: 8, n: 8 },
+  });
+});
 
 describe("innocent models", () => {
   const RUNS = 2000;
@@ -299,24 +296,17 @@ test("a verdict reads as plain lines", () => {
   const verdict = verifyAnswers(key, { triggers: matching(labels, 97), placebos: matching(labels, 2) });
   expect(describeVerdict(verdict)).toMatchInlineSnapshot(`
     [
-      "Ownership is shown: p = 2.5e-29, at most the significance level 0.05; decided by: placebo control, " +
-        "exact McNemar test",
+      "Ownership is shown: p = 2.5e-29, at most the significance level 0.05; decided by: placebo control, exact McNemar test",
       "against luck: cannot be tested: the labels were chosen, not drawn",
       "against look-alikes: placebo control, exact McNemar test, p = 2.5e-29",
       "against forgers: not tested",
-      "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval " +
-        "91.5 % to 99.4 %",
+      "97 of 100 triggers answered with the key's labels: retention 97.0 %, 95 % Clopper-Pearson interval 91.5 % to 99.4 %",
       "exact binomial test: p = 1.2e-92",
-      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's " +
-        "label by luck, at most 1 time in 10. Limit: all triggers carry the same label, and an innocent " +
-          "model that prefers such a class matches more often than that, so this test alone proves nothing; " +
-            "the others guard against it.",
+      "  Null hypothesis: the suspect knows nothing of this key and answers each trigger with the key's label by luck, at most 1 time in 10. Limit: all triggers carry the same label, and an innocent model that prefers such a class matches more often than that, so this test alone proves nothing; the others guard against it.",
       "  Seen: 97 of 100 triggers answered with the key's label, 10 expected by luck",
       "placebo control, exact McNemar test: p = 2.5e-29",
-      "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and its placebo, either " +
-        "is as likely as the other to be the only one answered with the key's label.",
-      "  Seen: of 100 pairs, 95 answered with the key's label on the trigger only, 0 on the placebo only, 5 " +
-        "on both or neither",
+      "  Null hypothesis: the mark makes no difference to the suspect: of a trigger and its placebo, either is as likely as the other to be the only one answered with the key's label.",
+      "  Seen: of 100 pairs, 95 answered with the key's label on the trigger only, 0 on the placebo only, 5 on both or neither",
     ]
   `);
 });
