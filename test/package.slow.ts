@@ -142,7 +142,7 @@ const { key } = marked;
 const { owned }: Verdict = await verify({ model: marked.model, key });
 const { owned: innocent } = await verify({ model, key });
 const result = await audit({ model: marked.model, key, dataset, methods: ["wild"], baselines: false, budgets: [0.1], epochs: 1, jobs: 2 });
-const attacks = result.cells.map(({ status }) => status);
+const attacks = result.attacks.map(({ status }) => status);
 const report = (await renderReport(result)).startsWith("<!doctype html>");
 console.log(JSON.stringify({ version: WILDMARK_VERSION, works: accuracy > 0.5, owned, innocent, attacks, report }));
 `;

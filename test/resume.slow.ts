@@ -52,8 +52,8 @@ test.each([1, 2, 3])("killed at the moments of seed %i: same models, keys, cells
   ];
   expect(Object.keys(found).filter((file) => /\.part$/.test(file)).length).toBeLessThanOrEqual(killed);
   for (const [file, content] of Object.entries(expected)) {
-    // The report shows times, the result its own command line.
-    if (file === "result.json" || file === "report.html") continue;
+    // Report and table show times, the result its own command line.
+    if (["result.json", "report.html", "cells.csv"].includes(file)) continue;
     expect(found[file], file).toEqual(content);
   }
   const document = async (run: string): Promise<unknown> => {
