@@ -24,6 +24,7 @@ const rooms = [
   "watermarks",
   "ownership",
   "removal",
+  "detection",
   "tasks",
   "experiments",
   "report",
@@ -31,7 +32,10 @@ const rooms = [
 ];
 
 /** Rooms that must not be imported although they stand above. */
-const forbidden: Readonly<Record<string, readonly string[]>> = { removal: ["watermarks", "ownership"] };
+const forbidden: Readonly<Record<string, readonly string[]>> = {
+  removal: ["watermarks", "ownership"],
+  detection: ["watermarks", "ownership", "removal"],
+};
 
 interface Import {
   readonly from: string;
