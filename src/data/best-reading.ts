@@ -286,7 +286,8 @@ export async function mightBeBeaten(
   const lead = Math.max(QUICK.ofImages * chosen.length, QUICK.ofWrong * wrong.length);
   if (wrong.length < lead) return false;
   const order = Uint32Array.from([...wrong, ...chosen.filter(isRight)]);
-  const race = startRace(model, images, order, options);
+  // Readings that differ by as little as the statistics of so few images are no doubt here (`NEAR`).
+  const race = startRace(model, images, order, { counted: select(images, order), ...options });
   for (const runner of race.runners) {
     runner.running = !sameReading(runner.reading, race.used.reading, images.shape, NEAR);
   }
