@@ -2,513 +2,279 @@
  * @file Documents of version 1, when `reproduce`, `audit` and `bench` each had a form of their own: read, and told in
  * the terms of the one experiment. They are evidence and are never rewritten.
  *
+ * Only what the telling needs is checked here: all of it is checked as a document of version 2 afterwards.
+ *
  * What they did not write down stays unsaid: `reproduce` set no acceptable drop; an audit kept the cleaned model's
  * verdict and not the null models'. Outcomes are drawn anew by the one rule: version 1 took some drops of exactly the
  * acceptable size for too dear.
  */
 
 import { z } from "zod";
+import { defined } from "../core/defined.js";
 import { distinct } from "../core/lists.js";
 import { verdictSchema } from "../ownership/verdict.js";
 import { removalMethods } from "../removal/registry.js";
-import { reactivationSchema } from "../tasks/reactivation.js";
-import { epochSchema, measurementSchema, pictureSchema, share } from "../tasks/records.js";
+import { measurementSchema } from "../tasks/records.js";
 import { markSchemes } from "../watermarks/registry.js";
 import {
-  type AttackCell,
-  budgetSchema as budget,
-  documentShape as commonShape,
   EXPERIMENT_VERSION,
   type ExperimentDocument,
+  experimentSchema,
   judgementSchema,
-  type MarkedCell,
-  type NullModelCell,
   optionsSchema,
-  type RemoverSummary,
-  type SubjectSummary,
 } from "./document.js";
-import { inBrief, outcomeOf, outcomes } from "./judgement.js";
+import { inBrief, outcomeOf } from "./judgement.js";
 
-const documentShape = { ...commonShape, version: z.literal(1) };
+const rest = z.looseObject({});
+const judged = z.looseObject({ measured: measurementSchema, verdict: verdictSchema });
+const attack = judged.extend({ seed: z.int(), epochs: z.array(z.unknown()).min(1) });
+const reactivated = z.object({ reactivated: judged.optional() });
+const version = z.literal(1);
 
-// reproduce
-
-const unmarkedModelSchema = z.object({
-  seed: z.int(),
-  accuracy: share,
-  epochs: z.array(epochSchema),
-  modelSha256: z.string(),
-});
-
-const markedModelSchema = z.object({
-  mark: z.string(),
-  title: z.string(),
-  seed: z.int(),
-  triggers: z.int().positive(),
-  heldOutTriggers: z.int().min(0),
-  modelSha256: z.string(),
-  keySha256: z.string(),
-  epochs: z.array(epochSchema),
-  measured: measurementSchema,
-  verdict: verdictSchema,
-  /** The same key tried on the model of the same seed that was trained without any mark. */
-  innocent: z.object({ measured: measurementSchema, verdict: verdictSchema }),
-  pictures: z.array(pictureSchema),
-});
-
-const removalSchema = z.object({
-  mark: z.string(),
-  seed: z.int(),
-  method: z.string(),
-  title: z.string(),
-  control: z.boolean(),
-  options: optionsSchema,
-  epochs: z.array(epochSchema).min(1),
-  measured: measurementSchema,
-  verdict: verdictSchema,
-  seconds: z.number().min(0),
-  modelSha256: z.string(),
-});
-
-const reproduceSchema = z.object({
-  ...documentShape,
+const reproduceSchema = z.looseObject({
+  version,
   kind: z.literal("reproduce"),
-  architecture: z.object({ id: z.string(), title: z.string(), parameters: z.int().positive() }),
-  attacker: z.object({ fraction: z.number().gt(0).max(1), images: z.int().positive() }),
-  seeds: z.array(z.int()).min(1),
-  marks: z.array(z.string()).min(1),
-  spec: z.record(z.string(), z.json()),
-  unmarked: z.array(unmarkedModelSchema),
-  marked: z.array(markedModelSchema).min(1),
-  removals: z.array(removalSchema),
+  attacker: z.object({ fraction: z.number(), images: z.int() }),
+  marks: z.array(z.string()),
+  spec: z.object({
+    training: optionsSchema.optional().catch(undefined),
+    unrelated: z.string().optional().catch(undefined),
+    marks: z.array(z.object({ id: z.string(), options: optionsSchema })).catch([]),
+  }),
+  unmarked: z.array(rest),
+  marked: z.array(judged.extend({ mark: z.string(), title: z.string(), seed: z.int(), innocent: judged })),
+  removals: z.array(
+    attack.extend({ mark: z.string(), method: z.string(), title: z.string(), control: z.boolean(), options: rest }),
+  ),
 });
 
-// audit
+const auditCellShape = { attack: z.int(), fraction: z.number() };
 
-const auditOutcomeShape = {
-  epochs: z.array(epochSchema).min(1),
-  measured: measurementSchema,
-  verdict: verdictSchema,
-  atChance: z.boolean().default(false),
-  seconds: z.number().min(0),
-  reactivated: z.object({ measured: measurementSchema, verdict: verdictSchema, seconds: z.number().min(0) }).optional(),
-  modelSha256: z.string(),
-};
+const auditSchema = z.looseObject({
+  version,
+  kind: z.literal("audit"),
+  model: z.object({ name: z.string(), sha256: z.string(), parameters: z.int() }),
+  key: z.looseObject({ scheme: z.string(), sha256: z.string() }),
+  before: judged,
+  alpha: z.number(),
+  acceptableDrop: z.number(),
+  reactivation: z.unknown(),
+  attacks: z.array(z.looseObject({ method: z.string(), title: z.string(), control: z.boolean() })),
+  cells: z.array(
+    z.discriminatedUnion("status", [
+      attack.extend({ status: z.literal("done"), ...auditCellShape, images: z.int() }).extend(reactivated.shape),
+      z.looseObject({ status: z.enum(["skipped", "failed"]), ...auditCellShape }),
+    ]),
+  ),
+});
 
-const auditCellShape = { attack: z.int().min(0), fraction: budget, seed: z.int() };
+const ownedShape = { mark: z.int(), seed: z.int() };
+const undone = z.enum(["missing", "failed", "skipped"]);
 
-const auditCellSchema = z.discriminatedUnion("status", [
-  z.object({ status: z.literal("done"), ...auditCellShape, images: z.int().positive(), ...auditOutcomeShape }),
-  z.object({ status: z.literal("skipped"), ...auditCellShape, reason: z.string() }),
-  z.object({
-    status: z.literal("failed"),
-    ...auditCellShape,
-    images: z.int().positive(),
-    reason: z.string(),
-    mayPass: z.boolean().default(true),
-  }),
-]);
+const benchSchema = z.looseObject({
+  version,
+  kind: z.literal("bench"),
+  alpha: z.number(),
+  acceptableDrop: z.number(),
+  reactivation: z.unknown(),
+  marks: z.array(rest),
+  removers: z.array(z.looseObject({ control: z.boolean() })),
+  unmarked: z.array(rest),
+  owners: z.array(
+    z.discriminatedUnion("status", [
+      judged.extend({ status: z.literal("done"), ...ownedShape, innocents: z.array(rest) }),
+      z.looseObject({ status: undone, ...ownedShape }),
+    ]),
+  ),
+  cells: z.array(
+    z.discriminatedUnion("status", [
+      z.looseObject({
+        status: z.literal("done"),
+        ...ownedShape,
+        judgement: judgementSchema,
+        accuracyDrop: z.number(),
+      }),
+      z.looseObject({ status: undone, ...ownedShape }),
+    ]),
+  ),
+});
 
-const auditSchema = z
-  .object({
-    ...documentShape,
-    kind: z.literal("audit"),
-    model: z.object({ name: z.string(), sha256: z.string(), parameters: z.int().min(0) }),
-    key: z.object({
-      name: z.string(),
-      sha256: z.string(),
-      scheme: z.string(),
-      triggers: z.int().positive(),
-      heldOutTriggers: z.int().min(0),
-      madeForThisModel: z.boolean(),
-    }),
-    before: z.object({ measured: measurementSchema, verdict: verdictSchema, atChance: z.boolean().optional() }),
-    alpha: z.number().gt(0).lt(1),
-    acceptableDrop: share,
-    reactivation: reactivationSchema.nullable().default(null),
-    budgets: z.array(budget).min(1),
-    seeds: z.array(z.int()).min(1),
-    attacks: z
-      .array(
-        z.object({
-          method: z.string(),
-          title: z.string(),
-          summary: z.string(),
-          paper: z.string(),
-          control: z.boolean(),
-          options: optionsSchema,
-        }),
-      )
-      .min(1),
-    cells: z.array(auditCellSchema),
-  })
-  .refine(({ attacks, cells }) => cells.every(({ attack }) => attack < attacks.length), {
-    path: ["cells"],
-    message: "a cell names an attack that the document does not list",
-  });
-
-// bench
-
-const failed = { status: z.literal("failed"), reason: z.string() };
-const missing = { status: z.literal("missing") };
-const ownerShape = { mark: z.int().min(0), seed: z.int() };
-const benchCellShape = { ...ownerShape, remover: z.int().min(0), fraction: budget };
-
-const benchUnmarkedSchema = z.discriminatedUnion("status", [
-  z.object({
-    status: z.literal("done"),
-    seed: z.int(),
-    accuracy: share,
-    seconds: z.number().min(0),
-    modelSha256: z.string(),
-  }),
-  z.object({ ...failed, seed: z.int() }),
-  z.object({ ...missing, seed: z.int() }),
-]);
-
-const benchOwnerSchema = z.discriminatedUnion("status", [
-  z.object({
-    status: z.literal("done"),
-    ...ownerShape,
-    triggers: z.int().positive(),
-    heldOutTriggers: z.int().min(0),
-    modelSha256: z.string(),
-    keySha256: z.string(),
-    epochs: z.array(epochSchema),
-    measured: measurementSchema,
-    verdict: verdictSchema,
-    seconds: z.number().min(0),
-    innocents: z.array(z.object({ seed: z.int(), retention: share, heldOutRetention: share.optional() })),
-    pictures: z.array(pictureSchema),
-  }),
-  z.object({ ...failed, ...ownerShape }),
-  z.object({ ...missing, ...ownerShape }),
-]);
-
-const benchCellSchema = z.discriminatedUnion("status", [
-  z.object({
-    status: z.literal("done"),
-    ...benchCellShape,
-    images: z.object({ labelled: z.int().min(0), unlabelled: z.int().min(0) }),
-    measured: measurementSchema,
-    judgement: judgementSchema,
-    accuracyDrop: z.number().min(-1).max(1),
-    outcome: z.enum(outcomes),
-    atChance: z.boolean(),
-    epochs: z.int().min(0),
-    seconds: z.number().min(0),
-    modelSha256: z.string(),
-    reactivated: z
-      .object({ measured: measurementSchema, judgement: judgementSchema, seconds: z.number().min(0) })
-      .optional(),
-  }),
-  z.object({ status: z.literal("skipped"), ...benchCellShape, reason: z.string() }),
-  z.object({ ...failed, ...benchCellShape }),
-  z.object({ ...missing, ...benchCellShape }),
-]);
-
-const benchSchema = z
-  .object({
-    ...documentShape,
-    kind: z.literal("bench"),
-    complete: z.boolean(),
-    architecture: z.object({ id: z.string(), title: z.string(), parameters: z.int().positive() }),
-    alpha: z.number().gt(0).lt(1),
-    acceptableDrop: share,
-    budgets: z.array(budget).min(1),
-    seeds: z.array(z.int()).min(1),
-    marks: z
-      .array(
-        z.object({
-          name: z.string(),
-          mark: z.string(),
-          summary: z.string(),
-          paper: z.string(),
-          options: optionsSchema,
-        }),
-      )
-      .min(1),
-    removers: z
-      .array(
-        z.object({
-          name: z.string(),
-          method: z.string(),
-          summary: z.string(),
-          paper: z.string(),
-          needs: z.array(z.enum(["labelled", "unlabelled"])),
-          control: z.boolean(),
-          ignoresModel: z.boolean(),
-          options: optionsSchema,
-        }),
-      )
-      .min(1),
-    training: optionsSchema,
-    reactivation: reactivationSchema.nullable(),
-    empiricalNull: z.boolean(),
-    unmarked: z.array(benchUnmarkedSchema),
-    owners: z.array(benchOwnerSchema).min(1),
-    cells: z.array(benchCellSchema).min(1),
-  })
-  .refine(
-    ({ marks, removers, owners, cells }) =>
-      [...owners, ...cells].every(({ mark }) => mark < marks.length) &&
-      cells.every(({ remover }) => remover < removers.length),
-    { path: ["cells"], message: "a cell names a mark or a remover that the document does not list" },
-  );
-
-export const documentV1Schema = z.discriminatedUnion("kind", [reproduceSchema, auditSchema, benchSchema]);
+const documentV1Schema = z.discriminatedUnion("kind", [reproduceSchema, auditSchema, benchSchema]);
 
 type ReproduceV1 = z.infer<typeof reproduceSchema>;
 type AuditV1 = z.infer<typeof auditSchema>;
 type BenchV1 = z.infer<typeof benchSchema>;
-export type DocumentV1 = ReproduceV1 | AuditV1 | BenchV1;
+type Attack = z.infer<typeof attack> & z.infer<typeof reactivated>;
 
-/** The same in the terms of version 2. */
-export function upgradeV1(document: DocumentV1): ExperimentDocument {
-  switch (document.kind) {
-    case "reproduce":
-      return upgradeReproduce(document);
-    case "audit":
-      return upgradeAudit(document);
-    case "bench":
-      return upgradeBench(document);
-  }
+/** A document of version 2 that has still to be checked. */
+type Upgraded = { readonly [Field in keyof ExperimentDocument]?: unknown };
+
+/** Whether something that was read is meant as a document of version 1. */
+export function isV1(json: unknown): boolean {
+  return z.object({ kind: z.enum(["reproduce", "audit", "bench"]) }).safeParse(json).success;
 }
 
-function common({ format, title, command, started, finished, seconds, software, machine, data }: DocumentV1) {
-  const said = { format, title, command, started, finished, seconds, software, machine, data };
-  return { ...said, version: EXPERIMENT_VERSION, kind: "experiment" } as const;
+/** Such a document in the terms of version 2, or what is wrong with it. */
+export function parseV1(json: unknown): z.ZodSafeParseSuccess<ExperimentDocument> | z.ZodSafeParseError<unknown> {
+  const read = documentV1Schema.safeParse(json);
+  return read.success ? experimentSchema.safeParse(upgraded(read.data)) : read;
 }
 
-function upgradeReproduce(result: ReproduceV1): ExperimentDocument {
-  const { attacker, architecture, seeds, marked, removals } = result;
-  const ids = distinct([...result.marks, ...marked.map(({ mark }) => mark)]);
-  const subjects = ids.flatMap((mark): (SubjectSummary & { readonly mark: string })[] => {
-    const first = marked.find((each) => each.mark === mark);
-    // A mark that was planned but never embedded (a run that was stopped) has nothing to show.
-    if (first === undefined) return [];
-    return [{ kind: "made", name: first.title, ...markRecord(mark), options: optionsOf(result.spec.marks, mark) }];
-  });
-  const subjectOf = (mark: string): number => subjects.findIndex((subject) => subject.mark === mark);
-  const methods = distinct(removals.map(methodKey));
-  const decision = { alpha: marked[0]?.verdict.alpha ?? 0.05, acceptableDrop: null };
+function upgraded(document: ReproduceV1 | AuditV1 | BenchV1): Upgraded {
+  const { kind } = document;
+  const told =
+    kind === "reproduce"
+      ? upgradeReproduce(document)
+      : kind === "audit"
+        ? upgradeAudit(document)
+        : upgradeBench(document);
   return {
-    ...common(result),
-    statement: "reproduce",
     complete: true,
-    decision,
-    architecture,
-    training: z.object({ training: optionsSchema }).safeParse(result.spec).data?.training ?? null,
-    pictures: z.object({ unrelated: z.string().optional() }).catch({}).parse(result.spec),
-    subjects,
-    removers: methods.flatMap((key): RemoverSummary[] => {
-      const first = removals.find((removal) => methodKey(removal) === key);
-      if (first === undefined) return [];
-      const { title, method, control, options } = first;
-      return [{ name: title, method, ...methodRecord(method), baseline: control, options }];
-    }),
-    budgets: [attacker.fraction],
-    seeds,
-    observe: { everyEpoch: true, pictures: true, reactivation: null },
-    empiricalNull: false,
-    nullModels: result.unmarked.map((each) => ({ status: "done", seconds: 0, ...each })),
-    marked: marked.map(({ mark, title: _, innocent, ...rest }) => ({
-      status: "done",
-      subject: subjectOf(mark),
-      atChance: false,
-      seconds: 0,
-      ...rest,
-      onNullModels: [
-        {
-          seed: rest.seed,
-          retention: innocent.measured.retention,
-          ...heldOut(innocent.measured),
-          judgement: inBrief(innocent.verdict),
-        },
-      ],
-    })),
-    attacks: removals.map((removal): AttackCell => {
-      const { mark, seed, epochs, measured, verdict, seconds, modelSha256 } = removal;
-      const before = marked.find((each) => each.mark === mark && each.seed === seed);
-      const drop = (before?.measured.accuracy ?? measured.accuracy) - measured.accuracy;
-      const found = { shownBefore: before?.verdict.owned ?? false, shown: verdict.owned, drop };
-      return {
-        status: "done",
-        subject: subjectOf(mark),
-        seed,
-        remover: methods.indexOf(methodKey(removal)),
-        fraction: attacker.fraction,
-        images: { labelled: attacker.images, unlabelled: 0 },
-        measured,
-        judgement: inBrief(verdict),
-        accuracyDrop: drop,
-        outcome: outcomeOf(found, decision),
-        atChance: false,
-        epochs: epochs.length - 1,
-        curve: epochs,
-        seconds,
-        modelSha256,
-      };
-    }),
-  };
-}
-
-function upgradeAudit(audit: AuditV1): ExperimentDocument {
-  const { alpha, acceptableDrop, before, budgets, seeds, attacks, cells, model, key } = audit;
-  const decision = { alpha, acceptableDrop };
-  const subject: SubjectSummary = {
-    kind: "given",
-    name: model.name,
-    ...markRecord(key.scheme),
-    options: {},
-    model,
-    key: { name: key.name, sha256: key.sha256, madeForThisModel: key.madeForThisModel },
-  };
-  const marked: MarkedCell = {
-    status: "done",
-    subject: 0,
-    seed: null,
-    triggers: key.triggers,
-    heldOutTriggers: key.heldOutTriggers,
-    modelSha256: model.sha256,
-    keySha256: key.sha256,
-    epochs: [],
-    measured: before.measured,
-    atChance: before.atChance ?? false,
-    verdict: before.verdict,
-    seconds: 0,
-    onNullModels: [],
-    pictures: [],
-  };
-  return {
-    ...common(audit),
-    statement: "audit",
-    complete: true,
-    decision,
     architecture: null,
     training: null,
     pictures: {},
-    subjects: [subject],
-    removers: attacks.map(({ title, control, method, summary, paper, options }) => {
-      const record = methodRecord(method);
-      return { name: title, method, ...record, summary, paper, ignoresModel: control, options };
-    }),
-    budgets,
-    seeds,
-    observe: { everyEpoch: true, pictures: false, reactivation: audit.reactivation },
     empiricalNull: false,
-    nullModels: [],
-    marked: [marked],
-    attacks: cells.map((cell): AttackCell => {
-      const where = { subject: 0, seed: cell.seed, remover: cell.attack, fraction: cell.fraction };
-      if (cell.status === "skipped") return { status: "skipped", ...where, reason: cell.reason };
-      if (cell.status === "failed") {
-        return { status: "failed", ...where, reason: cell.reason, mayPass: cell.mayPass };
-      }
-      const { images, epochs, measured, verdict, atChance, seconds, reactivated, modelSha256 } = cell;
-      const drop = before.measured.accuracy - measured.accuracy;
+    ...document,
+    ...told,
+    version: EXPERIMENT_VERSION,
+    kind: "experiment",
+    statement: kind,
+  };
+}
+
+function upgradeReproduce({ attacker, spec, marks, unmarked, marked, removals }: ReproduceV1): Upgraded {
+  const ids = distinct([...marks, ...marked.map(({ mark }) => mark)]);
+  const subjects = ids.flatMap((mark) => {
+    const first = marked.find((each) => each.mark === mark);
+    // A mark that was planned but never embedded (a run that was stopped) has nothing to show.
+    if (first === undefined) return [];
+    const options = spec.marks.find(({ id }) => id === mark)?.options ?? {};
+    return [{ kind: "made", name: first.title, ...markRecord(mark), options }];
+  });
+  const subjectOf = (id: string): number => subjects.findIndex(({ mark }) => mark === id);
+  // Two variants of one method (WILD with CE, WILD with JS) share its id.
+  const methodKey = ({ method, title }: ReproduceV1["removals"][number]): string => JSON.stringify([method, title]);
+  const methods = new Map(removals.toReversed().map((removal) => [methodKey(removal), removal]));
+  const keys = distinct(removals.map(methodKey));
+  const decision = { alpha: marked[0]?.verdict.alpha ?? 0.05, acceptableDrop: null };
+  return {
+    decision,
+    training: spec.training ?? null,
+    pictures: defined({ unrelated: spec.unrelated }),
+    subjects,
+    removers: keys.flatMap((key) => {
+      const { title = "", method = "", control, options } = methods.get(key) ?? {};
+      return { name: title, method, ...methodRecord(method), baseline: control, options };
+    }),
+    budgets: [attacker.fraction],
+    observe: { everyEpoch: true, pictures: true, reactivation: null },
+    nullModels: unmarked.map((each) => ({ status: "done", seconds: 0, ...each })),
+    marked: marked.map(({ mark, innocent: { measured, verdict }, ...rest }) => ({
+      status: "done",
+      seconds: 0,
+      ...rest,
+      subject: subjectOf(mark),
+      onNullModels: [{ seed: rest.seed, ...measured, judgement: inBrief(verdict) }],
+    })),
+    attacks: removals.map((removal) => {
+      const before = marked.find(({ mark, seed }) => mark === removal.mark && seed === removal.seed) ?? removal;
       return {
-        status: "done",
-        ...where,
-        images: { labelled: images, unlabelled: 0 },
-        measured,
-        judgement: inBrief(verdict),
-        accuracyDrop: drop,
-        outcome: outcomeOf({ shownBefore: before.verdict.owned, shown: verdict.owned, drop }, decision),
-        atChance,
-        epochs: epochs.length - 1,
-        curve: epochs,
-        seconds,
-        modelSha256,
-        ...(reactivated === undefined
-          ? {}
-          : {
-              reactivated: {
-                measured: reactivated.measured,
-                judgement: inBrief(reactivated.verdict),
-                seconds: reactivated.seconds,
-              },
-            }),
+        ...attacked(removal, before, decision),
+        subject: subjectOf(removal.mark),
+        remover: keys.indexOf(methodKey(removal)),
+        fraction: attacker.fraction,
+        images: { labelled: attacker.images, unlabelled: 0 },
       };
     }),
   };
 }
 
-function upgradeBench(bench: BenchV1): ExperimentDocument {
-  const { complete, alpha, acceptableDrop, architecture, training, reactivation, empiricalNull, owners } = bench;
+function upgradeAudit({ alpha, acceptableDrop, reactivation, before, attacks, cells, model, key }: AuditV1): Upgraded {
   const decision = { alpha, acceptableDrop };
-  const shownBefore = ({ mark, seed }: { readonly mark: number; readonly seed: number }): boolean =>
-    owners.some(
-      (owner) => owner.status === "done" && owner.mark === mark && owner.seed === seed && owner.verdict.owned,
-    );
   return {
-    ...common(bench),
-    statement: "bench",
-    complete,
     decision,
-    architecture,
-    training,
-    pictures: {},
+    subjects: [{ kind: "given", name: model.name, ...markRecord(key.scheme), options: {}, model, key }],
+    removers: attacks.map(({ control, ...attack }) => ({
+      ...methodRecord(attack.method),
+      ...attack,
+      name: attack.title,
+      ignoresModel: control,
+    })),
+    observe: { everyEpoch: true, pictures: false, reactivation: reactivation ?? null },
+    nullModels: [],
+    marked: [
+      {
+        ...key,
+        ...before,
+        status: "done",
+        subject: 0,
+        seed: null,
+        modelSha256: model.sha256,
+        keySha256: key.sha256,
+        epochs: [],
+        seconds: 0,
+        onNullModels: [],
+        pictures: [],
+      },
+    ],
+    attacks: cells.map((cell) => {
+      const where = { subject: 0, remover: cell.attack };
+      if (cell.status !== "done") return { ...cell, ...where };
+      return { ...attacked(cell, before, decision), ...where, images: { labelled: cell.images, unlabelled: 0 } };
+    }),
+  };
+}
+
+function upgradeBench({ alpha, acceptableDrop, reactivation, owners, ...bench }: BenchV1): Upgraded {
+  const decision = { alpha, acceptableDrop };
+  const shownBefore = ({ mark, seed }: BenchV1["cells"][number]): boolean =>
+    owners.some((owner) => {
+      return owner.status === "done" && owner.mark === mark && owner.seed === seed && owner.verdict.owned;
+    });
+  return {
+    decision,
     subjects: bench.marks.map((mark) => ({ kind: "made", ...mark })),
     removers: bench.removers.map(({ control, ...remover }) => ({ ...remover, baseline: control })),
-    budgets: bench.budgets,
-    seeds: bench.seeds,
     observe: { everyEpoch: false, pictures: true, reactivation },
-    empiricalNull,
-    nullModels: bench.unmarked.map((each): NullModelCell => {
-      if (each.status === "done") return { ...each, epochs: [] };
-      return each.status === "failed" ? { ...each, mayPass: true } : each;
+    nullModels: bench.unmarked.map((each) => ({ epochs: [], ...each })),
+    marked: owners.map(({ mark, ...owner }) => ({ ...owner, subject: mark, onNullModels: owner.innocents })),
+    attacks: bench.cells.map((cell) => {
+      if (cell.status !== "done") return { ...cell, subject: cell.mark };
+      const found = { shownBefore: shownBefore(cell), shown: cell.judgement.owned, drop: cell.accuracyDrop };
+      return { ...cell, subject: cell.mark, outcome: outcomeOf(found, decision) };
     }),
-    marked: owners.map((owner): MarkedCell => {
-      const { mark: subject, ...rest } = owner;
-      if (rest.status === "missing") return { ...rest, subject };
-      if (rest.status === "failed") return { ...rest, subject, mayPass: true };
-      const { innocents, ...found } = rest;
-      return { ...found, subject, atChance: false, onNullModels: innocents };
-    }),
-    attacks: bench.cells.map((cell): AttackCell => {
-      const { mark, ...rest } = cell;
-      switch (rest.status) {
-        case "done": {
-          const found = { shownBefore: shownBefore(cell), shown: rest.judgement.owned, drop: rest.accuracyDrop };
-          return { ...rest, subject: mark, outcome: outcomeOf(found, decision) };
-        }
-        case "failed":
-          return { ...rest, subject: mark, mayPass: true };
-        default:
-          return { ...rest, subject: mark };
-      }
-    }),
+  };
+}
+
+/** A cell of `reproduce` or `audit` that is done, but for where it stands. */
+function attacked(
+  { verdict, reactivated, ...run }: Attack,
+  before: z.infer<typeof judged>,
+  decision: ExperimentDocument["decision"],
+) {
+  const drop = before.measured.accuracy - run.measured.accuracy;
+  return {
+    atChance: false,
+    ...run,
+    status: "done",
+    judgement: inBrief(verdict),
+    accuracyDrop: drop,
+    outcome: outcomeOf({ shownBefore: before.verdict.owned, shown: verdict.owned, drop }, decision),
+    epochs: run.epochs.length - 1,
+    curve: run.epochs,
+    ...defined({ reactivated: reactivated && { ...reactivated, judgement: inBrief(reactivated.verdict) } }),
   };
 }
 
 /** What is known of a mark by its id; documents may name some that are gone. */
-function markRecord(mark: string): Pick<SubjectSummary, "mark" | "summary" | "paper"> {
+function markRecord(mark: string) {
   const { summary = "", paper = "" } = markSchemes.find(({ id }) => id === mark) ?? {};
   return { mark, summary, paper };
 }
 
 /** The same of a removal method. */
-function methodRecord(
-  method: string,
-): Pick<RemoverSummary, "summary" | "paper" | "needs" | "baseline" | "ignoresModel"> {
+function methodRecord(method: string) {
   const record = removalMethods.find(({ id }) => id === method);
   const { summary = "", paper = "", needs = [], baseline = false, ignoresModel = false } = record ?? {};
   return { summary, paper, needs: [...needs], baseline, ignoresModel };
-}
-
-const chosenSchema = z.array(z.object({ id: z.string(), options: optionsSchema }));
-
-/** Of a mark, by what a spec of version 1 says of all of them. */
-function optionsOf(marks: unknown, id: string): SubjectSummary["options"] {
-  return chosenSchema.safeParse(marks).data?.find((mark) => mark.id === id)?.options ?? {};
-}
-
-function heldOut({ heldOutRetention }: z.infer<typeof measurementSchema>) {
-  return heldOutRetention === undefined ? {} : { heldOutRetention };
-}
-
-/** Two variants of one method (WILD with CE, WILD with JS) share its id. */
-function methodKey({ method, title }: { readonly method: string; readonly title: string }): string {
-  return JSON.stringify([method, title]);
 }

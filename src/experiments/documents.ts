@@ -7,7 +7,7 @@ import { readFileBounded } from "../core/files.js";
 import { parsedJson } from "../core/json.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { type ExperimentDocument, experimentSchema, RESULT_FORMAT } from "./document.js";
-import { documentV1Schema, upgradeV1 } from "./document-v1.js";
+import { isV1, parseV1 } from "./document-v1.js";
 import { thisMachine, thisSoftware } from "./machine.js";
 import type { KnownSpec } from "./spec.js";
 import { type VerdictDocument, verdictDocumentSchema } from "./verdict-result.js";
@@ -18,11 +18,7 @@ const LARGEST_RESULT = 256 * 2 ** 20;
 /** Any document that Wildmark writes about what it measured. */
 export type ResultDocument = ExperimentDocument | VerdictDocument;
 
-const documentSchema = z.discriminatedUnion("kind", [
-  experimentSchema,
-  ...documentV1Schema.options,
-  verdictDocumentSchema,
-]);
+const documentSchema = z.discriminatedUnion("kind", [experimentSchema, verdictDocumentSchema]);
 
 /**
  * A document of an experiment or a verdict; version 1 of an experiment comes in the terms of version 2.
@@ -35,11 +31,8 @@ export async function readDocument(path: string): Promise<ResultDocument> {
   if (json === undefined) {
     throw new WildmarkError("bad-file", `${path}: expected a result document, found no JSON.`, { hint: WRITTEN_BY });
   }
-  const parsed = documentSchema.safeParse(json);
-  if (parsed.success) {
-    const { data } = parsed;
-    return data.kind === "verdict" || data.kind === "experiment" ? data : upgradeV1(data);
-  }
+  const parsed = isV1(json) ? parseV1(json) : documentSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
   const changed = parsed.error.issues.find((issue) => issue.code === "custom" && issue.params?.contradicts === true);
   if (changed !== undefined) {
     throw new WildmarkError("bad-file", `${path} contradicts itself: ${changed.message}.`, {
