@@ -52,6 +52,15 @@ export const runFlags = {
 
 /** What an experiment is asked, if no file says it. */
 export const askFlags = {
+  arch: z.string().optional().meta({
+    description: "architecture of models that are trained (default: lenet5 for grey images, resnet18-16 for colour)",
+    placeholder: "NAME",
+  }),
+  epochs: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "epochs of every attack (default: each method's own)", placeholder: "N" }),
   seeds: z
     .int()
     .min(1)
@@ -211,10 +220,7 @@ async function earlierDocument(
 function said({ statement, subjects, architecture, data }: ExperimentDocument): string {
   const given = subjects.find((subject) => subject.kind === "given");
   const of = given?.model.name ?? architecture?.id ?? "";
-  return (
-    `${statement === "audit" ? "an audit" : statement === "bench" ? "a bench" : "reproduce"} of ${of} ` +
-    `on ${data.id}`
-  );
+  return `${statement === "audit" ? "an audit" : statement === "bench" ? "a bench" : "reproduce"} of ${of} on ${data.id}`;
 }
 
 /** What would be run. */

@@ -84,7 +84,7 @@ function logEOf({ file, document }: NamedVerdict): number {
       : `nothing can be shown by it without ${missing.join(" and ")}`;
   throw new WildmarkError("usage", `${file} holds no e-value: ${why}.`, {
     hint:
-      "Only keys with a label drawn for each trigger, in verdicts that can show something, give " +
-      "evidence that can be multiplied.",
+      "Only keys with a label drawn for each trigger, in verdicts that can show something, give evidence that can be " +
+      "multiplied.",
   });
 }

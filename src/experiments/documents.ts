@@ -67,42 +67,35 @@ export function compareDocument(
   runtime: RuntimeOptions = {},
 ): "same" | "another" | "other" {
   if (!isDeepStrictEqual(aboutDocument(document), aboutSpec(spec))) return "other";
-  const here = { software: { ...thisSoftware(), node: "" }, machine: thisMachine(runtime, 1) };
-  const expected = {
-    wildmark: here.software.wildmark,
-    onnxruntime: here.software.onnxruntime,
-    device: here.machine.device,
-    tuning: here.machine.tuning,
-    title: spec.title,
-    decision: spec.decision,
-    training: document.training === null ? null : spec.training,
-    subjects: spec.subjects.map((subject) =>
-      subject.kind === "made" ? { mark: subject.mark.id, options: subject.mark.options } : subject.name,
-    ),
-    removers: spec.removers.map(({ name, chosen }) => ({ name, method: chosen.id, options: chosen.options })),
-    budgets: spec.budgets,
-    seeds: spec.seeds,
-    nullModels: spec.nullModels,
-    observe: spec.observe,
-  };
-  const found = {
-    wildmark: document.software.wildmark,
-    onnxruntime: document.software.onnxruntime,
-    device: document.machine.device,
-    tuning: document.machine.tuning,
-    title: document.title,
-    decision: document.decision,
-    training: document.training,
-    subjects: document.subjects.map((subject) =>
-      subject.kind === "made" ? { mark: subject.mark, options: subject.options } : subject.name,
-    ),
-    removers: document.removers.map(({ name, method, options }) => ({ name, method, options })),
-    budgets: document.budgets,
-    seeds: document.seeds,
-    nullModels: document.nullModels.map(({ seed }) => seed),
-    observe: document.observe,
-  };
-  return isDeepStrictEqual(asJson(found), asJson(expected)) ? "same" : "another";
+  const found = { ...document, ...document.software, ...document.machine };
+  const expected = { ...spec, ...thisSoftware(), ...thisMachine(runtime, 1) };
+  const training = document.training === null ? null : spec.training;
+  const subjects = spec.subjects.map((subject) =>
+    subject.kind === "made" ? { mark: subject.mark.id, options: subject.mark.options } : subject.name,
+  );
+  const removers = spec.removers.map(({ name, chosen }) => ({ name, method: chosen.id, options: chosen.options }));
+  const same = isDeepStrictEqual(
+    asJson({
+      ...settings(found),
+      training: found.training,
+      subjects: found.subjects.map((subject) =>
+        subject.kind === "made" ? { mark: subject.mark, options: subject.options } : subject.name,
+      ),
+      removers: found.removers.map(({ name, method, options }) => ({ name, method, options })),
+      nullModels: found.nullModels.map(({ seed }) => seed),
+    }),
+    asJson({ ...settings(expected), training, subjects, removers, nullModels: expected.nullModels }),
+  );
+  return same ? "same" : "another";
+}
+
+type Settings = Pick<ExperimentDocument, "title" | "decision" | "observe"> &
+  Readonly<Record<"wildmark" | "onnxruntime" | "device" | "tuning", string>> &
+  Readonly<Record<"budgets" | "seeds", readonly number[]>>;
+
+/** What spec and document say in the same words. */
+function settings({ wildmark, onnxruntime, device, tuning, title, decision, budgets, seeds, observe }: Settings) {
+  return { wildmark, onnxruntime, device, tuning, title, decision, budgets, seeds, observe };
 }
 
 /** What an experiment is about: whoever replaces a document that is about something else has mistaken the folder. */

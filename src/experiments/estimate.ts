@@ -125,11 +125,7 @@ export async function calibrate({ spec, run }: Place): Promise<Pace> {
   const { dataset, architecture, training } = spec;
   const { train, test } = dataset;
   const model = newModel(architecture, { ...train.shape, classes: train.classes }, 0);
-  const some = (images: typeof train, count: number) =>
-    select(
-      images,
-      Array.from({ length: Math.min(count, images.count) }, (_, i) => i),
-    );
+  const some = (images: typeof train, count: number) => select(images, [...images.labels.keys()].slice(0, count));
   const feed = imageFeed(some(train, TRIED.steps * TRIED.batch), {
     batch: TRIED.batch,
     views: [cleanView],

@@ -112,8 +112,8 @@ export async function readExperiment(out: string): Promise<KnownSpec> {
   if ((await stat(path).catch(() => undefined)) === undefined) {
     throw new WildmarkError("bad-file", `${out} holds no experiment: there is no ${path}.`, {
       hint:
-        "Give the folder of wildmark reproduce, audit or bench; run the command again in one that an " +
-        "older Wildmark left.",
+        "Give the folder of wildmark reproduce, audit or bench; run the command again in one that an older Wildmark " +
+        "left.",
     });
   }
   const bytes = await readFileBounded(path, { what: "what is known of an experiment", maxBytes: LARGEST });

@@ -150,10 +150,10 @@ function absentCell(failure: Failure | undefined) {
 
 /** What is not of this kind of model, or of this much data, can never be tried. */
 function impossible(failure: Failure | undefined): string | undefined {
-  return failure?.code !== undefined && CANNOT_BE_TRIED.has(failure.code) ? failure.reason : undefined;
+  return CANNOT_BE_TRIED.has(failure?.code) ? failure?.reason : undefined;
 }
 
-const CANNOT_BE_TRIED: ReadonlySet<string> = new Set([
+const CANNOT_BE_TRIED = new Set<string | undefined>([
   "usage",
   "bad-model",
   "unsupported-operator",
@@ -211,6 +211,11 @@ async function attackPartOf(
   const judgement = inBrief(judge(key, answers, check, judging));
   const drop = marked.found.result.measured.accuracy - measured.accuracy;
   const shownBefore = verdictBefore(marked, judging).owned;
+  const followed = reactivated && {
+    measured: reactivated.measured,
+    judgement: inBrief(judge(key, reactivated.answers, check, judging)),
+    seconds: reactivated.seconds,
+  };
   return {
     status: "done",
     images,
@@ -223,46 +228,26 @@ async function attackPartOf(
     ...(observe.everyEpoch ? { curve: epochs } : {}),
     seconds,
     modelSha256,
-    ...(reactivated === undefined
-      ? {}
-      : {
-          reactivated: {
-            measured: reactivated.measured,
-            judgement: inBrief(judge(key, reactivated.answers, check, judging)),
-            seconds: reactivated.seconds,
-          },
-        }),
+    ...defined({ reactivated: followed }),
   };
 }
 
-function judge(
-  key: Key,
-  answers: Answers,
-  check: KeyCheckResult | undefined,
-  { alpha, empiricalNull }: Judging,
-): Verdict {
+function judge(key: Key, answers: Answers, check: KeyCheckResult | undefined, judging: Judging): Verdict {
   const { triggers, placebos } = asArrays(answers);
-  if (empiricalNull && check !== undefined) {
-    const nullModels = check.innocents.map((each) => each.triggers);
-    return verifyAnswers(key, { triggers, nullModels }, { alpha, madeHere: true });
-  }
-  return verifyAnswers(key, { triggers, ...defined({ placebos }) }, { alpha, madeHere: true });
+  const nullModels = judging.empiricalNull ? check?.innocents.map((each) => each.triggers) : undefined;
+  const beside = nullModels === undefined ? { placebos } : { nullModels };
+  return verifyAnswers(key, { triggers, ...defined(beside) }, { alpha: judging.alpha, madeHere: true });
 }
 
 function subjectSummary(subject: KnownSubject): SubjectSummary {
   const id = subject.kind === "made" ? subject.mark.id : subject.key.scheme;
   const { summary = "", paper = "" } = markSchemes.find((each) => each.id === id) ?? {};
-  const { name } = subject;
-  if (subject.kind === "made") {
-    return { kind: "made", name, mark: id, summary, paper, options: { ...subject.mark.options } };
-  }
+  const about = { name: subject.name, mark: id, summary, paper };
+  if (subject.kind === "made") return { kind: "made", ...about, options: { ...subject.mark.options } };
   const { files, modelSha256, parameters, key, keySha256 } = subject;
   return {
     kind: "given",
-    name,
-    mark: id,
-    summary,
-    paper,
+    ...about,
     options: { ...key.options },
     model: { name: files.model, sha256: modelSha256, parameters },
     key: { name: files.key, sha256: keySha256, madeForThisModel: key.modelSha256 === modelSha256 },

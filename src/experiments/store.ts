@@ -104,11 +104,6 @@ async function computeCell<Result>(folder: string, cell: Cell<Result>): Promise<
   return { result, paths: pathsOf(folder, written), computed: true, seconds };
 }
 
-/** Whether the cell would be found finished. */
-export async function isFinished<Result>(folder: string, cell: Cell<Result>): Promise<boolean> {
-  return (await findFinished(folder, cell)) !== undefined;
-}
-
 /** A cell's files begin with its name and the hash of its spec. */
 export function stemOf({ name, spec }: Pick<Cell<unknown>, "name" | "spec">): string {
   return `${name}-${sha256(JSON.stringify(spec)).slice(0, 12)}`;

@@ -214,8 +214,8 @@ function ofTests({ grounds, key, asked, compared, heldOut }: VerdictDocument): s
       ? ["What models without the mark answer to these triggers: none was asked (--null-models)."]
       : [
           `That the ${nullModels.length} null models never saw the key, and that an innocent suspect could ` +
-            `have been one of them: ` +
-            "that is the word of whoever gave them. Models made to answer otherwise would hide what all others match.",
+            "have been one of them: that is the word of whoever gave them. Models made to answer otherwise would " +
+            "hide what all others match.",
         ]),
     ...(asked.placebos === 0
       ? [
@@ -284,14 +284,12 @@ function ofSuspect({ suspect, verdict }: VerdictDocument): string[] {
       ? []
       : [
           `That the endpoint said what the transcript has: ${verdict.unheard.answers} of ` +
-            `${verdict.unheard.of} answers were read from it, and ` +
-            "not heard by this command (--fresh).",
+            `${verdict.unheard.of} answers were read from it, and not heard by this command (--fresh).`,
         ]),
     ...(kind === "endpoint"
       ? [
           "Which model stands behind the endpoint, and whether it answered the images as it answers others: " +
-            "it may have " +
-            "filtered triggers out.",
+            "it may have filtered triggers out.",
         ]
       : []),
   ];
@@ -301,9 +299,7 @@ const FIELDS: Readonly<Record<string, string>> = { channelOrder: "order of colou
 
 const ALWAYS = [
   "That no other key, description, reading, way or stop was tried on this suspect before: nothing can count " +
-    "them but whoever asked " +
-    "(--keys-tried).",
+    "them but whoever asked (--keys-tried).",
   "Who trained the suspect, and when. A model answers like this where it was made from the marked one, or " +
-    "where somebody who had " +
-    "the key trained it so.",
+    "where somebody who had the key trained it so.",
 ];

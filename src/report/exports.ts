@@ -3,70 +3,39 @@
 import type { AttackCell, ExperimentDocument } from "../experiments/document.js";
 import { type Findings, nameOf } from "./findings/findings.js";
 
-const COLUMNS = [
-  "mark",
-  "remover",
-  "method",
-  "fraction",
-  "seed",
-  "status",
-  "outcome",
-  "retention",
-  "held_out_retention",
-  "accuracy",
-  "accuracy_drop",
-  "p_value",
-  "decided_by",
-  "at_chance",
-  "labelled_images",
-  "unlabelled_images",
-  "seconds",
-  "reactivated_retention",
-  "reactivated_accuracy",
-  "reactivated_p_value",
-  "reason",
-] as const;
-
-type Row = Readonly<Partial<Record<(typeof COLUMNS)[number], string | number | boolean | undefined>>>;
-
 /** One line a cell, in the order of the document, with a header (RFC 4180: commas, CRLF). Shares are not in percent. */
-export function csv({ subjects, removers, attacks }: ExperimentDocument): string {
-  const lines = attacks.map((cell): Row => {
-    const { fraction, seed, status } = cell;
-    const { name = "", method = "" } = removers[cell.remover] ?? {};
-    return { mark: nameOf(subjects, cell.subject), remover: name, method, fraction, seed, status, ...found(cell) };
-  });
-  const text = lines.map((row) => COLUMNS.map((column) => field(row[column])).join(","));
-  return [COLUMNS.join(","), ...text].map((line) => `${line}\r\n`).join("");
+export function csv(document: ExperimentDocument): string {
+  const rows = document.attacks.map((cell) => rowOf(document, cell));
+  const header = Object.keys(rows[0] ?? rowOf(document, NO_CELL));
+  return [header, ...rows.map((row) => Object.values(row).map(field))].map((row) => `${row.join(",")}\r\n`).join("");
 }
 
-function found(cell: AttackCell): Row {
-  switch (cell.status) {
-    case "missing":
-      return {};
-    case "skipped":
-    case "failed":
-      return { reason: cell.reason };
-    case "done": {
-      const { measured, judgement, images, reactivated } = cell;
-      return {
-        outcome: cell.outcome,
-        retention: measured.retention,
-        held_out_retention: measured.heldOutRetention,
-        accuracy: measured.accuracy,
-        accuracy_drop: cell.accuracyDrop,
-        p_value: judgement.pValue,
-        decided_by: judgement.decidedBy,
-        at_chance: cell.atChance,
-        labelled_images: images.labelled,
-        unlabelled_images: images.unlabelled,
-        seconds: cell.seconds,
-        reactivated_retention: reactivated?.measured.retention,
-        reactivated_accuracy: reactivated?.measured.accuracy,
-        reactivated_p_value: reactivated?.judgement.pValue,
-      };
-    }
-  }
+/** What the header of a document without cells is told from. */
+const NO_CELL: AttackCell = { status: "missing", subject: 0, remover: 0, fraction: 0, seed: 0 };
+
+/** What stands under each heading, in their order. */
+function rowOf({ subjects, removers }: ExperimentDocument, cell: AttackCell) {
+  const { fraction, seed, status } = cell;
+  const { name, method } = removers[cell.remover] ?? {};
+  const done = status === "done" ? cell : undefined;
+  return {
+    ...{ mark: nameOf(subjects, cell.subject), remover: name, method, fraction, seed, status },
+    outcome: done?.outcome,
+    retention: done?.measured.retention,
+    held_out_retention: done?.measured.heldOutRetention,
+    accuracy: done?.measured.accuracy,
+    accuracy_drop: done?.accuracyDrop,
+    p_value: done?.judgement.pValue,
+    decided_by: done?.judgement.decidedBy,
+    at_chance: done?.atChance,
+    labelled_images: done?.images.labelled,
+    unlabelled_images: done?.images.unlabelled,
+    seconds: done?.seconds,
+    reactivated_retention: done?.reactivated?.measured.retention,
+    reactivated_accuracy: done?.reactivated?.measured.accuracy,
+    reactivated_p_value: done?.reactivated?.judgement.pValue,
+    reason: status === "skipped" || status === "failed" ? cell.reason : undefined,
+  };
 }
 
 function field(value: string | number | boolean | undefined): string {

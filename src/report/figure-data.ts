@@ -162,16 +162,9 @@ function panelsOf(findings: Findings) {
 function rulesOf(findings: Findings): ReadonlyMap<string, Rule> {
   const chance = 1 / findings.document.data.classes;
   return new Map(
-    panelsOf(findings).flatMap(
-      ([
-        panel,
-        {
-          done: [first],
-        },
-      ]): readonly (readonly [string, Rule])[] => {
-        const rule = first && ruleOf(first.verdict, chance);
-        return rule === undefined ? [] : [[panel, rule]];
-      },
-    ),
+    panelsOf(findings).flatMap(([panel, { done }]): readonly (readonly [string, Rule])[] => {
+      const rule = done[0] && ruleOf(done[0].verdict, chance);
+      return rule === undefined ? [] : [[panel, rule]];
+    }),
   );
 }

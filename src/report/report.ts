@@ -27,11 +27,8 @@ const views: Readonly<Record<ExperimentDocument["statement"], View>> = {
 export function renderReport(document: ResultDocument): string {
   if (document.kind === "verdict") return page(document, `${STYLE}${VERDICT_STYLE}`, verdictSections(document));
   const findings = findingsOf(document);
-  return page(
-    document,
-    STYLE,
-    views[findings.document.statement].map((section) => section(findings)),
-  );
+  const sections = views[findings.document.statement].map((section) => section(findings));
+  return page(document, STYLE, sections);
 }
 
 function page({ title, software }: Pick<ExperimentDocument, "title" | "software">, style: string, sections: Content) {

@@ -1,6 +1,4 @@
-/**
- * @file Several seeds as one number and its spread.
- */
+/** @file Several seeds as one number and its spread. */
 
 import { mean, sampleStandardDeviation } from "../core/summary.js";
 

@@ -14,10 +14,8 @@ import { warnings } from "./sentences/remarks.js";
  * What was found, a paragraph each: the headline, a table of conditions, warnings, how sure that is, what to do next.
  *
  * Of one subject each condition has a line with all its numbers; of several, a remover has a line and each budget a
- * column
- * such as "removed 2/3, 4.0 %, −0.61": runs that removed the mark at an acceptable price, mean retention, mean change
- * of
- * accuracy in points.
+ * column such as "removed 2/3, 4.0 %, −0.61": runs that removed the mark at an acceptable price, mean retention, mean
+ * change of accuracy in points.
  */
 export function terminalReport(findings: Findings): readonly string[] {
   const [only, ...others] = findings.subjects;

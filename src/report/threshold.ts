@@ -1,6 +1,4 @@
-/**
- * @file The retention that ownership asks for, by the exact binomial test alone.
- */
+/** @file The retention that ownership asks for, by the exact binomial test alone. */
 
 import { binomialTail } from "../core/statistics.js";
 import type { Rule } from "./figures/records.js";

@@ -152,8 +152,7 @@ export async function requireUnharmed(
     if (loss <= Math.max(ACCEPTABLE_DROP, usual + 0.01)) continue;
     const doubt =
       `${where} may have been trained otherwise than it is read: read ${named(rival)} it fitted as well ` +
-      `(${percent(rival.accuracy)}), and ` +
-      `what was trained now answers only ${percent(rival.accuracy - loss)} so`;
+      `(${percent(rival.accuracy)}), and what was trained now answers only ${percent(rival.accuracy - loss)} so`;
     // What fits best is most likely how it was trained: weak networks fit several readings about as well.
     if (best === used) {
       progress?.note(`warning: ${doubt}; ${readingInWords(rival.reading, used.reading, words)} says so if it was`);
@@ -175,8 +174,8 @@ export function readingInWords(reading: Preprocessing, used: Preprocessing, word
 
 function comparison(better: ReadingScore, used: ReadingScore): string {
   return (
-    `read ${named(better)} it answers ${percent(better.accuracy)} of ${better.images} images correctly, ` +
-    `read ${named(used)} ${percent(used.accuracy)}`
+    `read ${named(better)} it answers ${percent(better.accuracy)} of ${better.images} images correctly, read ` +
+    `${named(used)} ${percent(used.accuracy)}`
   );
 }
 

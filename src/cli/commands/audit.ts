@@ -30,21 +30,12 @@ const flags = z.object({
     .boolean()
     .default(true)
     .describe("do not follow removals up: whether 200 steps of tuning on clean training images bring the mark back"),
-  epochs: z
-    .int()
-    .min(1)
-    .optional()
-    .meta({ description: "epochs of every attack (default: each method's own)", placeholder: "N" }),
   nullModels: z
     .int()
     .min(0)
     .max(1000)
     .default(0)
     .meta({ description: "train N models without the mark, and hold the key against them too", placeholder: "N" }),
-  arch: z.string().optional().meta({
-    description: "architecture of the null models (default: lenet5 for grey images, resnet18-16 for colour)",
-    placeholder: "NAME",
-  }),
   ...askFlags,
   ...runFlags,
   out: z
@@ -59,11 +50,10 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "audit",
     description:
-      "Runs every removal method that applies against your marked model, with each share of the training " +
-      "data, and says which " +
-      "break the mark, at what cost in accuracy, and how sure that is. Writes result.json and report.html. " +
-      "Stopped at any " +
-      "moment, the same command goes on; more budgets, seeds or methods in the same folder reuse what is finished.",
+      "Runs every removal method that applies against your marked model, with each share of the training data, and " +
+      "says which break the mark, at what cost in accuracy, and how sure that is. Writes result.json and " +
+      "report.html. Stopped at any moment, the same command goes on; more budgets, seeds or methods in the same " +
+      "folder reuse what is finished.",
     arguments: [{ name: "MARKED.onnx", description: "the marked model" }],
     flags,
     groups: [

@@ -39,13 +39,10 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "bench",
     description:
-      "Sets removers against marks: every mark, or marked model that you give, under every remover, with " +
-      "every share of the data " +
-      "and every seed, as a YAML file says (docs/bench.md). Marked models are trained once and shared. " +
-      "Every cell is kept as soon " +
-      "as it is finished: stopped or killed at any moment, the same command goes on, and several may work " +
-      "in one folder. Exit " +
-      "status 1 where cells failed.",
+      "Sets removers against marks: every mark, or marked model that you give, under every remover, with every share " +
+      "of the data and every seed, as a YAML file says (docs/bench.md). Marked models are trained once and shared. " +
+      "Every cell is kept as soon as it is finished: stopped or killed at any moment, the same command goes on, and " +
+      "several may work in one folder. Exit status 1 where cells failed.",
     arguments: [
       { name: "SPEC.yaml", description: "marks, removers, budgets, seeds; or a folder where a bench was run" },
     ],

@@ -17,11 +17,9 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "report",
     description:
-      "Draws the report of a result document again: one HTML file that needs no network. Of an experiment's " +
-      "folder, draws up what " +
-      "is finished, also while it runs and when it was stopped: result.json and report.html say which cells " +
-      "are missing; " +
-      "cells.csv and table.tex are for other programs. Computes nothing, and needs no data.",
+      "Draws the report of a result document again: one HTML file that needs no network. Of an experiment's folder, " +
+      "draws up what is finished, also while it runs and when it was stopped: result.json and report.html say which " +
+      "cells are missing; cells.csv and table.tex are for other programs. Computes nothing, and needs no data.",
     arguments: [
       {
         name: "RESULT.json|DIR",

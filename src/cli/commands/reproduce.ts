@@ -36,20 +36,11 @@ const flags = z.object({
     .default(true)
     .describe("leave out fine-tuning, random erasing alone and training from scratch"),
   budgets: budgetsFlag(PAPER_BUDGETS),
-  epochs: z
-    .int()
-    .min(1)
-    .optional()
-    .meta({ description: "epochs of every removal (default: each method's own)", placeholder: "N" }),
   trainingEpochs: z.int().min(1).optional().meta({ description: "epochs of training and embedding", placeholder: "N" }),
   reactivation: z
     .boolean()
     .default(false)
     .describe("follow removals up: do 200 steps of tuning on clean training images bring the mark back?"),
-  arch: z.string().optional().meta({
-    description: "architecture (default: lenet5 for grey images, resnet18-16 for colour)",
-    placeholder: "NAME",
-  }),
   nullModels: z
     .int()
     .min(0)
@@ -68,9 +59,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "reproduce",
     description:
-      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with baselines, " +
-      "measures, tests " +
-      "ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
+      "The experiment of the WILD paper: trains marked models, attacks each with WILD and with baselines, measures, " +
+      "tests ownership, and writes result.json and report.html. Stopped at any moment, the same command goes on.",
     flags,
     groups: [
       {

@@ -18,9 +18,8 @@ export const command: CommandFile = () =>
   defineCommand({
     name: "status",
     description:
-      "How far the experiment in a folder is: of reproduce, audit or bench, while it runs or when it was " +
-      "stopped. Computes and " +
-      "writes nothing, and needs no data.",
+      "How far the experiment in a folder is: of reproduce, audit or bench, while it runs or when it was stopped. " +
+      "Computes and writes nothing, and needs no data.",
     arguments: [{ name: "DIR", description: "the experiment's folder" }],
     flags: z.object({}),
     common: { computes: true },

@@ -113,8 +113,8 @@ export function attackInWords(
 ): string {
   const { name } = at(spec.subjects, address.subject);
   const who =
-    `${at(spec.removers, address.remover).name}, ` +
-    `${exactPercent(at(spec.budgets, address.budget))}, ${name}, seed ${address.seed}`;
+    `${at(spec.removers, address.remover).name}, ${exactPercent(at(spec.budgets, address.budget))}, ${name}, seed ` +
+    `${address.seed}`;
   const back = reactivated === undefined ? "" : `; re-activated ${percent(reactivated.measured.retention)}`;
   return `${who}: ${measuredInWords(measured)}${back}`;
 }

@@ -89,8 +89,7 @@ export async function requireShown(place: Place): Promise<void> {
     throw new WildmarkError(
       "bad-key",
       `Nothing to audit: ${subject.files.model} does not show the key's mark before any attack (${matches} ` +
-        `of ${n} triggers, ` +
-        `${formatPValue(pValue)}, significance level ${spec.decision.alpha}).`,
+        `of ${n} triggers, ${formatPValue(pValue)}, significance level ${spec.decision.alpha}).`,
       { hint: "Check that model and key belong together, or embed the mark longer; --force audits all the same." },
     );
   }

@@ -35,14 +35,10 @@ export function heatMaps(rows: readonly ConditionRow[], best?: readonly string[]
     { name: "attacks", members: names.filter((name) => !baselines.has(name)) },
     { name: "baselines", members: names.filter((name) => baselines.has(name)) },
   ].filter(({ members }) => members.length > 0);
-  return distinct(rows.map(({ budget }) => budget)).map((budget) =>
-    heatMap(
-      rows.filter((row) => row.budget === budget),
-      budget,
-      marks,
-      groups,
-    ),
-  );
+  return distinct(rows.map(({ budget }) => budget)).map((budget) => {
+    const own = rows.filter((row) => row.budget === budget);
+    return heatMap(own, budget, marks, groups);
+  });
 }
 
 interface Group {

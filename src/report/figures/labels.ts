@@ -1,6 +1,4 @@
-/**
- * @file Where labels go so that they do not cover one another.
- */
+/** @file Where labels go so that they do not cover one another. */
 
 /** A box in pixels, y downwards. */
 export interface Box {

@@ -37,6 +37,9 @@ const TOP = 105;
  */
 const FURTHEST = 3;
 const FONT_SIZE = 10.5;
+/** The marked model. */
+const CROSS = { symbol: "plus", r: 5, stroke: colour("ink"), strokeWidth: 1.6 } as const;
+const NOTE = { frameAnchor: "top-right", textAnchor: "end", dy: -16 } as const;
 
 export interface ScatterOptions {
   /** By mark: the retention of the marked model, from which all starts. */
@@ -129,11 +132,10 @@ function panel(
   const front = acceptableDrop === undefined ? [] : paretoFront(clouds.map((cloud) => ({ ...cloud.centre, cloud })));
   const x = ({ drop }: Dot): number => Math.min(drop, furthest);
   const y = "retention";
-  const told = clouds.map(
-    ({ name, centre }) =>
-      `${name}: ${inPoints(centre.drop / 100)} points lost, retention ` +
-      `${shortPercent(Math.round(10 * centre.retention) / 1000)}`,
-  );
+  const told = clouds.map(({ name, centre }) => {
+    const left = shortPercent(Math.round(10 * centre.retention) / 1000);
+    return `${name}: ${inPoints(centre.drop / 100)} points lost, retention ${left}`;
+  });
   const frame = {
     ...PANEL,
     margin: MARGIN,
@@ -147,18 +149,7 @@ function panel(
     ...(acceptableDrop === undefined ? [] : [Plot.ruleX([100 * acceptableDrop], DOTTED)]),
     ...(rule === undefined ? [] : ruleMarks(rule)),
     Plot.line(front, { x, y, curve: "step-after", stroke: colour("faint"), strokeWidth: 1.4 }),
-    ...(start === undefined
-      ? []
-      : [
-          Plot.dot([100 * start], {
-            x: () => 0,
-            y: Number,
-            symbol: "plus",
-            r: 5,
-            stroke: colour("ink"),
-            strokeWidth: 1.6,
-          }),
-        ]),
+    Plot.dot(start === undefined ? [] : [100 * start], { x: () => 0, y: Number, ...CROSS }),
     ...clouds
       .toSorted((a, b) => Number(a.look.named) - Number(b.look.named))
       .map((cloud) =>
@@ -174,11 +165,7 @@ function panel(
           ...(cloud.look.named ? {} : { title: () => figureText(cloud.name) }),
         }),
       ),
-    ...othersNote(clouds.filter((cloud) => !cloud.look.named).length, {
-      frameAnchor: "top-right",
-      textAnchor: "end",
-      dy: -16,
-    }),
+    ...othersNote(clouds.filter((cloud) => !cloud.look.named).length, NOTE),
     ...names(clouds, { start, rule, furthest, front }, area),
   ]);
 }
@@ -203,9 +190,7 @@ function names(
   const origin = start === undefined ? [] : [{ drop: 0, retention: 100 * start }];
   const labels = [
     ...clouds
-      .filter(
-        (cloud) => cloud.look.named || cloud.centre.drop > furthest || front.some((place) => place.cloud === cloud),
-      )
+      .filter((c) => c.look.named || c.centre.drop > furthest || front.some((place) => place.cloud === c))
       .map(({ name, baseline, look, centre, dots }) => ({
         text: `${figureText(shorten(name, 30))}${centre.drop > furthest ? `, ${inPoints(centre.drop / 100)} →` : ""}`,
         ...at(centre),
@@ -217,12 +202,7 @@ function names(
     ...origin.map((dot) => ({ text: "marked model", ...at(dot), ink: colour("ink"), bold: false, dots: [at(dot)] })),
   ].map((label) => ({ ...label, width: textWidth(label.text, FONT_SIZE, label.bold), height: 13 }));
   const dots = [...origin, ...clouds.flatMap((cloud) => cloud.dots)].map(at);
-  const obstacles: Box[] = dots.map((dot) => ({
-    left: dot.x - 5,
-    right: dot.x + 5,
-    top: dot.y - 5,
-    bottom: dot.y + 5,
-  }));
+  const obstacles: Box[] = dots.map(({ x, y }) => ({ left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 }));
   if (rule !== undefined) {
     // The threshold and its words are in the way as well.
     const height = toY(100 * rule.share);
@@ -252,10 +232,7 @@ function names(
     });
     if (Math.abs(place.y - y) < 15) return [words];
     // A name that had to move away is tied to the nearest of its dots.
-    const foot = {
-      x: Math.max(place.x, Math.min(place.x + width, x)),
-      y: place.y + (place.y < y ? 5 : -5),
-    };
+    const foot = { x: Math.max(place.x, Math.min(place.x + width, x)), y: place.y + (place.y < y ? 5 : -5) };
     const far = (dot: { readonly x: number; readonly y: number }): number => Math.hypot(dot.x - foot.x, dot.y - foot.y);
     const [nearest = { x, y }] = own.toSorted((a, b) => far(a) - far(b));
     const tie = Plot.line([nearest, foot], {

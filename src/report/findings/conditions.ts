@@ -47,8 +47,7 @@ export interface Condition {
   readonly returned: number;
   /**
    * Mean accuracy of the best remover that ignores the model, on the same data, minus this one's: above 0 the attack
-   * was
-   * pointless. Absent if none was run, and for those removers themselves.
+   * was pointless. Absent if none was run, and for those removers themselves.
    */
   readonly behindScratch?: number;
   /** Why runs do not count or are not there, each reason once. */
@@ -61,9 +60,8 @@ export function conditionsOf(document: ExperimentDocument): readonly Condition[]
   const cells = groupedCells(document);
   return subjects.flatMap((_, subject) => {
     const own = removers.map((__, remover) => budgets.map((___, b) => cells(subject, remover, b)));
-    const scratch = budgets.map((_, b) =>
-      best(own.filter((__, r) => removers[r]?.ignoresModel).map((c) => c[b] ?? [])),
-    );
+    const ignoring = own.filter((_, remover) => removers[remover]?.ignoresModel);
+    const scratch = budgets.map((_, b) => best(ignoring.map((cells) => cells[b] ?? [])));
     return removers.flatMap(({ ignoresModel }, remover) =>
       budgets.map((fraction, b) => {
         const yardstick = ignoresModel ? undefined : scratch[b];

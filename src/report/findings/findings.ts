@@ -2,8 +2,7 @@
  * @file What a document says: the one analysis that sentences, sections, figures and tables are made from.
  *
  * Nothing here judges a cell: outcomes stand in the document, prices are those of `experiments/judgement`. Who asked
- * (the
- * document's statement) makes no difference here.
+ * (the document's statement) makes no difference here.
  */
 
 import type { ExperimentDocument, RemoverSummary, SubjectSummary } from "../../experiments/document.js";
@@ -35,13 +34,10 @@ export function findingsOf(document: ExperimentDocument): Findings {
     conditions,
     subjects: subjectsOf(document, conditions),
     costs: removers.flatMap((_, remover) =>
-      byBudget.map(({ fraction, conditions: own }) =>
-        costsOf(
-          own.filter((condition) => condition.remover === remover),
-          remover,
-          fraction,
-        ),
-      ),
+      byBudget.map(({ fraction, conditions: all }) => {
+        const own = all.filter((condition) => condition.remover === remover);
+        return costsOf(own, remover, fraction);
+      }),
     ),
     rankings: byBudget.map(({ fraction, conditions: own }) => rankingOf(document, own, fraction)),
     focus: budgets.filter((fraction) => fraction <= 0.1).at(-1) ?? budgets[0] ?? 0,
@@ -49,8 +45,7 @@ export function findingsOf(document: ExperimentDocument): Findings {
 }
 
 /**
- * Removers with their positions: attacks first, those that ignore the model last, each in the order of the
- * document.
+ * Removers with their positions: attacks first, those that ignore the model last, each in the order of the document.
  */
 export function attacksFirst({ removers }: ExperimentDocument): readonly (RemoverSummary & { readonly at: number })[] {
   const placed = removers.map((remover, at) => ({ ...remover, at }));
@@ -82,14 +77,10 @@ export function costsAt({ costs, document }: Findings, remover: number, fraction
 export function reach(findings: Findings) {
   const { removers, budgets } = findings.document;
   return removers
-    .map(({ name }, remover) => ({
-      name,
-      cells: budgets.flatMap((fraction) => costsAt(findings, remover, fraction) ?? []),
-    }))
-    .map((row) => ({
-      ...row,
-      removed: row.cells.reduce((sum, cell) => sum + cell.removed, 0),
-      drop: row.cells.reduce((sum, cell) => sum + (cell.found?.drop ?? 0), 0),
-    }))
+    .map(({ name }, remover) => {
+      const cells = budgets.flatMap((fraction) => costsAt(findings, remover, fraction) ?? []);
+      const removed = cells.reduce((sum, cell) => sum + cell.removed, 0);
+      return { name, cells, removed, drop: cells.reduce((sum, cell) => sum + (cell.found?.drop ?? 0), 0) };
+    })
     .toSorted((a, b) => b.removed - a.removed || a.drop - b.drop);
 }

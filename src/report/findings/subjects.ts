@@ -82,8 +82,7 @@ function innocents(judgements: readonly { readonly owned: boolean }[]): Innocent
 
 /**
  * Whether so many models that never saw the mark show it that α does not explain it: a test at level α is wrong about
- * one
- * of them with probability α at most.
+ * one of them with probability α at most.
  */
 function isUnsound({ shown, of }: Innocents, { decision }: Pick<ExperimentDocument, "decision">): boolean {
   // One of one is exactly as improbable as α.

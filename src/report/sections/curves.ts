@@ -78,13 +78,9 @@ function thresholdCaption({ document: { data }, subjects }: Findings): string {
     if (first === undefined || matches === undefined) return [];
     return (
       `The dotted rule lies at ${matches} matches of ${first.verdict.n}, the fewest that the exact binomial test ` +
-      "takes for " +
-      `more than chance at α = ${pValue(first.verdict.alpha)} (one in ${data.classes} for a null model).`
+      `takes for more than chance at α = ${pValue(first.verdict.alpha)} (one in ${data.classes} for a null model).`
     );
   });
   if (sentences.length === 0) return "";
-  return (
-    `${[...new Set(sentences)].join(" ")} Other tests may ask for more: the verdicts take the most ` +
-    "conservative one."
-  );
+  return `${[...new Set(sentences)].join(" ")} Other tests may ask for more: the verdicts take the most conservative one.`;
 }

@@ -15,7 +15,7 @@ import { type Findings, nameOf } from "../findings/findings.js";
 import type { SubjectFindings } from "../findings/subjects.js";
 import { html, join, type Markup } from "../html.js";
 import { nextSteps, sureness } from "../sentences/advice.js";
-import { answer, headline } from "../sentences/headline.js";
+import { ANSWERS, headline } from "../sentences/headline.js";
 import { remarks, warnings } from "../sentences/remarks.js";
 
 /** Title and headline. */
@@ -40,7 +40,7 @@ function card({ removers }: Findings["document"], found: SubjectFindings): Marku
   const { subject, fateUnderTest: fate, strongest, before } = found;
   return html`<div class="card ${fate}"><h3>${subject.name}</h3>
 <p>Does it survive?</p>
-<p class="answer">${answer(fate)}</p>
+<p class="answer">${ANSWERS[fate]}</p>
 ${
   strongest === undefined
     ? html`<p>No method under test was run.</p>`
@@ -61,22 +61,17 @@ export function facts({ document }: Findings): Markup {
   const { data, architecture, machine, seeds, budgets, attacks, seconds } = document;
   const images = budgets.length > 1 ? undefined : attacks.find((cell) => cell.status === "done")?.images;
   const shares = list(budgets.map(exactPercent));
-  const named: readonly (readonly [string, string | undefined])[] = [
-    ["Data set", `${data.title}, ${plural(data.classes, "class", "classes")}`],
-    [
-      "Architecture",
-      architecture === null ? undefined : `${architecture.title}, ${plural(architecture.parameters, "parameter")}`,
-    ],
-    [
-      "Attacker's share",
-      images === undefined ? shares : `${shares}, ${plural(images.labelled + images.unlabelled, "image")}`,
-    ],
+  const named: readonly (readonly [string, ...(string | null | undefined)[]])[] = [
+    ["Data set", data.title, plural(data.classes, "class", "classes")],
+    ["Architecture", architecture?.title, architecture && plural(architecture.parameters, "parameter")],
+    ["Attacker's share", shares, images && plural(images.labelled + images.unlabelled, "image")],
     ["Seeds", seeds.length <= 6 ? seeds.join(", ") : `${seeds.length}`],
     ["Time", duration(seconds)],
-    ["Device", `${machine.device}, ${plural(machine.threads, "thread")}`],
+    ["Device", machine.device, plural(machine.threads, "thread")],
   ];
+  const known = named.map(([name, ...values]) => ({ name, said: values.filter((value) => typeof value === "string") }));
   return html`<dl class="facts">
-${named.map(([name, value]) => value !== undefined && html`<div><dt>${name}</dt><dd>${value}</dd></div>\n`)}</dl>
+${known.map(({ name, said }) => said.length > 0 && html`<div><dt>${name}</dt><dd>${said.join(", ")}</dd></div>\n`)}</dl>
 `;
 }
 

@@ -70,8 +70,8 @@ function reachTable(findings: Findings): Markup {
   return table<Row>({
     kind: "data reach",
     caption:
-      `From how many marked models each remover took the mark${price}, of how many it was tried on; beside ` +
-      "that, its mean drop in points.",
+      `From how many marked models each remover took the mark${price}, of how many it was tried on; beside that, its ` +
+      "mean drop in points.",
     columns: [
       { heading: "Remover", cell: ({ name }) => name },
       ...shares.flatMap((fraction, b): readonly Column<Row>[] => [

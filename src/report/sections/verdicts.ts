@@ -2,8 +2,7 @@
  * @file The table of verdicts: what each method did to each mark, with the evidence.
  *
  * Several seeds share a row: mean ± standard deviation, the hull of the seeds' intervals, the range of the p-values,
- * and
- * how many of the verdicts say what.
+ * and how many of the verdicts say what.
  */
 
 import type { Judgement } from "../../experiments/document.js";
@@ -54,36 +53,12 @@ ${table<Row>({
   kind: "data verdicts",
   columns: [
     { heading: "Method", cell: ({ name }) => name },
-    {
-      heading: "Accuracy before",
-      align: "number",
-      cell: ({ before }) =>
-        share(
-          before.map((m) => m.accuracy),
-          2,
-        ),
-    },
-    {
-      heading: "Accuracy after",
-      align: "number",
-      cell: ({ after }) =>
-        share(
-          after.map((m) => m.accuracy),
-          2,
-        ),
-    },
+    { heading: "Accuracy before", align: "number", cell: ({ before }) => accuracy(before) },
+    { heading: "Accuracy after", align: "number", cell: ({ after }) => accuracy(after) },
     { heading: "Drop, points", align: "number", cell: ({ drops }) => dropText(drops) },
     { heading: "Retention before", align: "number", cell: (row) => retention(row, row.before, row.after.length === 0) },
     { heading: "Retention after", align: "number", cell: (row) => retention(row, row.after, row.after.length > 0) },
-    {
-      heading: "Held-out retention",
-      align: "number",
-      cell: ({ before, after }) =>
-        share(
-          (after.length > 0 ? after : before).flatMap((m) => m.heldOutRetention ?? []),
-          0,
-        ),
-    },
+    { heading: "Held-out retention", align: "number", cell: heldOut },
     { heading: "p-value", align: "number", cell: ({ judged }) => pValues(judged) },
     {
       heading: "Decided by",
@@ -170,13 +145,18 @@ function retention({ judged }: Row, measured: readonly Measurement[], judgedHere
   const high = spread(judged.map(({ interval }) => interval[1]));
   const hull =
     judgedHere && low && high && html`<small>[${percentNumber(low.min)}, ${percentNumber(high.max)}]</small>`;
-  return [
-    share(
-      measured.map((m) => m.retention),
-      0,
-    ),
-    hull,
-  ];
+  const retained = measured.map((each) => each.retention);
+  return [share(retained, 0), hull];
+}
+
+function accuracy(measured: readonly Measurement[]): string {
+  const accuracies = measured.map((each) => each.accuracy);
+  return share(accuracies, 2);
+}
+
+function heldOut({ before, after }: Row): string {
+  const retained = (after.length > 0 ? after : before).flatMap(({ heldOutRetention }) => heldOutRetention ?? []);
+  return share(retained, 0);
 }
 
 function pValues(judged: readonly Judgement[]): Content {

@@ -11,8 +11,8 @@ export function sureness(findings: Findings): string {
   const [n] = triggers;
   const asked = n === undefined || triggers.length > 1 ? "" : `${plural(n, "trigger")}, `;
   const level =
-    `“Removed” means that on the cleaned model the key's verdict is “not shown” at α = ${decision.alpha} (${asked}` +
-    "the most conservative test that applies).";
+    `“Removed” means that on the cleaned model the key's verdict is “not shown” at α = ${decision.alpha} ` +
+    `(${asked}the most conservative test that applies).`;
   const repeated =
     seeds.length === 1
       ? "One seed: how much this varies from run to run is not known."
@@ -50,8 +50,7 @@ export function nextSteps(findings: Findings): readonly string[] {
 /** No audit knows whether it was done: a commitment says nothing to whoever does not hold it. */
 const COMMIT =
   "If you have not yet, publish what wildmark key commit prints for this key where the date can be proved, so that " +
-  "nobody " +
-  "can say later that the key was made to fit.";
+  "nobody can say later that the key was made to fit.";
 
 function ownerSteps({ document: { seeds, budgets } }: Findings, { subject, fate }: SubjectFindings): readonly string[] {
   const repeat = seeds.length < 3 ? ["Repeat with --seeds 5 before relying on it: finished cells are kept."] : [];

@@ -45,10 +45,7 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
   const price = largest < 0.0005 ? "at no cost in accuracy" : `for ${most}${pointsWithUnit(largest, 1)} of accuracy`;
   switch (fate) {
     case "falls":
-      return (
-        `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention ` +
-        `is left, ${price}`
-      );
+      return `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ${price}`;
     case "sometimes":
       return (
         `${marks} ${many ? "survive" : "survives"} some runs only: the strongest attack (${by}) leaves ` +
@@ -57,9 +54,8 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
       );
     case "costly":
       return (
-        `${marks} ${many ? "survive" : "survives"} every attack that is worth its price: the strongest ` +
-        `(${by}) removes ` +
-        `${them} ${price}`
+        `${marks} ${many ? "survive" : "survives"} every attack that is worth its price: the strongest (${by}) ` +
+        `removes ${them} ${price}`
       );
     case "survives":
       return (
@@ -76,24 +72,15 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
 }
 
 /** The answer to "does it survive?" in a word or two. */
-export function answer(fate: Fate): string {
-  switch (fate) {
-    case "falls":
-      return "No";
-    case "sometimes":
-      return "Not always";
-    case "costly":
-      return "Not at any price";
-    case "survives":
-      return "Yes";
-    case "untested":
-      return "Not tested";
-    case "never-shown":
-      return "Never shown";
-    case "unsound":
-      return "Cannot tell";
-  }
-}
+export const ANSWERS: Readonly<Record<Fate, string>> = {
+  falls: "No",
+  sometimes: "Not always",
+  costly: "Not at any price",
+  survives: "Yes",
+  untested: "Not tested",
+  "never-shown": "Never shown",
+  unsound: "Cannot tell",
+};
 
 // audit: the owner's question
 
@@ -138,8 +125,7 @@ function ownerSentence(findings: Findings, { attacks, fate }: SubjectFindings): 
       const limit = acceptableDrop === null ? "" : `at most ${pointsWithUnit(acceptableDrop, 0)} of accuracy, `;
       return (
         `Your mark survived every attack that is worth its price (${limit}better than training from scratch), ` +
-        `${most}. ` +
-        `At a higher price, ${dear.length} of ${number} ${dear.length === 1 ? "removes" : "remove"} it: ` +
+        `${most}. At a higher price, ${dear.length} of ${number} ${dear.length === 1 ? "removes" : "remove"} it: ` +
         `${told(findings, dear)}.`
       );
     }
@@ -147,8 +133,7 @@ function ownerSentence(findings: Findings, { attacks, fate }: SubjectFindings): 
 }
 
 /**
- * Of each attack that reaches one of the outcomes, the condition with the least data; least data and least cost
- * first.
+ * Of each attack that reaches one of the outcomes, the condition with the least data; least data and least cost first.
  */
 function breaking(
   attacks: readonly (readonly Condition[])[],

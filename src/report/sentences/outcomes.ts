@@ -17,43 +17,31 @@ export const outcomeSigns: Readonly<Record<ConditionOutcome, string>> = {
 /** The outcome of a condition in a word or two. */
 export function outcomeWords({ outcome, gone, removed, runs }: Condition): string {
   const of = (n: number): string => (runs.length > 1 ? ` ${n} of ${runs.length}` : "");
-  switch (outcome) {
-    case "removed":
-      return `removed${of(gone)}`;
-    case "sometimes":
-      return `removed in${of(removed)}`;
-    case "costly":
-      return `removed${of(gone)}, too dear`;
-    case "pointless":
-      return `removed${of(gone)}, no gain`;
-    case "survives":
-      return "survives";
-    case "untried":
-      return "not tried";
-    case "never-shown":
-      return "not shown, nor before";
-  }
+  const words: Readonly<Record<ConditionOutcome, string>> = {
+    removed: `removed${of(gone)}`,
+    sometimes: `removed in${of(removed)}`,
+    costly: `removed${of(gone)}, too dear`,
+    pointless: `removed${of(gone)}, no gain`,
+    survives: "survives",
+    untried: "not tried",
+    "never-shown": "not shown, nor before",
+  };
+  return words[outcome];
 }
 
 /** What an outcome means. */
 export function outcomeMeaning(outcome: ConditionOutcome, { document: { decision, seeds } }: Findings): string {
   const { acceptableDrop } = decision;
   const limit = acceptableDrop === null ? undefined : pointsWithUnit(acceptableDrop, 0);
-  const all = seeds.length > 1 ? " in every seed" : "";
-  switch (outcome) {
-    case "removed":
-      return `mark no longer shown${all}${limit === undefined ? "" : `, at most ${limit} of accuracy lost`}`;
-    case "sometimes":
-      return "the same, in some of the seeds";
-    case "costly":
-      return `mark no longer shown, but more than ${limit ?? "nothing"} lost`;
-    case "pointless":
-      return "mark no longer shown, but training from scratch on the same data is more accurate: no attack";
-    case "survives":
-      return "mark still shown";
-    case "untried":
-      return "could not be tried, or failed";
-    case "never-shown":
-      return "mark not shown before any attack either";
-  }
+  const within = limit === undefined ? "" : `, at most ${limit} of accuracy lost`;
+  const meanings: Readonly<Record<ConditionOutcome, string>> = {
+    removed: `mark no longer shown${seeds.length > 1 ? " in every seed" : ""}${within}`,
+    sometimes: "the same, in some of the seeds",
+    costly: `mark no longer shown, but more than ${limit ?? "nothing"} lost`,
+    pointless: "mark no longer shown, but training from scratch on the same data is more accurate: no attack",
+    survives: "mark still shown",
+    untried: "could not be tried, or failed",
+    "never-shown": "mark not shown before any attack either",
+  };
+  return meanings[outcome];
 }

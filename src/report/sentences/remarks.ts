@@ -66,8 +66,7 @@ function unshown({ subjects, document: { statement } }: Findings): readonly Rema
   const number = of.reduce((sum, { n }) => sum + n, 0);
   return warning(
     `${plural(number, "marked model")} (${names(of.map(({ each }) => each))}) did not show the mark before any ` +
-      "attack " +
-      `and ${number === 1 ? "is" : "are"} left out of all comparisons.`,
+      `attack and ${number === 1 ? "is" : "are"} left out of all comparisons.`,
   );
 }
 
@@ -108,8 +107,7 @@ function scratch({ subjects }: Findings): readonly Remark[] {
   }
   return warning(
     `${names(guilty)}: the key is shown on ${plural(shown, "model")} trained from scratch, which never saw it. What ` +
-      "such a " +
-      "key shows proves nothing.",
+      "such a key shows proves nothing.",
   );
 }
 
@@ -136,9 +134,8 @@ function astray({ document, subjects, conditions }: Findings): readonly Remark[]
   if (guessing !== undefined) {
     return warning(
       `The marked model only guesses before any attack (${shortPercent(guessing.measured.accuracy)} of the test ` +
-        "images): " +
-        "accuracies say nothing here. Perhaps it expects other images (wildmark info MODEL --dataset D tries what is " +
-        "usual), or other data.",
+        "images): accuracies say nothing here. Perhaps it expects other images (wildmark info MODEL --dataset D " +
+        "tries what is usual), or other data.",
     );
   }
   const lost = conditions
@@ -147,8 +144,7 @@ function astray({ document, subjects, conditions }: Findings): readonly Remark[]
   if (lost.length === 0) return [];
   return warning(
     `After ${list([...new Set(lost)])} the model only guesses: the training went astray, so that says little of the ` +
-      "mark. " +
-      "Try a smaller rate (wildmark remove --learning-rate).",
+      "mark. Try a smaller rate (wildmark remove --learning-rate).",
   );
 }
 
@@ -184,10 +180,8 @@ function worth({ document, subjects }: Findings): readonly Remark[] {
       return [];
     return warning(
       `Against the ${subject.name} mark, ${nameOf(document.removers, strongest.remover)} ends at ` +
-        `${percent(accuracy.mean)} ` +
-        "accuracy, no better than training from scratch on the attacker's own data " +
-        `(${percent(accuracy.mean + behindScratch)}): ` +
-        "the marked weights were worth nothing to the attacker.",
+        `${percent(accuracy.mean)} accuracy, no better than training from scratch on the attacker's own data ` +
+        `(${percent(accuracy.mean + behindScratch)}): the marked weights were worth nothing to the attacker.`,
     );
   });
 }

@@ -97,9 +97,7 @@ export function sampleReproduce(options: SampleOptions = {}): ExperimentDocument
   return sampleDocument({
     statement: "reproduce",
     title: "WILD on MNIST: three marks, two metrics",
-    command:
-      `wildmark reproduce --dataset mnist --fraction 0.1 --epochs ${epochs} --seeds ${seeds.length} ` +
-      `--out runs/mnist`,
+    command: `wildmark reproduce --dataset mnist --fraction 0.1 --epochs ${epochs} --seeds ${seeds.length} --out runs/mnist`,
     alpha: 0.001,
     acceptableDrop: null,
     subjects: marks.map((mark) => ({ name: TITLES[mark], mark })),

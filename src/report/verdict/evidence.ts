@@ -34,9 +34,8 @@ function decision({ alpha, pValue, missing, owned }: Verdict): string {
     return `None of them decides: without ${list(missing)} the p-value is 1 by rule.`;
   }
   return (
-    `The largest p-value decides: p ${exactPValueRelation(pValue)}, ${owned ? "at most" : "above"} the ` +
-    `level ${alpha}. ` +
-    "All tests see the same answers; they are not multiplied."
+    `The largest p-value decides: p ${exactPValueRelation(pValue)}, ${owned ? "at most" : "above"} the level ` +
+    `${alpha}. All tests see the same answers; they are not multiplied.`
   );
 }
 

@@ -54,8 +54,7 @@ function headline({ alpha, pValue, missing, least = 0 }: Verdict, outcome: Outco
     case "cannot-be-shown":
       return missing === undefined
         ? `With this key, asked like this, ownership cannot be shown at the significance level ${alpha}, ` +
-            `whatever the suspect answers: ` +
-            `its p-value is at least ${exactPValue(least)}.`
+            `whatever the suspect answers: its p-value is at least ${exactPValue(least)}.`
         : `Ownership cannot be shown, whatever the suspect answers, without ${list(missing)}.`;
   }
 }
@@ -64,18 +63,15 @@ function meaning({ verdict, compared, suspect }: VerdictDocument, outcome: Outco
   const { matches, n, tests, decidedBy } = verdict;
   const title = tests.find((test) => test.id === decidedBy)?.title ?? decidedBy;
   const luck = compared.luck === undefined ? "" : `; ${Number((n * compared.luck).toFixed(1))} are expected by luck`;
-  const counted =
-    `${suspect.name} answered ${matches} of ${plural(n, "secret trigger")} with the label ` +
-    `that the key says${luck}.`;
+  const counted = `${suspect.name} answered ${matches} of ${plural(n, "secret trigger")} with the label that the key says${luck}.`;
   if (outcome === "cannot-be-shown") {
     return [counted, "Nothing follows from that, neither for nor against the claim."];
   }
   return [
     counted,
     `The p-value says how often answers at least as telling would be seen if the claim were false in the ` +
-      `likeliest of the ways that ` +
-      `were tested: the weakest evidence decides, here that of the ${title}. It is not the probability that ` +
-      `the suspect is innocent.`,
+      `likeliest of the ways that were tested: the weakest evidence decides, here that of the ${title}. It is not ` +
+      "the probability that the suspect is innocent.",
     ...(outcome === "not-shown"
       ? ["Not shown does not mean that the claim is false: a mark can be too weak to be seen."]
       : []),
@@ -114,8 +110,7 @@ function warnings({ verdict, key, suspect, compared }: VerdictDocument): string[
       ? []
       : [
           "The suspect was asked from afar and may have filtered triggers out: ownership that is not shown " +
-            "is weaker evidence than a " +
-            "model's file would give.",
+            "is weaker evidence than a model's file would give.",
         ]),
     ...(compared.strangers?.sameBase === false
       ? ["The strangers' keys were drawn from other data than this key: they may fit worse for that reason alone."]
@@ -129,16 +124,14 @@ function warnings({ verdict, key, suspect, compared }: VerdictDocument): string[
     ...(stops > 1
       ? [
           `${count(n)} of ${count(stops)} triggers were asked, and whoever stopped there may have seen the ` +
-            `answers: the p-value is ` +
-            `multiplied by ${count(stops)}.`,
+            `answers: the p-value is multiplied by ${count(stops)}.`,
         ]
       : []),
     ...(unheard === undefined
       ? []
       : [
           `${count(unheard.answers)} of ${plural(unheard.of, "answer")} were read from a transcript, and ` +
-            `not heard by the command that made ` +
-            "this document: a transcript can be made up.",
+            "not heard by the command that made this document: a transcript can be made up.",
         ]),
     ...(duplicates === undefined
       ? []
