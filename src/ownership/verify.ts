@@ -6,14 +6,14 @@
  * images so; placebos and null models. *Forgers*: anybody could have made a key that fits; keys that strangers draw by
  * the same scheme, and the price of having tried many. The weakest evidence decides.
  *
- * How much is needed depends on where the key comes from:
+ * What must be there before anything is shown depends on where the key comes from:
  *
- * | key | what must be there before anything is shown |
- * |---|---|
- * | drawn, with a label drawn for each trigger | nothing: luck is exact |
- * | drawn, where a coin decided between trigger and placebo | the placebos' answers: their comparison is exact |
- * | drawn, with chosen labels only | that it was made again from its secret (else somebody chose the images too), and strangers' keys |
- * | chosen (format 1, made elsewhere) | null models, and that it is older than the suspect; of a known scheme strangers' keys too |
+ * - drawn, with a label drawn for each trigger: nothing, since luck is exact;
+ * - drawn, where a coin decided between trigger and placebo: the placebos' answers, whose comparison is exact;
+ * - drawn, with chosen labels only: that it was made again from its secret (else somebody chose the images too), and
+ *   strangers' keys;
+ * - chosen (format 1, made elsewhere): null models, and that it is older than the suspect; of a known scheme strangers'
+ *   keys too.
  *
  * Whoever made the key himself, as experiments do, need not convince anybody of that: `madeHere`. Then labels that look
  * random count as such, and null models replace the placebo control, which cannot see a mark that spread to all images

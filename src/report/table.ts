@@ -31,6 +31,8 @@ interface Layout<Row> {
   readonly named?: number;
   /** Class of a row. */
   readonly rowKind?: (row: Row) => string | undefined;
+  /** Whether every cell carries its column's heading, which narrow screens show where headings are hidden. */
+  readonly labelled?: boolean;
   /** A row that only has something to say: it stands in place of all columns from this one. */
   readonly instead?: { readonly from: number; readonly text: (row: Row) => Content };
 }
@@ -65,12 +67,13 @@ ${top}${rows.map((row) => line(declared, row))}</tbody>
 `;
 }
 
-function line<Row>({ columns, named = 0, rowKind, instead }: Layout<Row>, row: Row): Markup {
+function line<Row>({ columns, named = 0, rowKind, labelled, instead }: Layout<Row>, row: Row): Markup {
   const text = instead?.text(row);
   const shown = text === undefined ? columns : columns.slice(0, instead?.from);
-  const cells = shown.map(({ align, cell, kind }, at) => {
+  const cells = shown.map(({ heading, align, cell, kind }, at) => {
     const classes = className(align, kind?.(row));
-    return at === named ? html`<th scope="row"${classes}>${cell(row)}</th>` : html`<td${classes}>${cell(row)}</td>`;
+    if (at === named) return html`<th scope="row"${classes}>${cell(row)}</th>`;
+    return html`<td${classes}${labelled && html` data-label="${heading}"`}>${cell(row)}</td>`;
   });
   const rest = columns.length - shown.length;
   const last = rest > 0 && html`<td colspan="${rest}">${text}</td>`;

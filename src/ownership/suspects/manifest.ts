@@ -4,10 +4,10 @@
  * A name follows from the image and from the export as a whole, so that nobody who saw answers can say afterwards which
  * image they were about:
  *
- *     export = SHA-256("wildmark export 2\n" ‖ nonce ‖ "\n" ‖ C×H×W ‖ "\n" ‖ the images' hashes in ascending order, each ‖ "\n")
+ *     export = SHA-256("wildmark export 2\n" ‖ nonce ‖ "\n" ‖ C×H×W ‖ "\n" ‖ hashes)
  *     name   = SHA-256("wildmark image 2\n" ‖ export ‖ "\n" ‖ the image's hash)
  *
- * all in hexadecimal digits. Whoever wants a table's names for other images, for another order of them, or for some of
+ * all in hexadecimal digits; hashes are the images' in ascending order, each with "\n" behind it. Whoever wants a table's names for other images, for another order of them, or for some of
  * them only, has to find a second SHA-256 for each name. The nonce is drawn for each export; it keeps whoever gets a
  * table from looking up whether an image of his is in it, and gives its lines a random order.
  *

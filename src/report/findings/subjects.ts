@@ -20,7 +20,7 @@ export const fates = ["falls", "sometimes", "costly", "survives", "untested", "n
 export type Fate = (typeof fates)[number];
 
 /** How often models that never saw the mark show it. */
-export interface Innocents {
+export interface Shown {
   readonly shown: number;
   readonly of: number;
 }
@@ -33,8 +33,8 @@ export interface SubjectFindings {
   /** Retention of the marked models; absent if there are none. */
   readonly before?: Estimate;
   /** The key on null models, as far as they were judged, and on models that were trained from scratch. */
-  readonly onNullModels: Innocents;
-  readonly onScratch: Innocents;
+  readonly onNullModels: Shown;
+  readonly onScratch: Shown;
   /** Of its conditions in order, those that attack the marked weights, and those of them that are no baseline. */
   readonly conditions: readonly Condition[];
   readonly attacks: readonly Condition[];
@@ -54,11 +54,9 @@ export function subjectsOf(document: ExperimentDocument, conditions: readonly Co
     const underTest = attacks.filter(({ remover }) => removers[remover]?.baseline !== true);
     const ownMarked = marked.filter((cell) => cell.subject === position);
     const done = ownMarked.flatMap((cell) => (cell.status === "done" ? [cell] : []));
-    const onNullModels = innocents(
-      done.flatMap((cell) => cell.onNullModels.flatMap(({ judgement }) => judgement ?? [])),
-    );
+    const onNullModels = shownBy(done.flatMap((cell) => cell.onNullModels.flatMap(({ judgement }) => judgement ?? [])));
     const scratch = own.filter((condition) => !attacks.includes(condition));
-    const onScratch = innocents(scratch.flatMap((condition) => condition.done.map(({ judgement }) => judgement)));
+    const onScratch = shownBy(scratch.flatMap((condition) => condition.done.map(({ judgement }) => judgement)));
     const before = estimate(
       done.map(({ measured }) => measured.retention),
       `before ${position}`,
@@ -76,7 +74,7 @@ export function subjectsOf(document: ExperimentDocument, conditions: readonly Co
   });
 }
 
-function innocents(judgements: readonly { readonly owned: boolean }[]): Innocents {
+function shownBy(judgements: readonly { readonly owned: boolean }[]): Shown {
   return { shown: judgements.filter(({ owned }) => owned).length, of: judgements.length };
 }
 
@@ -84,7 +82,7 @@ function innocents(judgements: readonly { readonly owned: boolean }[]): Innocent
  * Whether so many models that never saw the mark show it that α does not explain it: a test at level α is wrong about
  * one of them with probability α at most.
  */
-function isUnsound({ shown, of }: Innocents, { decision }: Pick<ExperimentDocument, "decision">): boolean {
+function isUnsound({ shown, of }: Shown, { decision }: Pick<ExperimentDocument, "decision">): boolean {
   // One of one is exactly as improbable as α.
   return shown > 0 && binomialTail(shown, of, decision.alpha) <= decision.alpha * (1 + 1e-9);
 }

@@ -82,5 +82,6 @@ function thresholdCaption({ document: { data }, subjects }: Findings): string {
     );
   });
   if (sentences.length === 0) return "";
-  return `${[...new Set(sentences)].join(" ")} Other tests may ask for more: the verdicts take the most conservative one.`;
+  const more = "Other tests may ask for more: the verdicts take the most conservative one.";
+  return [...new Set(sentences), more].join(" ");
 }

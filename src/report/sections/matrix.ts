@@ -62,7 +62,8 @@ data${images !== undefined && html`<small>${plural(images, "image")}</small>`}`;
 function attackCell(condition: Condition | undefined, digits: number): Content {
   if (condition === undefined) return "–";
   const { outcome, retention, drop, behindScratch = 0, returned, gone, runs } = condition;
-  const verdict = html`<b><span class="sign" aria-hidden="true">${outcomeSigns[outcome]}</span>${outcomeWords(condition)}</b>`;
+  const sign = html`<span class="sign" aria-hidden="true">${outcomeSigns[outcome]}</span>`;
+  const verdict = html`<b>${sign}${outcomeWords(condition)}</b>`;
   const reasons = reasonsBelow(condition);
   if (retention === undefined || drop === undefined) return html`${verdict}${reasons}`;
   return html`${verdict}<span>keeps ${percent(retention.mean, retention.mean === 0 ? 0 : digits)} of triggers</span><br>
@@ -79,7 +80,8 @@ function yardstickCell(condition: Condition | undefined): Content {
   if (accuracy === undefined || drop === undefined)
     return `– ${condition === undefined ? "" : reasonsBelow(condition)}`;
   const shown = runs.length - gone;
-  return html`<span>accuracy ${percent(accuracy.mean, 2)}</span><br><span>${points(drop.mean)} points below marked</span>${
+  const below = `${points(drop.mean)} points below marked`;
+  return html`<span>accuracy ${percent(accuracy.mean, 2)}</span><br><span>${below}</span>${
     shown > 0 && html`<br><b>key shown in ${shown} of ${runs.length}</b>`
   }`;
 }

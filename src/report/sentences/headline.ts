@@ -45,7 +45,9 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
   const price = largest < 0.0005 ? "at no cost in accuracy" : `for ${most}${pointsWithUnit(largest, 1)} of accuracy`;
   switch (fate) {
     case "falls":
-      return `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ${price}`;
+      return (
+        `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ` + price
+      );
     case "sometimes":
       return (
         `${marks} ${many ? "survive" : "survives"} some runs only: the strongest attack (${by}) leaves ` +

@@ -3,7 +3,7 @@
 import { count, list, percent, plural, exactPercent, shortPercent } from "../format.js";
 import { doubtful } from "../doubts.js";
 import { type Findings, isBaseline, nameOf } from "../findings/findings.js";
-import type { Innocents, SubjectFindings } from "../findings/subjects.js";
+import type { Shown, SubjectFindings } from "../findings/subjects.js";
 
 /** A remark beside the findings; a warning puts the findings themselves in doubt. */
 export interface Remark {
@@ -111,7 +111,7 @@ function scratch({ subjects }: Findings): readonly Remark[] {
   );
 }
 
-function plus(a: Innocents, b: Innocents): Innocents {
+function plus(a: Shown, b: Shown): Shown {
   return { shown: a.shown + b.shown, of: a.of + b.of };
 }
 

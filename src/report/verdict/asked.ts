@@ -3,6 +3,7 @@
 import type { VerdictDocument } from "../../experiments/verdict-result.js";
 import { count, duration, list, minute, percent, plural } from "../format.js";
 import { type Content, html, join, type Markup } from "../html.js";
+import { table } from "../table.js";
 
 type Row = readonly [name: string, value: Content];
 
@@ -59,7 +60,8 @@ function readingWords(reading: NonNullable<VerdictDocument["suspect"]["reading"]
     [`standard deviation ${std.join(", ")}`, from.std],
     [`colours ${channelOrder}`, from.channelOrder],
   ];
-  return html`${fields.map(([words, source], i) => html`${i > 0 && ", "}${words} <span class="from">(${source})</span>`)}`;
+  const said = fields.map(([words, source]) => html`${words} <span class="from">(${source})</span>`);
+  return html`${join(said, ", ")}`;
 }
 
 function endpointRows(endpoint: NonNullable<VerdictDocument["suspect"]["endpoint"]>): readonly Row[] {
@@ -96,14 +98,16 @@ function endpointRows(endpoint: NonNullable<VerdictDocument["suspect"]["endpoint
 
 function readingsTable({ suspect: { readingsTried } }: VerdictDocument): Content {
   if (readingsTried === undefined) return undefined;
-  return html`<div class="scroll"><table class="data"><caption>${plural(readingsTried.length, "reading")} of the images were tried.</caption>
-<thead><tr><th scope="col">Reading</th><th scope="col" class="number">Matches</th><th scope="col" class="number">Retention</th><th scope="col">Used</th></tr></thead>
-<tbody>
-${readingsTried.map(
-  ({ name, matches, n, used }) =>
-    html`<tr><th scope="row">${name}</th><td class="number">${matches} of ${n}</td><td class="number">${percent(matches / n)}</td><td>${used ? "yes" : ""}</td></tr>\n`,
-)}</tbody></table></div>
-`;
+  return table<(typeof readingsTried)[number]>({
+    caption: `${plural(readingsTried.length, "reading")} of the images were tried.`,
+    columns: [
+      { heading: "Reading", cell: ({ name }) => name },
+      { heading: "Matches", align: "number", cell: ({ matches, n }) => `${matches} of ${n}` },
+      { heading: "Retention", align: "number", cell: ({ matches, n }) => percent(matches / n) },
+      { heading: "Used", cell: ({ used }) => used && "yes" },
+    ],
+    rows: readingsTried,
+  });
 }
 
 function keyRows({ key, verdict }: VerdictDocument): readonly Row[] {
@@ -199,43 +203,55 @@ function questionRows({ asked: put, key, verdict, compared }: VerdictDocument): 
 
 function nullModelsTable({ compared: { nullModels }, verdict }: VerdictDocument): Content {
   if (nullModels === undefined) return undefined;
-  return html`<div class="scroll"><table class="data hashes"><caption>The null models, and how often each answered with the key's label.</caption>
-<thead><tr><th scope="col">File</th><th scope="col" class="number">Matches</th><th scope="col">SHA-256</th></tr></thead>
-<tbody>
-${nullModels.map(
-  ({ name, sha256, matches }) =>
-    html`<tr><th scope="row">${name}</th><td class="number">${matches} of ${verdict.n}</td><td>${hash(sha256)}</td></tr>\n`,
-)}</tbody></table></div>
-`;
+  return table<(typeof nullModels)[number]>({
+    kind: "data hashes",
+    caption: "The null models, and how often each answered with the key's label.",
+    columns: [
+      { heading: "File", cell: ({ name }) => name },
+      { heading: "Matches", align: "number", cell: ({ matches }) => `${matches} of ${verdict.n}` },
+      { heading: "SHA-256", cell: ({ sha256 }) => hash(sha256) },
+    ],
+    rows: nullModels,
+  });
 }
 
 export function again(document: VerdictDocument): Markup {
-  const { software, machine, suspect, key, compared } = document;
+  const { software, machine } = document;
   return html`<section class="redo"><h2>How to check it again</h2>
-<p>This page was drawn from a document that anybody could have written. What counts is that the same comes out when somebody
-else asks: whoever holds suspect and key compares their hashes with those above and runs</p>
+<p>This page was drawn from a document that anybody could have written. What counts is that the same comes out when
+somebody else asks: whoever holds suspect and key compares their hashes with those above and runs</p>
 <pre><code>${commandWords(document.command)}</code></pre>
 <ul>
-<li>The SHA-256 of ${
-    suspect.kind === "model" ? "the suspect's and the " + "key's files" : "the key's file"
-  }: <code>sha256sum FILE</code>. The key is secret, and shown to a judge only.</li>
-${compared.strangers !== undefined && html`<li>Strangers' keys are drawn anew each time, so that nobody can prepare for them: their counts move a little.</li>\n`}${
-  key.drawn !== undefined &&
-  !key.regenerated &&
-  html`<li>With <code>--dataset NAME --regenerate</code> the key is made again from its secret, so that it is seen that nobody chose its images.</li>\n`
-}${
-  key.commitment !== undefined &&
-  html`<li><code>SALT</code> is the owner's; with it the commitment above follows from the key's file. Where and when it was published proves the key's age.</li>\n`
-}<li>The same as data: <code>--out FILE.json</code>, from which <code>wildmark report FILE.json --out FILE.html</code> draws this page.</li>
-</ul>
+${checks(document).map((text) => html`<li>${text}</li>\n`)}</ul>
 <dl class="plain">
 <dt>Software</dt><dd>Wildmark ${software.wildmark}, ONNX Runtime ${software.onnxruntime}, Node ${software.node}</dd>
-<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device}, ${plural(machine.threads, "thread")}</dd>
-<dt>Started, finished</dt><dd>${minute(document.started)}, ${minute(document.finished)} (${duration(document.seconds)})</dd>
+<dt>Machine</dt><dd>${machine.platform}, ${machine.cpu}, device ${machine.device},
+${plural(machine.threads, "thread")}</dd>
+<dt>Started, finished</dt><dd>${minute(document.started)}, ${minute(document.finished)}
+(${duration(document.seconds)})</dd>
 <dt>Document</dt><dd>${document.format}, version ${document.version}, ${document.kind}</dd>
 </dl>
 </section>
 `;
+}
+
+/** What whoever checks can do, where there is something to do. */
+function checks({ suspect, key, compared }: VerdictDocument): readonly Content[] {
+  const files = suspect.kind === "model" ? "the suspect's and the key's files" : "the key's file";
+  return [
+    html`The SHA-256 of ${files}: <code>sha256sum FILE</code>. The key is secret, and shown to a judge only.`,
+    compared.strangers !== undefined &&
+      "Strangers' keys are drawn anew each time, so that nobody can prepare for them: their counts move a little.",
+    key.drawn !== undefined &&
+      !key.regenerated &&
+      html`With <code>--dataset NAME --regenerate</code> the key is made again from its secret, so that it is seen that
+nobody chose its images.`,
+    key.commitment !== undefined &&
+      html`<code>SALT</code> is the owner's; with it the commitment above follows from the key's file. Where and when it
+was published proves the key's age.`,
+    html`The same as data: <code>--out FILE.json</code>, from which
+<code>wildmark report FILE.json --out FILE.html</code> draws this page.`,
+  ].filter((text) => text !== false);
 }
 
 /** Lines break between words, not after the dashes of a flag. */

@@ -6,26 +6,34 @@ import type { OwnershipTest, Verdict } from "../../ownership/verdict.js";
 import { count, exactPValue, exactPValueRelation, list, plural, typeset } from "../format.js";
 import { type Content, html, type Markup } from "../html.js";
 import { isPng } from "../sections/pictures.js";
+import { type Column, table } from "../table.js";
 
 export function testsTable({ verdict }: VerdictDocument): Markup {
   const { tests, decidedBy, missing } = verdict;
   const price = priceOf(verdict);
+  const decides = (test: OwnershipTest): boolean => test.id === decidedBy && missing === undefined;
+  const columns: readonly Column<OwnershipTest>[] = [
+    { heading: "Test", cell: (test) => html`${test.title}${decides(test) && html`<small>decides</small>`}` },
+    { heading: "Against", cell: ({ against }) => against ?? "–" },
+    { heading: "Null hypothesis", cell: ({ nullHypothesis }) => typeset(nullHypothesis) },
+    { heading: "Seen", cell: ({ detail }) => typeset(detail) },
+    { heading: "p", align: "number", cell: ({ pValue }) => exactPValue(pValue) },
+  ];
+  const paidColumn: Column<OwnershipTest> = {
+    heading: "counts as",
+    align: "number",
+    cell: (test) => exactPValue(paid(test, verdict)),
+  };
   return html`<section><h2>The tests</h2>
-<p>Each asks how likely at least as many matches would be if its null hypothesis were true; one-sided. ${typeset(decision(verdict))}</p>
-<div class="scroll"><table class="data tests">
-<thead><tr><th scope="col">Test</th><th scope="col">Against</th><th scope="col">Null hypothesis</th><th scope="col">Seen</th>
-<th scope="col" class="number">p</th>${price !== undefined && html`<th scope="col" class="number">counts as</th>`}</tr></thead>
-<tbody>
-${tests.map((test) => {
-  const decides = test.id === decidedBy && missing === undefined;
-  return html`<tr class="${decides ? "decides" : "other"}"><th scope="row">${test.title}${decides && html`<small>decides</small>`}</th>
-<td data-label="Against">${test.against ?? "–"}</td><td data-label="Null hypothesis">${typeset(test.nullHypothesis)}</td>
-<td data-label="Seen">${typeset(test.detail)}</td><td class="number" data-label="p">${exactPValue(test.pValue)}</td>${
-    price !== undefined && html`<td class="number" data-label="counts as">${exactPValue(paid(test, verdict))}</td>`
-  }</tr>
-`;
-})}</tbody></table></div>
-${price !== undefined && html`<p class="small">${price}</p>\n`}</section>
+<p>Each asks how likely at least as many matches would be if its null hypothesis were true; one-sided.
+${typeset(decision(verdict))}</p>
+${table({
+  kind: "data tests",
+  labelled: true,
+  columns: price === undefined ? columns : [...columns, paidColumn],
+  rowKind: (test) => (decides(test) ? "decides" : "other"),
+  rows: tests,
+})}${price !== undefined && html`<p class="small">${price}</p>\n`}</section>
 `;
 }
 
@@ -77,8 +85,9 @@ export function pictures({ pictures: shown, key }: VerdictDocument): Content {
   const nameOf = (label: number | null): string =>
     label === null ? "no answer" : (key.classNames?.[label] ?? String(label));
   return html`<section><h2>The triggers</h2>
-<p>${shown.length === key.triggers ? "All" : `The first ${count(shown.length)}`} of ${plural(key.triggers, "trigger")}, each beside its placebo where it has one. Below:
-what the key says, and what the suspect answered. Whoever has seen them can filter them out or claim them: pass this page on with care.</p>
+<p>${shown.length === key.triggers ? "All" : `The first ${count(shown.length)}`} of
+${plural(key.triggers, "trigger")}, each beside its placebo where it has one. Below: what the key says, and what the
+suspect answered. Whoever has seen them can filter them out or claim them: pass this page on with care.</p>
 <div class="triggers">
 ${shown.map(
   (

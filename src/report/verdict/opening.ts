@@ -36,7 +36,8 @@ const SIGNS: Readonly<Record<GroundSummary["answer"], string>> = {
 export function restsOn({ verdict }: VerdictDocument, { grounds }: VerdictSummary): Content {
   if (grounds.length === 0) return undefined;
   return html`<section><h2>What this rests on</h2>
-<p>A claim of ownership can be false in three ways. For each: what was asked, and whether the answers rule it out at the level ${verdict.alpha}.</p>
+<p>A claim of ownership can be false in three ways. For each: what was asked, and whether the answers
+rule it out at the level ${verdict.alpha}.</p>
 <div class="cards grounds">
 ${grounds.map(
   ({ title, question, answer, text }) => html`<div class="card ${CLASSES[answer]}"><h3>${title}</h3>
@@ -57,7 +58,8 @@ export function counts(document: VerdictDocument): Markup {
 <dl class="facts">
 <div><dt>Matches</dt><dd>${matches} of ${n}</dd></div>
 <div><dt>Retention</dt><dd>${percent(retention)}</dd></div>
-<div><dt>${exactNumber(confidence)} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to ${percent(interval[1])}</dd></div>
+<div><dt>${exactNumber(confidence)} % Clopper-Pearson interval</dt><dd>${percent(interval[0])} to
+${percent(interval[1])}</dd></div>
 <div><dt>By luck, at most</dt><dd>${compared.luck === undefined ? "not known" : percent(compared.luck)}</dd></div>
 <div><dt>Triggers never trained on</dt><dd>${
     heldOut === undefined ? "–" : `${heldOut.matches} of ` + `${heldOut.n}`

@@ -63,7 +63,8 @@ function meaning({ verdict, compared, suspect }: VerdictDocument, outcome: Outco
   const { matches, n, tests, decidedBy } = verdict;
   const title = tests.find((test) => test.id === decidedBy)?.title ?? decidedBy;
   const luck = compared.luck === undefined ? "" : `; ${Number((n * compared.luck).toFixed(1))} are expected by luck`;
-  const counted = `${suspect.name} answered ${matches} of ${plural(n, "secret trigger")} with the label that the key says${luck}.`;
+  const triggers = plural(n, "secret trigger");
+  const counted = `${suspect.name} answered ${matches} of ${triggers} with the label that the key says${luck}.`;
   if (outcome === "cannot-be-shown") {
     return [counted, "Nothing follows from that, neither for nor against the claim."];
   }

@@ -41,10 +41,14 @@ export function askerOf({ file }: EndpointConfig): Ask {
   }
 }
 
+function modelPath(model: string, version: string | undefined): string {
+  const of = version === undefined ? "" : `/versions/${encodeURIComponent(version)}`;
+  return `models/${encodeURIComponent(model)}${of}`;
+}
+
 function openInference(file: FileOf<"open-inference">): Ask {
   const { model, version, input, output, classification, bytes: way } = file;
-  const place = `v2/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}/infer`;
-  const url = under(file.url, place);
+  const url = under(file.url, `v2/${modelPath(model, version)}/infer`);
   const outputs =
     output === undefined
       ? {}
@@ -77,10 +81,7 @@ function openInference(file: FileOf<"open-inference">): Ask {
 
 function tensorflowServing(file: FileOf<"tensorflow-serving">): Ask {
   const { model, version, signature, input } = file;
-  const url = under(
-    file.url,
-    `v1/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}:predict`,
-  );
+  const url = under(file.url, `v1/${modelPath(model, version)}:predict`);
   return (image, send) => {
     const value =
       image.kind === "file"
