@@ -1,7 +1,6 @@
 /** @file What a careful reader asks next: doubts, null models, baselines, what is missing, the number of seeds. */
 
 import { count, list, percent, plural, exactPercent, shortPercent } from "../format.js";
-import { doubtful } from "../doubts.js";
 import { type Findings, isBaseline, nameOf } from "../findings/findings.js";
 import type { Shown, SubjectFindings } from "../findings/subjects.js";
 
@@ -29,7 +28,9 @@ const warning = (text: string): readonly Remark[] => [{ kind: "warning", text }]
 const note = (text: string): readonly Remark[] => [{ kind: "note", text }];
 
 function doubts({ document }: Findings): readonly Remark[] {
-  return doubtful(document).flatMap(warning);
+  return (document.data.doubts ?? []).flatMap((doubt) => {
+    return warning(`The data are doubtful: ${doubt}${/[.?]$/.test(doubt) ? "" : "."}`);
+  });
 }
 
 function incomplete({ document: { attacks, complete } }: Findings): readonly Remark[] {
