@@ -25,6 +25,10 @@ export const commonFlags = z.object({
         "was not (full) (default: WILDMARK_AUTOTUNING, else off)",
       placeholder: autotunings.join("|"),
     }),
+  winograd: z
+    .boolean()
+    .default(true)
+    .describe("train wide convolutions of 3×3 by their definition: slower, and rounded a little less"),
   force: z
     .boolean()
     .default(false)

@@ -127,11 +127,11 @@ function usesCache({ name, common }: Command): boolean {
 
 /** `auto` becomes the device that it picks, and is said: only then is it known what a result was computed with. */
 async function runtimeOf(
-  { device, threads, autotuning }: z.infer<typeof commonFlags>,
+  { device, threads, autotuning, winograd }: z.infer<typeof commonFlags>,
   work: Workload,
   note: (line: string) => void,
 ): Promise<RuntimeOptions> {
-  const rest = { ...defined({ threads, autotuning }) };
+  const rest = { ...defined({ threads, autotuning }), ...(winograd ? {} : { winograd }) };
   if (device !== "auto") return { device, ...rest };
   const { quickest, TRIAL_IMAGES, tryDevices } = await import("../training/devices.js");
   const trials = await tryDevices(work, rest);
@@ -164,6 +164,7 @@ function hasEffect(flag: string, common: CommonFlags): boolean {
     case "device":
       return common.computes !== undefined && common.computes !== false;
     case "autotuning":
+    case "winograd":
       return common.computes === "trains";
     case "force":
       return common.writes === true || common.loads === true;

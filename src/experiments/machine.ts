@@ -20,7 +20,7 @@ export function thisMachine(runtime: RuntimeOptions, threads: number): Experimen
     cpu: cpus()[0]?.model.trim() || "unknown",
     device: runtime.device ?? "cpu",
     threads,
-    tuning: autotuningOf(runtime),
+    tuning: `${autotuningOf(runtime)}${runtime.winograd === false ? ", without Winograd" : ""}`,
   };
 }
 
@@ -34,6 +34,7 @@ export function computedBy(runtime: RuntimeOptions = {}) {
     versions: { wildmark: WILDMARK_VERSION, onnxruntime: runtimeVersion() },
     device: runtime.device ?? "cpu",
     ...(tuning === "off" ? {} : { tuning }),
+    ...(runtime.winograd === false ? { winograd: false } : {}),
   };
 }
 

@@ -17,6 +17,11 @@ export interface RuntimeOptions {
   readonly threads?: number;
   /** How the lowerings of training graphs are chosen; default `WILDMARK_AUTOTUNING`, else `off` (`autotuningOf`). */
   readonly autotuning?: Autotuning;
+  /**
+   * Whether wide convolutions of 3×3 are trained with fewer multiplications (Winograd), which round a little more;
+   * default true.
+   */
+  readonly winograd?: boolean;
 }
 
 /**

@@ -43,13 +43,16 @@ export interface Target extends RuntimeOptions {
   readonly device: Device;
   /** Channels of a block of this machine's nchwc convolutions; absent: none are used. */
   readonly block?: number;
+  /** Names of kernels that are not offered. */
+  readonly without?: readonly string[];
 }
 
 /** On the CPU with ONNX Runtime's nchwc layout, where this machine has it. */
 export async function targetOf(options: RuntimeOptions): Promise<Target> {
   const { device = "cpu" } = options;
   const block = device === "cpu" ? await nchwcBlock() : undefined;
-  return { ...options, device, ...defined({ block }) };
+  const without = options.winograd === false ? ["winograd"] : undefined;
+  return { ...options, device, ...defined({ block, without }) };
 }
 
 /** @param lowerings the names of the node's candidates, the static choice first. */

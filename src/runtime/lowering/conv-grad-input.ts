@@ -18,6 +18,7 @@ import { nchwcConv, convolved, exchangedKernel } from "./nchwc.js";
 import { fewPositions, convGradInputByRows as rows } from "./conv-by-rows.js";
 import { neighboursConvGradInput } from "./conv-grad-input-few.js";
 import { always, channelsOf, type Emission, type Kernel, plainKernel, type Rewrite } from "./rewrite.js";
+import { isWorthIt, winogradConvGradInput } from "./winograd.js";
 
 /** A `ConvTranspose`: any stride, padding, dilation and group. */
 const transposed = plainKernel("transposed", always, ({ b, input }, { node }) => {
@@ -165,7 +166,7 @@ function interleaved(
 
 export const convGradInput: Rewrite = {
   operator: "wildmark.ConvGradInput",
-  kernels: [transposed, rotated, nchwc, neighboursConvGradInput, rows],
+  kernels: [transposed, rotated, nchwc, winogradConvGradInput, neighboursConvGradInput, rows],
   /**
    * `nchwc` where channels fill blocks, `neighbours` where those of dy do and x has few (LeNet's second layer, 128
    * images: 1 ms instead of 2.5), `rows` on a GPU where there are few of them. Of the others, `rotated` multiplies once
@@ -173,7 +174,9 @@ export const convGradInput: Rewrite = {
    * former took 0.5 to 0.8 of the latter's time; for LeNet's 5×5 kernels without padding, 3 times.
    */
   choose({ node }, names) {
-    const { xDims, yDims } = convGeometry(node);
+    const geometry = convGeometry(node);
+    const { xDims, yDims } = geometry;
+    if (names.includes(winogradConvGradInput.name) && isWorthIt(geometry)) return winogradConvGradInput.name;
     const found = [nchwc, neighboursConvGradInput].find(({ name }) => names.includes(name));
     if (found !== undefined) return found.name;
     if (names.includes(rows.name) && fewPositions(yDims)) return rows.name;

@@ -14,6 +14,7 @@ import { nchwcConvGradWeight as nchwc } from "./conv-grad-weight-nchwc.js";
 import { greyConvGradWeight } from "./grey.js";
 import type { Device } from "../options.js";
 import { always, plainKernel, type Rewrite } from "./rewrite.js";
+import { isWorthIt, winogradConvGradWeight } from "./winograd.js";
 
 /** Numbers that a GPU may write to add them up again, the products image by image: 128 MB. */
 const MOST_PRODUCTS = 2 ** 25;
@@ -135,7 +136,17 @@ function cropped(b: GraphBuilder, value: string, sizes: readonly number[]): stri
 
 export const convGradWeight: Rewrite = {
   operator: "wildmark.ConvGradWeight",
-  kernels: [conv, convDeeper, columns, imageColumns, nchwc, greyConvGradWeight, imageRows, rows],
+  kernels: [
+    conv,
+    convDeeper,
+    columns,
+    imageColumns,
+    nchwc,
+    winogradConvGradWeight,
+    greyConvGradWeight,
+    imageRows,
+    rows,
+  ],
   /**
    * As measured on two cores: `nchwc` where images and channels fill blocks (3×3 at stride 1, 128 images, beside what
    * would be taken without: 0.2 to 0.5 of the time for 16 and 32 channels on 32×32 and 16×16, 0.5 to 1.1 for 64 and 128
@@ -150,8 +161,10 @@ export const convGradWeight: Rewrite = {
    * more operators (a step of a ResNet-18 of width 64: 50 ms with columns, 43 with rows).
    */
   choose({ node, device }, names) {
-    const { xDims, yDims, wDims, axes } = convGeometry(node);
+    const geometry = convGeometry(node);
+    const { xDims, yDims, wDims, axes } = geometry;
     const [images = 1, channels = 1] = xDims;
+    if (names.includes(winogradConvGradWeight.name) && isWorthIt(geometry)) return winogradConvGradWeight.name;
     if (device !== "cpu") {
       const few = images * elementCount(wDims) <= MOST_PRODUCTS;
       if (names.includes(rows.name)) return few ? imageRows.name : rows.name;

@@ -1,10 +1,9 @@
 /**
  * @file Conv: the forward pass of convolutions, and the primitive of domain "wildmark" that knows its shapes.
  *
- * To add a kernel, such as Winograd's for 3×3 at stride 1: a `Kernel` whose `match` says for which shapes it stands,
- * reads `[channelsOf(xDims)]` and gives `channelsOf(yDims)`, in `inBlocks` beside `nchwc`, behind it as long as the
- * rule prefers that. Where both match, autotuning measures them against each other, since `alone` says how; nothing
- * else changes.
+ * To add a kernel: a `Kernel` whose `match` says for which shapes it stands, reads `[channelsOf(xDims)]` and gives
+ * `channelsOf(yDims)`, in `inBlocks` beside `nchwc`. Where both match, autotuning measures them against each other,
+ * since `alone` says how; nothing else changes.
  */
 
 import { WILDMARK_DOMAIN } from "../../autodiff/primitives.js";
@@ -14,8 +13,10 @@ import { graphBuilder } from "../../onnx/builder.js";
 import { intAttribute, type Node } from "../../onnx/graph.js";
 import { convByRows, fewPositions } from "./conv-by-rows.js";
 import { greyConvolution } from "./grey.js";
+import { knownConv } from "./known-conv.js";
 import { convolved, nchwcConv, nchwcKernel } from "./nchwc.js";
 import { always, channelsOf, type Kernel, plainKernel, type Rewrite, type Site } from "./rewrite.js";
+import { isWorthIt, winogradConv } from "./winograd.js";
 
 /** In blocks of channels, where they fill them: the result, and what it reads unless that has few channels. */
 const nchwc: Kernel = {
@@ -55,30 +56,34 @@ const standard = plainKernel("standard", always, ({ b, input }, { node }) => {
   return b.op("Conv", inputs, { ...stepAttributes(axes), group });
 });
 
-const inBlocks = [greyConvolution, nchwc];
+const inBlocks = [greyConvolution, nchwc, winogradConv];
 
 /** ONNX's own, which stays as it is outside of blocks. */
-export const conv: Rewrite = { operator: "Conv", inBlocks, alone: convWithShapes };
+export const conv: Rewrite = { operator: "Conv", inBlocks, choose: chosenInBlocks, alone: convWithShapes };
 
 export const convPrimitive: Rewrite = {
   operator: "wildmark.Conv",
   inBlocks,
   kernels: [standard, convByRows],
-  choose({ node }, names) {
-    const { yDims } = convGeometry(node);
+  choose(site, names) {
+    if (names.includes(nchwc.name)) return chosenInBlocks(site, names);
+    const { yDims } = convGeometry(site.node);
     return names.includes(convByRows.name) && fewPositions(yDims) ? convByRows.name : standard.name;
   },
 };
 
+/** Fewer multiplications where channels are many enough. */
+function chosenInBlocks(site: Site, names: readonly string[]): string {
+  const geometry = knownConv(site);
+  const [first = ""] = names;
+  return names.includes(winogradConv.name) && geometry && isWorthIt(geometry) ? winogradConv.name : first;
+}
+
 /** A Conv as the primitive that knows its shapes; undefined where the graph does not say them. */
-export function convWithShapes({ node, place, dims }: Pick<Site, "node" | "place" | "dims">): Node | undefined {
-  const [x = "", w = ""] = node.inputs;
-  const [xDims, wDims] = [place(x)?.dims ?? dims(x), dims(w)];
-  const axes = xDims && wDims && plannedWindows(node, xDims, wDims.slice(2));
-  if (axes === undefined || xDims === undefined || wDims === undefined) return undefined;
-  const yDims = [xDims[0] ?? 1, wDims[0] ?? 1, ...axes.map(({ output }) => output)];
-  const geometry = { xDims, yDims, wDims, axes, group: intAttribute(node, "group", 1) };
+export function convWithShapes(site: Pick<Site, "node" | "place" | "dims">): Node | undefined {
+  const geometry = knownConv(site);
+  if (geometry === undefined) return undefined;
   const b = graphBuilder("primitive");
-  b.op("Conv", node.inputs, convAttributes(geometry), { domain: WILDMARK_DOMAIN });
+  b.op("Conv", site.node.inputs, convAttributes(geometry), { domain: WILDMARK_DOMAIN });
   return b.build().nodes[0];
 }

@@ -153,7 +153,8 @@ test.skipIf(block === undefined)(
     b.output(b.op("Conv", [first, b.initializer("w", normal([16, 32, 1, 1]))], {}, { name: "z" }));
     const graph = b.build();
 
-    const [conv, nchwc] = [rewrites.get("Conv"), rewrites.get("Conv")?.inBlocks?.at(-1)];
+    const conv = rewrites.get("Conv");
+    const nchwc = conv?.inBlocks?.find(({ name }) => name === "nchwc");
     if (conv === undefined || nchwc === undefined) throw new Error("there is no such kernel");
     /** Kernels of 3×3 alone; computes twice what it should, to be seen. */
     const twice: Kernel = {

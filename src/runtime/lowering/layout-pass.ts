@@ -16,6 +16,8 @@ export interface LayoutOptions {
   readonly device: Device;
   /** Lanes of a block; absent: nothing is in blocks. */
   readonly block?: number;
+  /** Names of kernels that are not offered where others match; default: none. */
+  readonly without?: readonly string[];
   /**
    * Another kernel than the rule's, by name; undefined for the rule's. @param names of kernels that match, never empty.
    */
@@ -40,7 +42,7 @@ export interface Placement {
 export function placeKernels(
   graph: Graph,
   rewrites: ReadonlyMap<string, Rewrite>,
-  { device, block, choose }: LayoutOptions,
+  { device, block, without = [], choose }: LayoutOptions,
 ): readonly Placement[] {
   const places = new Map<string, readonly Place[]>();
   const dims = staticDims(graph);
@@ -72,7 +74,7 @@ export function placeKernels(
   const placements: Placement[] = [];
   for (const node of graph.nodes) {
     if (along.has(node)) continue;
-    const chosen = chosenFor(siteOf(node), rewrites.get(operatorName(node)), choose);
+    const chosen = chosenFor(siteOf(node), rewrites.get(operatorName(node)), { without, choose });
     placements.push(chosen === undefined ? { node } : { node, chosen });
     if (chosen === undefined) continue;
     const { reads = [], gives, along: reader } = chosen.replacement;
@@ -84,12 +86,16 @@ export function placeKernels(
 }
 
 /** @throws Error where a choice is none of the kernels. */
-function chosenFor(site: Site, rewrite: Rewrite | undefined, choose: LayoutOptions["choose"]): Placement["chosen"] {
+function chosenFor(
+  site: Site,
+  rewrite: Rewrite | undefined,
+  { without, choose }: { readonly without: readonly string[]; readonly choose: LayoutOptions["choose"] },
+): Placement["chosen"] {
   const { node } = site;
   const matching = (["inBlocks", "kernels"] as const)
     .map((list) =>
       (rewrite?.[list] ?? []).flatMap(({ name, match }) => {
-        const replacement = match(site);
+        const replacement = without.includes(name) ? undefined : match(site);
         return replacement === undefined ? [] : [{ name, replacement }];
       }),
     )

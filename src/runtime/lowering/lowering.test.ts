@@ -48,6 +48,8 @@ const convCases: Readonly<Record<string, ConvGeometry>> = Object.fromEntries(
   Object.entries({
     ...windowCases,
     // Poolings may not pad by a kernel or more.
+    "padded, not whole tiles": [axis(9, 3, 1, 1, 1, 1), axis(7, 3, 1, 1, 1, 1)],
+    "not padded, one axis of one tile": [axis(6, 3), axis(10, 3)],
     "padded beyond the kernel": [axis(4, 2, 1, 1, 3, 2), axis(5, 1, 2, 1, 1, 2)],
   }).flatMap(([title, axes]) => [
     [title, convOf(axes, 3, 2, 4, 1)],

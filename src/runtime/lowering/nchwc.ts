@@ -163,11 +163,39 @@ export function exchangeBlocks(
  */
 export function nchwcKernel(b: GraphBuilder, w: string, dims: readonly number[], block: number): string {
   const [outputs = 1, inputs = 1, ...kernel] = dims;
-  const taps = elementCount(kernel);
-  const inward = blockInwards(b, w, outputs / block, block, inputs * taps);
-  const rows = (outputs / block) * (inputs / block);
-  const sorted = inputs < block ? inward : exchangeBlocks(b, inward, { rows, left: block, right: taps, block });
+  const sorted =
+    inputs < block
+      ? blockInwards(b, w, outputs / block, block, inputs * elementCount(kernel))
+      : kernelTiles(b, w, dims, block).name;
   return b.op("Reshape", [sorted, b.ints(dims)]);
+}
+
+/** A kernel cut into tiles [rows, b inputs · b outputs], whose rows are all taps of all pairs of blocks. */
+export interface KernelTiles {
+  readonly name: string;
+  readonly outputs: number;
+  readonly inputs: number;
+}
+
+/** [O, I, h, w] → tiles of [O/b, I/b, taps]; O and I fill blocks. */
+export function kernelTiles(b: GraphBuilder, w: string, dims: readonly number[], block: number): KernelTiles {
+  const [outputs = 1, inputs = 1, ...kernel] = dims;
+  const taps = elementCount(kernel);
+  const rows = (outputs / block) * (inputs / block);
+  const inward = blockInwards(b, w, outputs / block, block, inputs * taps);
+  const sorted = exchangeBlocks(b, inward, { rows, left: block, right: taps, block });
+  return { name: b.op("Reshape", [sorted, b.ints([rows * taps, block * block])]), outputs, inputs };
+}
+
+/** The same of the kernel with its channel axes exchanged, I outputs of O inputs: tiles of [O/b, I/b, taps] still. */
+export function exchangedTiles(b: GraphBuilder, w: string, dims: readonly number[], block: number): KernelTiles {
+  const [outputs = 1, inputs = 1, ...kernel] = dims;
+  const taps = elementCount(kernel);
+  const [o, i] = [outputs / block, inputs / block];
+  const inward = blockInwards(b, w, outputs * i, block, taps);
+  const paired = exchangeBlocks(b, inward, { rows: o, left: block, right: i * taps, block });
+  const name = b.op("Reshape", [paired, b.ints([o * i * taps, block * block])]);
+  return { name, outputs: inputs, inputs: outputs };
 }
 
 /**
@@ -185,14 +213,12 @@ export function exchangedKernel(
   const [outputs = 1, inputs = 1, ...kernel] = dims;
   const taps = elementCount(kernel);
   const [o, i] = [outputs / block, inputs / block];
-  const inward = blockInwards(b, w, outputs * i, block, taps);
-  const paired = exchangeBlocks(b, inward, { rows: o, left: block, right: i * taps, block });
-  const tiles = b.op("Reshape", [paired, b.ints([o * i * taps, block * block])]);
+  const { name } = exchangedTiles(b, w, dims, block);
   return (chosen, shape) => {
     const order = grid(i, o).flatMap(([input = 0, output = 0]) =>
       chosen.map((tap) => (output * i + input) * taps + tap),
     );
-    return b.op("Reshape", [picked(b, tiles, o * i * taps, order), b.ints([inputs, outputs, ...shape])]);
+    return b.op("Reshape", [picked(b, name, o * i * taps, order), b.ints([inputs, outputs, ...shape])]);
   };
 }
 
