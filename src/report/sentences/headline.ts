@@ -43,11 +43,10 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
   const most = many ? "at most " : "";
   const largest = Math.max(...attacks.map((attack) => attack.drop?.mean ?? 0));
   const price = largest < 0.0005 ? "at no cost in accuracy" : `for ${most}${pointsWithUnit(largest, 1)} of accuracy`;
+  const left = (share: number): string => `${shortPercent(share)} retention`;
   switch (fate) {
     case "falls":
-      return (
-        `${marks} ${do_} not survive ${by}: ${most}${shortPercent(Math.max(...retention))} retention is left, ` + price
-      );
+      return `${marks} ${do_} not survive ${by}: ${most}${left(Math.max(...retention))} is left, ${price}`;
     case "sometimes":
       return (
         `${marks} ${many ? "survive" : "survives"} some runs only: the strongest attack (${by}) leaves ` +
@@ -62,7 +61,7 @@ function clause({ document }: Findings, fate: Fate, subjects: readonly SubjectFi
     case "survives":
       return (
         `${marks} ${many ? "survive" : "survives"} every run: the strongest attack (${by}) leaves ` +
-        `${many ? "at least " : ""}${shortPercent(Math.min(...retention))} retention`
+        `${many ? "at least " : ""}${left(Math.min(...retention))}`
       );
     case "untested":
       return `no method under test was run against ${marks}`;
