@@ -21,7 +21,8 @@ const documents = [
 function typedIn(document: string): readonly string[] {
   const text = readFileSync(new URL(document, root), "utf8");
   const blocks = (text.replaceAll("\\\n", " ").match(/^ {4}.*$/gm) ?? []).map((line) => line.replace(/\s#.*$/, ""));
-  const spans = [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code.replaceAll(/\s+/g, " "));
+  const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, "");
+  const spans = [...prose.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code.replaceAll(/\s+/g, " "));
   return [...blocks, ...spans]
     .flatMap((line) => line.split(/&&|\|\||;/))
     .map((line) => line.trim().replace(/^npx /, ""))

@@ -137,6 +137,16 @@ const GROUPS: readonly EntryGroup[] = [
         load: () => import("./commands/info.js"),
       },
       {
+        name: "weights",
+        summary: "a trained model's weights back in PyTorch's state_dict",
+        load: () => import("./commands/weights.js"),
+      },
+      {
+        name: "weights apply",
+        summary: "a state_dict's values in the model that was exported",
+        load: () => import("./commands/weights-apply.js"),
+      },
+      {
         name: "list",
         summary: "the methods, marks, data sets or architectures there are",
         load: () => import("./commands/list.js"),
