@@ -130,16 +130,15 @@ function equals(
     const put = (name: string, place: (typeof found)[number] | undefined): void => {
       if (place !== undefined) same.push({ kind: "same", name, ...place });
     };
-    for (const name of named)
-      put(
-        name,
-        found.find((each) => each.stored === name),
-      );
+    for (const name of named) {
+      const place = found.find((each) => each.stored === name);
+      put(name, place);
+    }
     if (found.length === 0 || others.length === 0) continue;
     // One stored tensor may serve several layers: exporters store what is equal once.
     if (found.length === 1) for (const name of others) put(name, found[0]);
     else if (free.length === others.length) {
-      others.forEach((name, i) => put(name, free[i]));
+      for (const [i, name] of others.entries()) put(name, free[i]);
       if (others.length > 1) byOrder += others.length;
     } else several.push(...others);
   }
