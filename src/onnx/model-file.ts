@@ -2,10 +2,11 @@
 
 import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, isAbsolute, relative, resolve, sep, win32 } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep, win32 } from "node:path";
 import { WildmarkError } from "../core/errors.js";
 import { type FileChange, readFileBounded, refuseLfsPointer, writeFilesAtomic } from "../core/files.js";
 import { LARGEST_MODEL, type ReadExternal } from "./external.js";
+import { HUB_FILES, parseHubConfig } from "./hub-config.js";
 import { type Head, headFields, parseHead } from "./head.js";
 import { decodeModel, encodeModel, type Model, withHead, withPreprocessing } from "./model.js";
 import { type PreprocessingSource, parsePreprocessing, saidPreprocessing } from "./preprocessing.js";
@@ -20,13 +21,36 @@ const LARGEST_SIDECAR = 2 ** 20;
  */
 export async function readModelFile(path: string): Promise<Model> {
   const bytes = await readFileBounded(path, { what: "an ONNX model", maxBytes: LARGEST_MODEL });
-  const model = decodeModel(bytes, path, fileModelReader(path));
+  const model = await withHubConfig(decodeModel(bytes, path, fileModelReader(path)), path);
   const sidecar = sidecarPath(path);
   if (!(await exists(sidecar))) return model;
   const json = await readFileBounded(sidecar, { what: "a preprocessing", maxBytes: LARGEST_SIDECAR });
   const { preprocessing, head } = parseSidecar(new TextDecoder().decode(json), sidecar);
   const read = withHead(model, head);
   return preprocessing === undefined ? read : withPreprocessing(read, { from: basename(sidecar), says: preprocessing });
+}
+
+/**
+ * With what a hub's configuration beside the model says of its preprocessing, trusted less than the file's own word. In
+ * a hub's repository the model may lie in a folder `onnx` below.
+ */
+async function withHubConfig(model: Model, path: string): Promise<Model> {
+  const folder = dirname(resolve(path));
+  const folders = basename(folder) === "onnx" ? [folder, dirname(folder)] : [folder];
+  for (const place of folders.flatMap((each) => HUB_FILES.map((name) => join(each, name)))) {
+    if (!(await exists(place))) continue;
+    const json = await readFileBounded(place, { what: "a preprocessing", maxBytes: LARGEST_SIDECAR });
+    const config = parseHubConfig(new TextDecoder().decode(json));
+    if (config === undefined) continue;
+    const { says, size } = config;
+    const note = `${basename(place)} beside ${path} says how images become numbers`;
+    const notes = [
+      size === undefined ? `${note}.` : `${note}; and that they are ${size}, which is up to you (--resize).`,
+    ];
+    const preprocessing = [...model.preprocessing, { from: basename(place), says }];
+    return { ...model, preprocessing, notes: [...model.notes, ...notes] };
+  }
+  return model;
 }
 
 interface Sidecar {

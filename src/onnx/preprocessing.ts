@@ -3,7 +3,8 @@
  * channels. Part of a model's description, since the file seldom says.
  *
  * It is said, in this order, by whoever calls (flags), by `model.wildmark.json` beside the file, by the file's own
- * metadata, or it is assumed. A field that one source leaves open is looked up in the next.
+ * metadata, by what a model hub keeps beside it (`hub-config.ts`), or it is assumed. A field that one source leaves open
+ * is looked up in the next.
  *
  *     input = ((pixel / 255) · (high − low) + low − mean) / std        for pixel in 0 … 255, by channel
  */

@@ -7,6 +7,7 @@
  * images to ask tries them all (`data/best-reading.ts`).
  */
 
+import { HUB_FILES } from "./hub-config.js";
 import type { ImageShape } from "../core/image.js";
 import type { Dim } from "./graph.js";
 import { type Model, withPreprocessing } from "./model.js";
@@ -49,7 +50,7 @@ export type Voucher = "flag" | "sidecar" | "file" | "nobody";
 
 export function voucherOf(from: string): Voucher {
   if (from === "assumed") return "nobody";
-  if (from === "metadata") return "file";
+  if (from === "metadata" || HUB_FILES.some((name) => name === from)) return "file";
   return from.endsWith(".wildmark.json") ? "sidecar" : "flag";
 }
 
