@@ -5,7 +5,7 @@ import { type RandomStream, randomStream } from "../src/core/random.js";
 import { packImages } from "../src/data/batches.js";
 import { type Dataset, type Images, imageSize, select } from "../src/data/dataset.js";
 import { nestedSubset } from "../src/data/subset.js";
-import { cleanView, erasedView, type View } from "../src/data/views.js";
+import { cleanView, erasedView, onlyPass, type View } from "../src/data/views.js";
 import { findArchitecture, newModel } from "../src/models/registry.js";
 import type { Model } from "../src/onnx/model.js";
 import { wildObjective, wildOptions } from "../src/removal/wild.js";
@@ -218,7 +218,7 @@ function imageBatch({ train }: Dataset, count: number, views: readonly View[], r
   packImages(train, chosen, clean);
   const images = new Float32Array(views.length * size);
   views.forEach((view, i) => {
-    view(clean, images.subarray(i * size, (i + 1) * size), train.shape, count, random, chosen);
+    view(clean, images.subarray(i * size, (i + 1) * size), train.shape, count, random, chosen, onlyPass(random));
   });
   return { images, labels: Array.from(chosen, (index) => train.labels[index] ?? 0) };
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { augmentations } from "../models/recipes.js";
 import { augmentedView, croppedView } from "./augment.js";
-import { cleanView, type View } from "./views.js";
+import { cleanView, onlyPass, type View } from "./views.js";
 
 const shape = { channels: 3, height: 16, width: 16 };
 const COUNT = 400;
@@ -12,7 +12,7 @@ const SIZE = 3 * 256;
 /** No pixel of an image is like another, and none is 0 or 0.5. */
 const images = Float32Array.from({ length: COUNT * SIZE }, (_, i) => 0.1 + (0.3 * (i % SIZE)) / SIZE);
 
-function seen(view: View, seed = 1): Float32Array {
+function seen(view: View, seed = 1, pass = onlyPass(randomStream(seed))): Float32Array {
   const target = new Float32Array(images.length).fill(Number.NaN);
   view(
     images,
@@ -21,6 +21,7 @@ function seen(view: View, seed = 1): Float32Array {
     COUNT,
     randomStream(seed),
     Uint32Array.from({ length: COUNT }, (_, i) => i),
+    pass,
   );
   return target;
 }
@@ -38,7 +39,7 @@ test.each(augmentations)("%s fills every pixel, the same from the same seed", (n
 test(
   "a crop shifts all channels alike, by every distance up to the padding, and half of the images are " + "mirrored",
   () => {
-    const found = seen(croppedView({ padding: 2, flip: true }));
+    const found = seen(croppedView({ padding: 2, flip: "random" }));
     const shifts = new Map<string, number>();
     let mirrored = 0;
     for (let i = 0; i < COUNT; i++) {
@@ -88,8 +89,52 @@ test("auto mirrors and covers colour, and only shifts grey", () => {
   const grey = { ...shape, channels: 1 };
   const view = (name: "auto" | "shift"): Float32Array => {
     const target = new Float32Array(images.length);
-    augmentedView(name, grey)(images, target, grey, 3 * COUNT, randomStream(1), new Uint32Array(3 * COUNT));
+    augmentedView(name, grey)(
+      images,
+      target,
+      grey,
+      3 * COUNT,
+      randomStream(1),
+      new Uint32Array(3 * COUNT),
+      onlyPass(randomStream(1)),
+    );
     return target;
   };
   expect(view("auto")).toEqual(view("shift"));
+});
+
+test("mirrored every other epoch: half of the images at first, the other half then, and so on", () => {
+  const view = croppedView({ padding: 0, flip: "alternate" });
+  const always = randomStream(7, "always");
+  const at = (epoch: number): Float32Array => seen(view, epoch, { epoch, always });
+  const isMirrored = (batch: Float32Array, i: number): boolean => (imageOf(batch, i)[0] ?? 0) !== images[0];
+  const [first, second, third] = [at(1), at(2), at(3)];
+  const mirrored = Array.from({ length: COUNT }, (_, i) => isMirrored(first, i));
+  expect(mirrored.filter(Boolean).length).toBeGreaterThan(COUNT / 2 - 50);
+  expect(mirrored.filter(Boolean).length).toBeLessThan(COUNT / 2 + 50);
+  expect(Array.from({ length: COUNT }, (_, i) => isMirrored(second, i))).toEqual(mirrored.map((each) => !each));
+  expect(third).toEqual(first);
+  // It is the image that has a turn, not its place in the batch.
+  const target = new Float32Array(2 * SIZE);
+  const chosen = Uint32Array.of(mirrored.indexOf(true), mirrored.indexOf(false));
+  view(images.subarray(0, 2 * SIZE), target, shape, 2, randomStream(0), chosen, { epoch: 1, always });
+  expect([0, 1].map((i) => isMirrored(target, i))).toEqual([true, false]);
+});
+
+test("what comes in at an edge repeats the image behind it, mirrored", () => {
+  const found = seen(croppedView({ padding: 2, edge: "mirrored" }));
+  const reflect = (at: number): number => (at < 0 ? -at : at > 15 ? 30 - at : at);
+  const shifts = new Set<string>();
+  for (let i = 0; i < COUNT; i++) {
+    const image = imageOf(found, i);
+    const source = imageOf(images, i).indexOf(image[8 * 16 + 8] ?? -1);
+    const [down, right] = [Math.floor(source / 16) - 8, (source % 16) - 8];
+    shifts.add(`${down},${right}`);
+    for (let at = 0; at < SIZE; at++) {
+      const [channel, row, column] = [Math.floor(at / 256), Math.floor((at % 256) / 16), at % 16];
+      const expected = images[i * SIZE + channel * 256 + reflect(row + down) * 16 + reflect(column + right)];
+      if (image[at] !== expected) expect.fail(`image ${i}, pixel ${at}`);
+    }
+  }
+  expect(shifts.size).toBe(25);
 });

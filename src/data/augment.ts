@@ -3,14 +3,15 @@
  *
  * Shifting pads with black and crops at a random place (He et al., CVPR 2016: 4 pixels of 32), mirroring is left to
  * right for half of the images, covering writes mid grey over a square of half the image's side, whose middle lies
- * anywhere in the image (Cutout: DeVries & Taylor, arXiv:1708.04552). This runs once a step: each pixel is written
- * once.
+ * anywhere in the image (Cutout: DeVries & Taylor, arXiv:1708.04552). Where an image is mirrored every other epoch, no
+ * two epochs in a row show it the same way round, and shifts repeat what lies at the edge, mirrored (Jordan,
+ * arXiv:2404.00498: 2 pixels of 32). This runs once a step: each pixel is written once.
  */
 
 import type { RandomStream } from "../core/random.js";
 import type { Augmentation } from "../models/recipes.js";
 import { type ImageShape, imageSize } from "./dataset.js";
-import { cleanView, type View } from "./views.js";
+import { cleanView, type Pass, type View } from "./views.js";
 
 /** What a cut-out square is filled with: where pixels lie in [0, 1], the value that says least. */
 const COVER = 0.5;
@@ -25,44 +26,69 @@ export function augmentedView(name: Augmentation, shape: ImageShape): View {
     case "none":
       return cleanView;
     case "shift":
-      return croppedView({ padding: Math.max(1, Math.round(side / 16)), flip: false });
+      return croppedView({ padding: Math.max(1, Math.round(side / 16)) });
+    case "shift-alternate":
+      return croppedView({ padding: Math.max(1, Math.round(side / 16)), edge: "mirrored", flip: "alternate" });
     case "crop-flip":
-      return croppedView({ padding, flip: true });
+      return croppedView({ padding, flip: "random" });
     case "crop-flip-cutout": {
-      const crop = croppedView({ padding, flip: true });
+      const crop = croppedView({ padding, flip: "random" });
       const cut = cutOut(Math.round(side / 2));
-      return (clean, target, given, count, random, chosen) => {
-        crop(clean, target, given, count, random, chosen);
+      return (clean, target, given, count, random, chosen, pass) => {
+        crop(clean, target, given, count, random, chosen, pass);
         cut(target, given, count, random);
       };
     }
   }
 }
 
-/**
- * Shifts by up to `padding` pixels either way on both axes, what comes in being black, and mirrors every second image.
- */
-export function croppedView({ padding, flip }: { readonly padding: number; readonly flip: boolean }): View {
-  return (clean, target, shape, count, random) => {
+export interface Cropping {
+  /** Less than the image's sides. */
+  readonly padding: number;
+  /** What comes in at the edge; default: black. */
+  readonly edge?: "black" | "mirrored";
+  /** Left to right: never (default), half of the images at random, or each every other epoch. */
+  readonly flip?: "never" | "random" | "alternate";
+}
+
+/** Shifts by up to `padding` pixels either way on both axes, and mirrors. */
+export function croppedView({ padding, edge = "black", flip = "never" }: Cropping): View {
+  const isMirrored = (random: RandomStream, image: number, { epoch, always }: Pass): boolean => {
+    switch (flip) {
+      case "never":
+        return false;
+      case "random":
+        return random.below(2) === 1;
+      case "alternate":
+        return (always.stream(image).below(2) + epoch) % 2 === 1;
+    }
+  };
+  return (clean, target, shape, count, random, chosen, pass) => {
     const { channels, height, width } = shape;
     const size = imageSize(shape);
+    /** Where on an axis of this length a position lies, and −1 where nothing does. */
+    const inside = (at: number, length: number): number => {
+      if (at >= 0 && at < length) return at;
+      if (edge === "black") return -1;
+      return at < 0 ? -at : 2 * (length - 1) - at;
+    };
     for (let image = 0; image < count; image++) {
       const down = random.below(2 * padding + 1) - padding;
       const right = random.below(2 * padding + 1) - padding;
-      const mirrored = flip && random.below(2) === 1;
+      const mirrored = isMirrored(random, chosen[image] ?? 0, pass);
       for (let channel = 0; channel < channels; channel++) {
         const plane = image * size + channel * height * width;
         for (let row = 0; row < height; row++) {
           const out = plane + row * width;
-          const from = row + down;
-          if (from < 0 || from >= height) {
+          const from = inside(row + down, height);
+          if (from < 0) {
             target.fill(0, out, out + width);
             continue;
           }
           const read = plane + from * width;
           for (let column = 0; column < width; column++) {
-            const at = column + right;
-            const value = at >= 0 && at < width ? (clean[read + at] ?? 0) : 0;
+            const at = inside(column + right, width);
+            const value = at < 0 ? 0 : (clean[read + at] ?? 0);
             target[mirrored ? out + width - 1 - column : out + column] = value;
           }
         }

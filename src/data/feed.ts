@@ -35,9 +35,10 @@ export function imageFeed(images: LabelledImages, options: ImageFeedOptions): Fe
       const chosen = drawn.batches[step] ?? new Uint32Array(0);
       packImages(images, chosen, clean);
       const augment = random.stream("augment").stream(epoch).stream(step);
+      const pass = { epoch, always: random.stream("augment").stream("always") };
       views.forEach((view, i) => {
         const rows = target.subarray(i * clean.length, (i + 1) * clean.length);
-        view(clean, rows, images.shape, batch, augment.stream(i), chosen);
+        view(clean, rows, images.shape, batch, augment.stream(i), chosen, pass);
       });
       targets.fill(0);
       chosen.forEach((index, row) => {

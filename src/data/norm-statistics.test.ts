@@ -15,6 +15,7 @@ import { augmentedView } from "./augment.js";
 import { packImages } from "./batches.js";
 import { imageSize } from "./dataset.js";
 import { statisticsMisfits } from "./norm-statistics.js";
+import { onlyPass } from "./views.js";
 
 const images = tinyImages(300, { seed: 3 });
 const { shape } = images;
@@ -29,7 +30,7 @@ function momentsOf(view: "none" | "crop-flip"): readonly [mean: number, variance
   const pixels = new Float32Array(images.count * imageSize(shape));
   packImages(images, all, pixels);
   const seen = new Float32Array(pixels.length);
-  augmentedView(view, shape)(pixels, seen, shape, images.count, randomStream(9), all);
+  augmentedView(view, shape)(pixels, seen, shape, images.count, randomStream(9), all, onlyPass(randomStream(9)));
   const mean = seen.reduce((sum, value) => sum + value, 0) / seen.length;
   return [mean, seen.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seen.length];
 }

@@ -22,6 +22,7 @@ import { augmentedView } from "./augment.js";
 import { packImages } from "./batches.js";
 import { type Images, imageSize } from "./dataset.js";
 import { pixelScaler, UNSCALED } from "./scale-pixels.js";
+import { onlyPass } from "./views.js";
 
 /** Pixels in one run: the layers before the first normalisation may make 64 values of each. */
 const PIXELS_AT_ONCE = 2 ** 18;
@@ -187,7 +188,7 @@ function* batchesOf(
     const n = indices.length;
     const augmentedInto = (values: Float32Array): Float32Array => {
       const target = new Float32Array(n * size);
-      augment(values, target, shape, n, random, indices);
+      augment(values, target, shape, n, random, indices, onlyPass(random));
       return target;
     };
     const scaledInto = (values: Float32Array): Float32Array => {

@@ -6,11 +6,12 @@ import { randomStream } from "../core/random.js";
 import { packImages } from "./batches.js";
 import type { Images } from "./dataset.js";
 import { inMemory } from "./pixels.js";
-import { cleanView, copiesView, erasedView, erasingShape } from "./views.js";
+import { cleanView, copiesView, erasedView, erasingShape, onlyPass } from "./views.js";
 
 const shape = { channels: 2, height: 12, width: 12 };
 const SIZE = 2 * 144;
 const grey = new Float32Array(5 * SIZE).fill(0.5);
+const pass = onlyPass(randomStream(1));
 const options = z.strictObject(erasingShape);
 /** Two images of two channels: the first channel is 51 and 102 (0.3 on average), the second 255 and 51 (0.6). */
 const images: Images = {
@@ -21,7 +22,15 @@ const images: Images = {
 
 function view(given: z.input<typeof options>): Float32Array {
   const target = new Float32Array(grey.length);
-  erasedView(options.parse(given), images)(grey, target, shape, 5, randomStream(1), Uint32Array.of(0, 1, 0, 1, 0));
+  erasedView(options.parse(given), images)(
+    grey,
+    target,
+    shape,
+    5,
+    randomStream(1),
+    Uint32Array.of(0, 1, 0, 1, 0),
+    pass,
+  );
   return target;
 }
 
@@ -29,14 +38,14 @@ const changed = (pixels: Float32Array): number => pixels.filter((value) => value
 
 test("the clean view copies", () => {
   const target = new Float32Array(grey.length);
-  cleanView(grey, target, shape, 5, randomStream(1), Uint32Array.of(0, 1, 0, 1, 0));
+  cleanView(grey, target, shape, 5, randomStream(1), Uint32Array.of(0, 1, 0, 1, 0), pass);
   expect(target).toEqual(grey);
 });
 
 test("a view of copies shows the counterpart of each chosen image, whatever the image", () => {
   const target = new Float32Array(grey.length);
   const chosen = Uint32Array.of(1, 0, 1, 1, 0);
-  copiesView(images)(grey, target, shape, 5, randomStream(1), chosen);
+  copiesView(images)(grey, target, shape, 5, randomStream(1), chosen, pass);
   const expected = new Float32Array(grey.length);
   packImages(images, chosen, expected);
   expect(target).toEqual(expected);

@@ -13,6 +13,7 @@ import { alwaysErasing, eraseBatch, randomErasingSchema } from "./erasing.js";
  * @param clean the images, [count, C, H, W], values in [0, 1]
  * @param target of the same size
  * @param chosen which images of the feed's set they are
+ * @param pass which time it is that they are seen
  */
 export type View = (
   clean: Float32Array,
@@ -21,7 +22,19 @@ export type View = (
   count: number,
   random: RandomStream,
   chosen: Uint32Array,
+  pass: Pass,
 ) => void;
+
+/** One pass over a set of images. */
+export interface Pass {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** The same in every pass: for what is drawn once for each image. */
+  readonly always: RandomStream;
+}
+
+/** The only pass over images that are seen once. */
+export const onlyPass = (random: RandomStream): Pass => ({ epoch: 1, always: random.stream("always") });
 
 /** The images as they are. */
 export const cleanView: View = (clean, target) => target.set(clean);

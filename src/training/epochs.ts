@@ -15,11 +15,15 @@ import type { Graph } from "../onnx/graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
+import { type Average, type Averaging, startAverage } from "./averages.js";
 import type { Gradient } from "./gradient.js";
 import { freeImageGraph } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
+import { phasedStep } from "./phased-step.js";
 import { compileStep } from "./step.js";
 import type { StepPlan } from "./step-plan.js";
+import { isKernel } from "./weight-groups.js";
+import { freezing, type RuledWeight, treatmentsBy, type WeightRules } from "./weight-rules.js";
 
 /** What a step is fed. A pure function of epoch and step, so that order and timing of the calls change nothing. */
 export interface Feed {
@@ -48,6 +52,10 @@ export interface TrainingPlan
   readonly epochs: number;
   /** All trainable weights, or only those of the layer that makes the logits. */
   readonly train: "all" | "last-layer";
+  /** Rates, optimisers and an end of their own for some of them. */
+  readonly rules?: WeightRules;
+  /** Default: the model is what the last step leaves. */
+  readonly average?: Averaging;
   /** Another feature tensor than the one `findClassifier` names. */
   readonly features?: string;
   /** The same weights in another forward graph: what training sees of the model, not what it is. Keeps all names. */
@@ -130,7 +138,8 @@ export async function* trainEpochs(
     plan.features === undefined ? found : { ...found, features: named(graph, plan.features) };
   requireFinite(graph, [...classifier.trainable, ...classifier.statistics]);
   const chosen = plan.train === "all" ? classifier.trainable : classifier.lastLayer;
-  const step = await compileStep(
+  const { stays, treatments } = ruled(plan, graph, classifier, chosen);
+  const phased = phasedStep(
     {
       ...plan,
       graph: plan.rewrite?.(graph, classifier) ?? graph,
@@ -138,22 +147,27 @@ export async function* trainEpochs(
       classes: feed.classes,
       batch: feed.batch,
       trainable: chosen.filter((name) => !frozen.has(name)),
+      treatments,
       frozen,
       joinsGradients: plan.added !== undefined,
     },
-    options.runtime,
-    {
-      onMeasured(done, all) {
-        throwIfAborted(signal);
-        progress.prepare?.("measure lowerings for this machine", done, all);
-      },
-      onNote: (line) => progress.note(line),
-    },
+    stays,
+    (stepPlan) =>
+      compileStep(stepPlan, options.runtime, {
+        onMeasured(done, all) {
+          throwIfAborted(signal);
+          progress.prepare?.("measure lowerings for this machine", done, all);
+        },
+        onNote: (line) => progress.note(line),
+      }),
   );
   const total = plan.epochs * feed.stepsPerEpoch;
+  let average: Average | undefined;
   try {
     for (let epoch = 1; epoch <= plan.epochs; epoch++) {
       const start = performance.now();
+      const step = await phased.enter(epoch);
+      if (plan.average !== undefined) average ??= await startAverage(plan.average, phased, total);
       let sum = 0;
       let learningRate = plan.learningRate;
       for (let i = 0; i < feed.stepsPerEpoch; i++) {
@@ -170,9 +184,10 @@ export async function* trainEpochs(
         const loss = own + (added?.loss ?? 0);
         if (!Number.isFinite(loss)) throw diverged(loss, epoch, i, learningRate);
         sum += loss;
+        await average?.after(done + 1);
         progress.update(what, done + 1, total);
       }
-      const weights = await step.weights();
+      const weights = average === undefined ? await phased.weights() : average.weights();
       yield {
         epoch,
         loss: sum / feed.stepsPerEpoch,
@@ -182,8 +197,22 @@ export async function* trainEpochs(
       };
     }
   } finally {
-    await step.release();
+    await phased.release();
   }
+}
+
+/** What the plan's rules mean for this model. */
+function ruled(plan: TrainingPlan, graph: Graph, { lastLayer, statistics }: Classifier, trainable: readonly string[]) {
+  const { rules = {} } = plan;
+  const weights = trainable.map((name): RuledWeight => {
+    const kernel = isKernel(graph.initializers.get(name)?.dims ?? []);
+    return { name, kind: lastLayer.includes(name) ? "head" : kernel ? "kernels" : "biases" };
+  });
+  const running = statistics.map((name): RuledWeight => ({ name, kind: "statistic" }));
+  return {
+    stays: freezing(rules, [...weights, ...running]),
+    treatments: treatmentsBy(rules, plan, weights),
+  };
 }
 
 /** The name of a value of the graph; refuses what is none before ONNX Runtime does in its own words. */

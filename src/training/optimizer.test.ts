@@ -50,7 +50,7 @@ async function optimise(optimizer: Optimizer, kernel = false): Promise<readonly 
   const slots = optimizerSlots(optimizer).map((slot) => b.input(slot, "float32", dims));
   const weight = b.input("weight", "float32", dims);
   const gradient = b.input("gradient", "float32", dims);
-  const updated = appendUpdate(b, optimizer, { weight, kernel, gradient, slots, scalars });
+  const updated = appendUpdate(b, optimizer, { weight, dims, kernel, gradient, slots, scalars });
   for (const output of [updated.weight, ...updated.slots]) b.output(output);
   const session = await createSession(b.build());
   let state: Tensor[] = [weight, ...slots].map((_, i) => float32(dims, i === 0 ? start : start.map(() => 0)));

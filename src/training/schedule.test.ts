@@ -34,6 +34,15 @@ test("one-cycle takes its share of warm-up", () => {
   expect(parseSchedule("one-cycle:0.1")).toEqual({ kind: "one-cycle", warmup: 0.1, start: 0.04 });
 });
 
+test("triangle rises and falls in straight lines", () => {
+  expect(parseSchedule("triangle")).toEqual({ kind: "triangle", peak: 0, start: 0, end: 0 });
+  expect(factors(parseSchedule("triangle"), [0, 10, 30, 40])).toEqual([1, 0.75, 0.25, 0]);
+  const found = factors(parseSchedule("triangle:0.25:0.2:0.4"), [0, 5, 10, 25, 40]);
+  [0.2, 0.6, 1, 0.7, 0.4].forEach((factor, i) => {
+    expect(found[i]).toBeCloseTo(factor, 12);
+  });
+});
+
 test("text that is no schedule is refused", () => {
   for (const text of [
     ...[
@@ -48,6 +57,9 @@ test("text that is no schedule is refused", () => {
       "step:2:0.1:0",
       "step:2:0.1:3:4",
       "exponential:",
+      "triangle:1",
+      "triangle:0.2:-1",
+      "triangle:0.1:0.1:0.1:0.1",
     ],
     ...["step:0:0.5", "step:1.5:0.5", "step:1:0", "exponential:1.2.3", "exponential:0", "exponential:-1"],
   ]) {

@@ -1,6 +1,7 @@
 /** @file Learning-rate schedules as plain data: what share of the base rate a step gets. */
 
 import { z } from "zod";
+import { readKind } from "../core/kind-text.js";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant") }),
@@ -24,6 +25,13 @@ export const scheduleSchema = z.discriminatedUnion("kind", [
     warmup: z.number().min(0).max(1).default(0.25),
     start: z.number().min(0).default(0.04),
   }),
+  /** A straight line from `start` to 1 over the first `peak` of all steps, then one from 1 to `end`. */
+  z.strictObject({
+    kind: z.literal("triangle"),
+    peak: z.number().min(0).lt(1).default(0),
+    start: z.number().min(0).default(0),
+    end: z.number().min(0).default(0),
+  }),
 ]);
 
 export type Schedule = z.infer<typeof scheduleSchema>;
@@ -31,7 +39,7 @@ export type Schedule = z.infer<typeof scheduleSchema>;
 /**
  * The factor on the base learning rate at `step` (0-based) of `stepsPerEpoch · epochs` steps.
  *
- * Step and exponential change at epoch boundaries, cosine and one-cycle at every step.
+ * Step and exponential change at epoch boundaries, the others at every step.
  */
 export function scheduleFactor(schedule: Schedule, step: number, stepsPerEpoch: number, epochs: number): number {
   const epoch = Math.floor(step / stepsPerEpoch);
@@ -51,6 +59,10 @@ export function scheduleFactor(schedule: Schedule, step: number, stepsPerEpoch: 
       return progress < schedule.warmup
         ? schedule.start + (1 - schedule.start) * (progress / schedule.warmup)
         : halfCosine((progress - schedule.warmup) / (1 - schedule.warmup));
+    case "triangle":
+      return progress < schedule.peak
+        ? schedule.start + (1 - schedule.start) * (progress / schedule.peak)
+        : schedule.end + (1 - schedule.end) * ((1 - progress) / (1 - schedule.peak));
   }
 }
 
@@ -59,12 +71,18 @@ function halfCosine(progress: number): number {
   return (1 + Math.cos(Math.PI * progress)) / 2;
 }
 
+/** What the help and messages say of schedules. */
+export const SCHEDULES =
+  "constant, cosine, one-cycle[:WARMUP], triangle[:PEAK[:START[:END]]], step:EVERY:FACTOR[:TIMES] or " +
+  "exponential:FACTOR";
+
 /**
  * A schedule as people write it: "cosine", "step:10:0.5" (every 10 epochs, times 0.5; "step:10:0.5:2": twice in all),
- * "exponential:0.9", "one-cycle:0.1" (a tenth to warm up).
+ * "exponential:0.9", "one-cycle:0.1" (a tenth to warm up), "triangle" (a line down to 0), "triangle:0.2:0.1:0" (up from
+ * a tenth over the first fifth).
  */
 export const scheduleText = z.string().refine((text) => scheduleSchema.safeParse(readSchedule(text)).success, {
-  error: "expected constant, cosine, one-cycle[:WARMUP], step:EVERY:FACTOR[:TIMES] or exponential:FACTOR",
+  error: `expected ${SCHEDULES}`,
 });
 
 /** Reads what `scheduleText` accepts. */
@@ -77,13 +95,7 @@ const NUMBERS: Readonly<Record<string, readonly string[]>> = {
   step: ["every", "factor", "times"],
   exponential: ["factor"],
   "one-cycle": ["warmup"],
+  triangle: ["peak", "start", "end"],
 };
 
-/** Cuts the text into the fields of a schedule, whatever they hold. */
-function readSchedule(text: string): Readonly<Record<string, unknown>> {
-  const [kind, ...values] = text.split(":");
-  const names = NUMBERS[kind ?? ""] ?? [];
-  if (values.length > names.length) return {};
-  const fields = values.map((value, i) => [names[i], Number(value || Number.NaN)]);
-  return { kind, ...Object.fromEntries(fields) };
-}
+const readSchedule = (text: string): Readonly<Record<string, unknown>> => readKind(text, NUMBERS);

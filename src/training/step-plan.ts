@@ -12,6 +12,8 @@ import type { Optimizer } from "./optimizer.js";
 
 export interface StepPlan extends ObjectivePlan {
   readonly optimizer: Optimizer;
+  /** How weights move that do not move by `optimizer` at the step's rate, by name: equal ones are one object. */
+  readonly treatments?: ReadonlyMap<string, Treatment>;
   /** Names of the initialisers that change. */
   readonly trainable: readonly string[];
   /**
@@ -27,6 +29,23 @@ export interface StepPlan extends ObjectivePlan {
   readonly project?: Projection;
   /** Whether `run` takes gradients from elsewhere, which join those of the objective before any is shortened. */
   readonly joinsGradients?: boolean;
+}
+
+/** How some of the weights move. */
+export interface Treatment {
+  readonly optimizer: Optimizer;
+  /** Their learning rate, as a multiple of the step's. */
+  readonly rate: number;
+}
+
+/** All that a step leaves to the next one. */
+export interface StepState {
+  /** How many there were. */
+  readonly steps: number;
+  /** Weights and running statistics, by initialiser. */
+  readonly weights: ReadonlyMap<string, FloatTensor>;
+  /** What the optimiser remembers of each weight: by what it is (`optimizerSlots`), then by weight. */
+  readonly slots: ReadonlyMap<string, ReadonlyMap<string, FloatTensor>>;
 }
 
 /**
@@ -58,6 +77,10 @@ export interface TrainingStep {
   weights(): Promise<Map<string, FloatTensor>>;
   /** Other values for some of them, in their own dimensions; copied. What training does not change is passed over. */
   replace(weights: ReadonlyMap<string, FloatTensor>): Promise<void>;
+  /** Copies of all that the next step stands on. */
+  state(): Promise<StepState>;
+  /** Goes on from there; copied. What this step does not change is passed over. */
+  restore(state: StepState): Promise<void>;
   release(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@
  */
 
 import { WildmarkError } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { type FloatTensor, float32 } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
@@ -11,14 +12,20 @@ import type { StateTensor } from "../runtime/state.js";
 import type { GradientTransformation, GroupGradient } from "./gradient-chain.js";
 import { floatInitializer } from "./objective-gradients.js";
 import { appendUpdate, optimizerScalars, optimizerSlots } from "./optimizer.js";
-import type { StepPlan } from "./step-plan.js";
+import type { StepPlan, StepState } from "./step-plan.js";
+import { treatmentOf, treatmentsOf } from "./treatments.js";
 import { vectorOf, type WeightGroup, weightsIn } from "./weight-groups.js";
 
 /** What a step changes. */
 export interface Carried extends StateTensor {
-  /** The initialisers of the model that this is; undefined for optimiser state. */
-  readonly weights: WeightGroup | undefined;
+  /** The initialisers of the model that this is, or is about. */
+  readonly group: WeightGroup;
+  /** What the optimiser remembers of them (`optimizerSlots`); undefined where it is the weights or statistics. */
+  readonly slot: string | undefined;
 }
+
+/** What is known of a tensor of a step's state while it runs. */
+export type CarriedName = Pick<Carried, "input" | "group" | "slot">;
 
 /**
  * Appends what becomes of the weights. They are values of their groups' names, and need not be there yet.
@@ -33,7 +40,6 @@ export function appendUpdates(
   transformation: GradientTransformation,
   groups: readonly GroupGradient[],
 ): readonly Carried[] {
-  const { optimizer } = plan;
   const moving = transformation.append(b, groups).flatMap(({ group, gradient }) => {
     return gradient === undefined ? [] : [{ group, gradient: gradient.vector() }];
   });
@@ -42,23 +48,28 @@ export function appendUpdates(
       hint: "Choose other weights to train, or another feature tensor.",
     });
   }
-  const given = optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(i), "float32", []));
+  const treatments = treatmentsOf(plan);
+  const given = treatments.map(({ optimizer }, place) =>
+    optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(place, i), "float32", [])),
+  );
   const before = b.build();
-  const slotNames = optimizerSlots(optimizer);
   return moving.flatMap(({ group, gradient }): readonly Carried[] => {
     const { name: weight, dims, kernels: kernel } = group;
+    const place = treatmentOf(plan, at(group.pieces, 0).weight);
+    const { optimizer } = at(treatments, place);
     const initial = initialOf(plan, group);
     const late = initial.data.length < LARGE ? [] : readWithout(before, weight, gradient);
-    const scalars = given.map((scalar) => waiting(b, scalar, late));
+    const scalars = at(given, place).map((scalar) => waiting(b, scalar, late));
+    const slotNames = optimizerSlots(optimizer);
     const slots = slotNames.map((slot) => b.input(`wildmark/${slot}/${weight}`, "float32", dims));
-    const updated = appendUpdate(b, optimizer, { weight, kernel, gradient, slots, scalars });
+    const updated = appendUpdate(b, optimizer, { weight, dims, kernel, gradient, slots, scalars });
     const kept = plan.project?.(b, { name: weight, before: weight, updated: updated.weight }) ?? updated.weight;
     const zeros = (): FloatTensor => float32(dims, new Float32Array(initial.data.length));
     return [
-      { input: weight, output: kept, initial, weights: group },
+      { input: weight, output: kept, initial, group, slot: undefined },
       ...slots.map((slot, i) => ({
         ...{ input: slot, output: updated.slots[i] ?? "", initial: zeros() },
-        weights: undefined,
+        ...{ group, slot: at(slotNames, i) },
       })),
     ];
   });
@@ -81,28 +92,75 @@ export function carrying(built: Graph, carried: readonly Carried[], more: readon
   };
 }
 
-/** What the optimiser is fed in the step of this number, counted from 1. */
-export function optimizerFeeds(
-  { optimizer }: StepPlan,
-  learningRate: number,
-  step: number,
-): ReadonlyMap<string, FloatTensor> {
-  const scalars = optimizerScalars(optimizer, learningRate, step);
-  return new Map(scalars.map((value, i) => [scalarName(i), float32([], [value])]));
+/** What the optimisers are fed in the step of this number, counted from 1. */
+export function optimizerFeeds(plan: StepPlan, learningRate: number, step: number): ReadonlyMap<string, FloatTensor> {
+  return new Map(
+    treatmentsOf(plan).flatMap(({ optimizer, rate }, place) =>
+      optimizerScalars(optimizer, learningRate * rate, step).map(
+        (value, i) => [scalarName(place, i), float32([], [value])] as const,
+      ),
+    ),
+  );
 }
 
 /**
  * What the model has of what a step carries, by initialiser: statistics, then weights in the plan's order; views of it.
  */
 export function weightsOf(
-  { trainable }: StepPlan,
-  state: readonly FloatTensor[],
-  carried: readonly Pick<Carried, "weights">[],
+  plan: StepPlan,
+  tensors: readonly FloatTensor[],
+  carried: readonly CarriedName[],
 ): Map<string, FloatTensor> {
-  const found = state.flatMap((tensor, i) => {
-    const group = carried[i]?.weights;
-    return group === undefined ? [] : [...weightsIn(group, tensor)];
-  });
+  return carriedAs(plan, tensors, carried, undefined);
+}
+
+/** All that a step carries, by what it is called outside; views of it. */
+export function stateOf(
+  plan: StepPlan,
+  tensors: readonly FloatTensor[],
+  carried: readonly CarriedName[],
+  steps: number,
+): StepState {
+  const slots = new Set(carried.flatMap(({ slot }) => slot ?? []));
+  return {
+    steps,
+    weights: weightsOf(plan, tensors, carried),
+    slots: new Map([...slots].map((slot) => [slot, carriedAs(plan, tensors, carried, slot)])),
+  };
+}
+
+/**
+ * Some of what a step carries, as `StatefulSession.replace` takes it.
+ *
+ * @param given other values, which need not be all.
+ * @param now what there is, for vectors of which only a part is given.
+ */
+export function carriedFrom(
+  carried: readonly CarriedName[],
+  given: Omit<StepState, "steps">,
+  now: Omit<StepState, "steps">,
+): ReadonlyMap<string, FloatTensor> {
+  const named = (state: Omit<StepState, "steps">, slot: string | undefined) =>
+    (slot === undefined ? state.weights : state.slots.get(slot)) ?? new Map<string, FloatTensor>();
+  const touched = carried.filter(({ group, slot }) =>
+    group.pieces.some(({ weight }) => named(given, slot).has(weight)),
+  );
+  return new Map(
+    touched.map(({ input, group, slot }) => [
+      input,
+      vectorOf(group, new Map([...named(now, slot), ...named(given, slot)])),
+    ]),
+  );
+}
+
+/** The weights and statistics, or what is remembered of them in a slot. */
+function carriedAs(
+  { trainable }: StepPlan,
+  tensors: readonly FloatTensor[],
+  carried: readonly CarriedName[],
+  wanted: string | undefined,
+): Map<string, FloatTensor> {
+  const found = carried.flatMap(({ group, slot }, i) => (slot === wanted ? [...weightsIn(group, at(tensors, i))] : []));
   const places = new Map(trainable.map((name, place) => [name, place]));
   const placeOf = ([name]: readonly [string, FloatTensor]): number => places.get(name) ?? -1;
   return new Map(found.toSorted((one, other) => placeOf(one) - placeOf(other)));
@@ -114,7 +172,7 @@ function initialOf({ graph }: StepPlan, group: WeightGroup): FloatTensor {
   return weights.get(group.name) ?? vectorOf(group, weights);
 }
 
-const scalarName = (i: number): string => `wildmark/scalar_${i}`;
+const scalarName = (treatment: number, i: number): string => `wildmark/scalar_${treatment}_${i}`;
 
 /** Elements of a weight that is written over where it lies, which takes a few operators more and saves a copy of it. */
 const LARGE = 2 ** 18;

@@ -8,7 +8,9 @@
 
 import { elementCount, type FloatTensor, float32 } from "../core/tensor.js";
 import type { GraphBuilder } from "../onnx/builder.js";
+import { looksAtWhole } from "./optimizer.js";
 import type { StepPlan } from "./step-plan.js";
+import { treatmentOf, treatmentsOf } from "./treatments.js";
 
 export interface WeightGroup {
   /** Of the vector: the weight's own where it is alone. */
@@ -41,24 +43,28 @@ export const alone = (weight: string, { dims }: FloatTensor): WeightGroup => ({
 const LONGEST = 2 ** 25;
 
 /**
- * All weights together, but those that decay apart from those that do not; each by itself where its name or its
- * dimensions say what becomes of it.
+ * All weights together that move alike, but those that decay apart from those that do not; each by itself where its
+ * name or its dimensions say what becomes of it.
  *
  * @param longest most elements of a vector; a weight with more is alone.
  */
 export function weightGroups(
-  { optimizer, project, joinsGradients }: StepPlan,
+  plan: StepPlan,
   weights: ReadonlyMap<string, FloatTensor>,
   longest = LONGEST,
 ): readonly WeightGroup[] {
-  if (project !== undefined || joinsGradients === true) {
+  if (plan.project !== undefined || plan.joinsGradients === true) {
     return [...weights].map(([weight, tensor]) => alone(weight, tensor));
   }
-  const apart = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
-  const kinds = apart ? [true, false] : [undefined];
-  const vectors = kinds.flatMap((kind) => {
-    const ofKind = [...weights].filter(([, { dims }]) => kind === undefined || isKernel(dims) === kind);
-    return cut(ofKind, longest);
+  const vectors = treatmentsOf(plan).flatMap(({ optimizer }, i) => {
+    const treated = [...weights].filter(([weight]) => treatmentOf(plan, weight) === i);
+    if (looksAtWhole(optimizer)) return treated.map((weight) => [weight]);
+    const apart = optimizer.kind === "sgd" && optimizer.decayOn === "kernels";
+    const kinds = apart ? [true, false] : [undefined];
+    return kinds.flatMap((kind) => {
+      const ofKind = treated.filter(([, { dims }]) => kind === undefined || isKernel(dims) === kind);
+      return cut(ofKind, longest);
+    });
   });
   return vectors.map((vector, i) => groupOf(`wildmark/weights/${i}`, new Map(vector)));
 }
@@ -76,7 +82,8 @@ export function groupOf(name: string, weights: ReadonlyMap<string, FloatTensor>)
   return { name, dims: [length], pieces, kernels: pieces.every(({ dims }) => isKernel(dims)) };
 }
 
-const isKernel = (dims: readonly number[]): boolean => dims.length >= 2;
+/** Whether a weight of these dimensions is a kernel or a matrix, and not a bias or a scale. */
+export const isKernel = (dims: readonly number[]): boolean => dims.length >= 2;
 
 /** The weights in their order, in runs of at most `longest` elements or of one weight. */
 function cut(

@@ -5,7 +5,7 @@
  * and stay on the device between steps where that can be. How they lie in that state is an arrangement's business.
  */
 
-import { type FloatTensor, float32 } from "../../core/tensor.js";
+import { float32 } from "../../core/tensor.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Graph } from "../../onnx/graph.js";
 import type { RuntimeOptions } from "../../runtime/options.js";
@@ -14,9 +14,9 @@ import type { RunningStatistic } from "../batch-norm.js";
 import { LOSS } from "../gradient.js";
 import { type GroupGradient, gradientChain } from "../gradient-chain.js";
 import { appendObjective, lowered, type ObjectiveInputs, objectiveFeeds, stepInputs } from "../objective-gradients.js";
-import type { StepPlan, StepStrategy, TrainingStep } from "../step-plan.js";
-import { appendUpdates, type Carried, carrying, optimizerFeeds, weightsOf } from "../update.js";
-import { vectorOf, type WeightGroup } from "../weight-groups.js";
+import type { StepPlan, StepState, StepStrategy, TrainingStep } from "../step-plan.js";
+import { appendUpdates, type Carried, carriedFrom, carrying, optimizerFeeds, stateOf, weightsOf } from "../update.js";
+import type { WeightGroup } from "../weight-groups.js";
 
 /** How weights and running statistics lie in the state of a step. */
 export interface Arrangement {
@@ -76,9 +76,13 @@ export function trainingStep(
   const { feeds: addedFeeds } = gradientChain(plan);
   const { learningRate: rateOfObjective } = derived;
   // Not the initial values: they need not stay in memory for good.
-  const carried = derived.carried.map((tensor) => ({ weights: tensor.weights }));
-  const weights = async (): Promise<Map<string, FloatTensor>> => weightsOf(plan, await session.state(), carried);
+  const carried = derived.carried.map(({ input, group, slot }) => ({ input, group, slot }));
   let steps = 0;
+  const state = async (): Promise<StepState> => stateOf(plan, await session.state(), carried, steps);
+  const replace = async (given: Omit<StepState, "steps">): Promise<void> => {
+    const inVectors = carried.some(({ group }) => group.pieces.length > 1);
+    session.replace(carriedFrom(carried, given, inVectors ? await state() : given));
+  };
   return {
     images: inputs.images.data,
     targets: inputs.targets.data,
@@ -93,14 +97,12 @@ export function trainingStep(
       await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },
-    weights,
-    async replace(given) {
-      const touched = carried
-        .flatMap((tensor) => tensor.weights ?? [])
-        .filter(({ pieces }) => pieces.some(({ weight }) => given.has(weight)));
-      const rest = touched.some(({ pieces }) => pieces.length > 1) ? await weights() : [];
-      const changed = new Map([...rest, ...given]);
-      session.replace(new Map(touched.map((group) => [group.name, vectorOf(group, changed)])));
+    weights: async () => weightsOf(plan, await session.state(), carried),
+    replace: (weights) => replace({ weights, slots: new Map() }),
+    state,
+    async restore(given) {
+      await replace(given);
+      steps = given.steps;
     },
     release: () => session.release(),
   };

@@ -19,9 +19,17 @@ import { batchNormForTraining } from "../batch-norm.js";
 import { gradientGraph, gradientName, LOSS } from "../gradient.js";
 import { type GroupGradient, gradientChain } from "../gradient-chain.js";
 import { appendObjective, floatInitializer, lowered, objectiveFeeds, stepInputs } from "../objective-gradients.js";
-import type { StepPlan, StepStrategy, TrainingStep } from "../step-plan.js";
-import { appendUpdates, type Carried, carrying, optimizerFeeds, weightsOf } from "../update.js";
-import { inVector, vectorOf, weightGroups, weightsIn } from "../weight-groups.js";
+import type { StepPlan, StepState, StepStrategy, TrainingStep } from "../step-plan.js";
+import {
+  appendUpdates,
+  type CarriedName,
+  carriedFrom,
+  carrying,
+  optimizerFeeds,
+  stateOf,
+  weightsOf,
+} from "../update.js";
+import { inVector, weightGroups, weightsIn } from "../weight-groups.js";
 
 /**
  * Rows of a part: with fewer, fixed costs weigh more than a further core brings. On 16 cores LeNet-5's WILD step of 128
@@ -117,7 +125,7 @@ async function derivePart(
 /** The mean of the gradients of all parts moves weights and optimiser state. */
 interface Update {
   readonly session: MemorySession;
-  readonly carried: readonly Pick<Carried, "weights">[];
+  readonly carried: readonly CarriedName[];
   /** Of each part, by the name that the part calls them: to be filled before a run. */
   readonly gradients: readonly ReadonlyMap<string, FloatTensor>[];
   readonly feeds: ReadonlyMap<string, FloatTensor>;
@@ -141,7 +149,7 @@ async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Pro
   const carried = appendUpdates(b, plan, gradientChain(plan), groups);
   // Of one thread: others would go on looking for work while the parts need their cores.
   const session = await createMemorySession(carrying(b.build(), carried, []), carried, { threads: 1 });
-  return { session, carried: carried.map((tensor) => ({ weights: tensor.weights })), gradients, feeds };
+  return { session, carried: carried.map(({ input, group, slot }) => ({ input, group, slot })), gradients, feeds };
 }
 
 function splitStep(
@@ -159,6 +167,7 @@ function splitStep(
   const weightsNow = (): Map<string, FloatTensor> => weightsOf(plan, update.session.current(), update.carried);
   const { feeds: addedFeeds } = gradientChain(plan);
   let steps = 0;
+  const stateNow = (): StepState => stateOf(plan, update.session.current(), update.carried, steps);
 
   const handOut = (): void => {
     const others = pool.workers.map((worker) => worker.own);
@@ -196,9 +205,13 @@ function splitStep(
     },
     weights: async () => weightsOf(plan, await update.session.state(), update.carried),
     async replace(weights) {
-      const changed = new Map([...weightsNow(), ...weights]);
-      const groups = update.carried.flatMap(({ weights: group }) => group ?? []);
-      update.session.replace(new Map(groups.map((group) => [group.name, vectorOf(group, changed)])));
+      const given = { weights, slots: new Map() };
+      update.session.replace(carriedFrom(update.carried, given, stateNow()));
+    },
+    state: async () => stateOf(plan, await update.session.state(), update.carried, steps),
+    async restore(given) {
+      update.session.replace(carriedFrom(update.carried, given, stateNow()));
+      steps = given.steps;
     },
     async release() {
       await Promise.all([pool.release(), own.release(), update.session.release()]);

@@ -69,19 +69,19 @@ function appendStatistics(
 ): readonly Carried[] {
   if (statistics.length === 0) return [];
   const tensors = new Map(statistics.map(({ initializer }) => [initializer, floatInitializer(graph, initializer)]));
-  const weights = groupOf("wildmark/statistics", tensors);
+  const group = groupOf("wildmark/statistics", tensors);
   const kept = statistics.flatMap(({ kept: share }, i) =>
-    new Array<number>(elementCount(weights.pieces[i]?.dims ?? [])).fill(share),
+    new Array<number>(elementCount(group.pieces[i]?.dims ?? [])).fill(share),
   );
-  const shares = (values: readonly number[]): string => b.initializer("share", float32(weights.dims, values));
-  const old = b.op("Mul", [b.input(weights.name, "float32", weights.dims), shares(kept)]);
+  const shares = (values: readonly number[]): string => b.initializer("share", float32(group.dims, values));
+  const old = b.op("Mul", [b.input(group.name, "float32", group.dims), shares(kept)]);
   const batch = b.op(
     "Concat",
     statistics.map(({ updated }) => updated),
     { axis: 0 },
   );
   const moved = b.op("Add", [old, b.op("Mul", [batch, shares(kept.map((share) => 1 - share))])]);
-  return [{ input: weights.name, output: moved, initial: vectorOf(weights, tensors), weights }];
+  return [{ input: group.name, output: moved, initial: vectorOf(group, tensors), group, slot: undefined }];
 }
 
 /** The graph with the statistics of the batch itself where normalisations that learn give the new running ones. */

@@ -14,7 +14,8 @@ export const eachAlone: Arrangement = {
       input: initializer,
       output: updated,
       initial: floatInitializer(plan.graph, initializer),
-      weights: aloneIn(plan, initializer),
+      group: aloneIn(plan, initializer),
+      slot: undefined,
     })),
   groups: (b, plan, gradients) =>
     plan.trainable.map((name) => {
