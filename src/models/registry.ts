@@ -3,6 +3,7 @@
  * channels where that has 64, so that an architecture's id says all that there is to say about it.
  */
 
+import { defined } from "../core/defined.js";
 import { WildmarkError } from "../core/errors.js";
 import { type RandomStream, randomStream } from "../core/random.js";
 import { elementCount } from "../core/tensor.js";
@@ -10,6 +11,7 @@ import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, type Model } from "../onnx/model.js";
 import { findParameters } from "../onnx/parameters.js";
 import type { Architecture, ArchitectureFamily, ArchitectureInput } from "./architecture.js";
+import { airnet } from "./airnet.js";
 import { cnn } from "./cnn.js";
 import { lenet5, lenetCaffe } from "./lenet5.js";
 import { resnet18 } from "./resnet18.js";
@@ -17,7 +19,7 @@ import { vgg } from "./vgg.js";
 
 export type { Architecture } from "./architecture.js";
 
-const families: readonly ArchitectureFamily[] = [cnn, vgg, resnet18];
+const families: readonly ArchitectureFamily[] = [cnn, vgg, resnet18, airnet];
 
 /** Each once, families in their usual width. */
 export const architectures: readonly Architecture[] = [
@@ -59,7 +61,7 @@ export function usualArchitecture({ channels }: Pick<ArchitectureInput, "channel
   return findArchitecture(channels === 1 ? "lenet5" : "resnet18-16");
 }
 
-function ofWidth({ id, title, width, smallest, build }: ArchitectureFamily, chosen: number): Architecture {
+function ofWidth({ id, title, width, smallest, build, fromImages }: ArchitectureFamily, chosen: number): Architecture {
   const name = chosen === width ? id : `${id}-${chosen}`;
   return {
     id: name,
@@ -67,14 +69,31 @@ function ofWidth({ id, title, width, smallest, build }: ArchitectureFamily, chos
     smallest,
     width: chosen,
     build: (input, random) => build(name, chosen, input, random),
+    ...defined({ fromImages }),
   };
 }
 
-/** A new model with weights drawn from the "init" stream of `seed`. */
-export function newModel(architecture: Architecture, input: ArchitectureInput, seed: number): Model {
+/**
+ * A new model with weights drawn from the "init" stream of `seed`.
+ *
+ * @param first gives the first images that it is to learn, at most so many, [n, C, H, W] in [0, 1], for architectures
+ *   that start from them; where there are none, those are drawn too.
+ */
+export function newModel(
+  architecture: Architecture,
+  input: ArchitectureInput,
+  seed: number,
+  first?: (most: number) => Float32Array,
+): Model {
   requireLargeEnough(architecture, input);
   const graph = architecture.build(input, randomStream(seed, "init"));
-  return decodeModel(encodeGraph(graph), architecture.id);
+  const { fromImages } = architecture;
+  const started =
+    fromImages === undefined || first === undefined
+      ? []
+      : fromImages.weights(graph.initializers, first(fromImages.count), input);
+  const initializers = new Map([...graph.initializers, ...started]);
+  return decodeModel(encodeGraph({ ...graph, initializers }), architecture.id);
 }
 
 /** Number of weights that training changes: running statistics are not counted, as everywhere. */

@@ -7,6 +7,7 @@ import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
 import type { ReadingScores } from "../data/best-reading.js";
 import type { Dataset, Images } from "../data/dataset.js";
+import { firstImages } from "../data/first-images.js";
 import { type Architecture, newModel } from "../models/registry.js";
 import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { type BaseData, drawTriggers } from "../ownership/draw-key.js";
@@ -154,7 +155,7 @@ async function startOf({ dataset, mark, start, options, seed }: Marking, run: Ru
   const { architecture } = start;
   const { train } = dataset;
   if (!mark.startsTrained) {
-    const model = newModel(architecture, { ...train.shape, classes: train.classes }, seed);
+    const model = newModel(architecture, { ...train.shape, classes: train.classes }, seed, firstImages(train));
     return { model, options, epochs: [], trained: false };
   }
   const { triggersPerBatch, ...training } = options;

@@ -6,6 +6,7 @@ import { accuracy } from "../data/answers.js";
 import { augmentedView } from "../data/augment.js";
 import type { Dataset } from "../data/dataset.js";
 import { imageFeed } from "../data/feed.js";
+import { firstImages } from "../data/first-images.js";
 import { plainRecipe, type Recipe } from "../models/recipes.js";
 import { type Architecture, newModel } from "../models/registry.js";
 import type { Model } from "../onnx/model.js";
@@ -44,7 +45,7 @@ export interface TrainedModel {
 export async function trainModel(training: Training, run: RunOptions = {}): Promise<TrainedModel> {
   const { dataset, architecture, seed, options } = training;
   const { train, test } = dataset;
-  const start = newModel(architecture, { ...train.shape, classes: train.classes }, seed);
+  const start = newModel(architecture, { ...train.shape, classes: train.classes }, seed, firstImages(train));
   const feed = imageFeed(train, {
     batch: options.batch,
     views: [augmentedView(options.augment, train.shape)],
