@@ -44,7 +44,14 @@ import { type MarkedModel, markModel } from "./tasks/mark-model.js";
 import { type BetterReading, betterReading, settleReading } from "./tasks/reading.js";
 import { type CleanedMark, type CleanedModel, removeMark } from "./tasks/remove-mark.js";
 import type { RunOptions } from "./tasks/run-options.js";
-import { type TrainedModel, trainModel, type trainOptions, trainOptionsOf } from "./tasks/train-model.js";
+import {
+  continueModel,
+  continuingOptions,
+  type TrainedModel,
+  trainModel,
+  type trainOptions,
+  trainOptionsOf,
+} from "./tasks/train-model.js";
 import { agreement } from "./training/evaluate.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "./watermarks/embed.js";
 import { type ChosenMark, findMark, type MarkId, type OptionsOfMark } from "./watermarks/registry.js";
@@ -89,24 +96,39 @@ export type TrainingChoices = Partial<z.infer<typeof trainOptions>>;
 
 export interface TrainOptions extends RunOptions {
   readonly dataset: Dataset;
-  /** Or its id, such as `"resnet18-16"`; default `"lenet5"`. */
+  /** Of a fresh model, or its id, such as `"resnet18-16"`; default `"lenet5"`. */
   readonly architecture?: string | Architecture;
+  /** A model to train further, in place of a fresh one. */
+  readonly model?: Model;
+  /** Of a given model: take it as it is read, although another reading fits the data clearly better; default false. */
+  readonly asRead?: boolean;
+  /** What is left out is as the architecture's recipe says, or gentler where a model is given. */
   readonly training?: TrainingChoices;
   /** Weights, order and all else that is random follow from it; default 0. */
   readonly seed?: number;
 }
 
 /**
- * Trains a classifier without a mark.
+ * Trains a classifier without a mark, a fresh one or a given one further.
  *
- * @throws WildmarkError `usage` for options that cannot be; as `trainEpochs` does.
+ * @throws WildmarkError `usage` for options that cannot be, and for a given model that is plainly read otherwise than
+ *   it was trained, unless `asRead`; as `trainEpochs` does.
  */
 export async function train(options: TrainOptions): Promise<TrainedModel> {
-  const { dataset, training = {}, seed = 0 } = options;
+  const { dataset, model, training = {}, seed = 0, asRead = false } = options;
+  if (model !== undefined) {
+    if (options.architecture !== undefined) throw eitherModelOrArchitecture();
+    requireFitting(model, dataset);
+    const chosen = chooseOptions(continuingOptions, training, "training");
+    return continueModel({ dataset, model, options: chosen, seed, asRead }, options);
+  }
   const architecture = architectureOf(options.architecture);
   const settled = chooseOptions(trainOptionsOf(recipeFor(architecture)), training, "training");
   return trainModel({ dataset, architecture, options: settled, seed }, options);
 }
+
+const eitherModelOrArchitecture = (): WildmarkError =>
+  new WildmarkError("usage", "Either a model goes on or a fresh one of an architecture is trained; found both.");
 
 export interface EvaluateOptions {
   readonly model: Model;
@@ -195,10 +217,7 @@ export async function embed<Id extends MarkId = "content">(options: EmbedOptions
   const { seed, secret } = keySeeds(options.seed);
   const mark = chosen<ChosenMark>(scheme, findMark, options.options);
   if (model !== undefined && options.architecture !== undefined) {
-    throw new WildmarkError(
-      "usage",
-      "Either a model goes on or a fresh one of an architecture is trained; found both.",
-    );
+    throw eitherModelOrArchitecture();
   }
   const architecture = architectureOf(options.architecture);
   const schema = model === undefined ? embedFromScratchOptionsOf(recipeFor(architecture)) : embedContinuingOptions;

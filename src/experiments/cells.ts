@@ -4,6 +4,7 @@
  */
 
 import { join } from "node:path";
+import type { RunCheckpoint } from "../tasks/checkpoint.js";
 import type { RunOptions } from "../tasks/run-options.js";
 import { type AttackResult, attackCell, attackInWords, computeAttack } from "./cells/attack.js";
 import type { NullModelFound } from "./cells/definition.js";
@@ -69,7 +70,7 @@ export async function finishAt(place: Place, address: CellAddress): Promise<Ende
       const marked = await finishMarkedModel(place, markedBy(spec, address));
       const { result, computed } = await finishCell(folder, {
         ...attackCell(spec, address, marked, run),
-        compute: () => computeAttack(spec, address, marked, run),
+        compute: (checkpoint) => computeAttack(spec, address, marked, { ...run, checkpoint }),
       });
       return { line: attackInWords(spec, address, result), computed };
     }
@@ -77,7 +78,7 @@ export async function finishAt(place: Place, address: CellAddress): Promise<Ende
 }
 
 function finishNullModel({ spec, out, run }: Place, seed: number): Promise<FinishedCell<NullModelResult>> {
-  const compute = () => computeNullModel(spec, seed, run);
+  const compute = (checkpoint: RunCheckpoint) => computeNullModel(spec, seed, { ...run, checkpoint });
   return finishCell(cellFolder(out), { ...nullModelCell(spec, seed, run), compute });
 }
 
@@ -86,7 +87,7 @@ export function finishMarkedModel(
   { spec, out, run }: Place,
   address: MarkedAddress,
 ): Promise<FinishedCell<MarkedModelResult>> {
-  const compute = () => computeMarkedModel(spec, address, run);
+  const compute = (checkpoint: RunCheckpoint) => computeMarkedModel(spec, address, { ...run, checkpoint });
   return finishCell(cellFolder(out), { ...markedModelCell(spec, address, run), compute });
 }
 

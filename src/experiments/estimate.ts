@@ -134,7 +134,8 @@ export async function calibrate({ spec, run }: Place): Promise<Pace> {
   // The first epoch compiles and warms up; the second is timed.
   const plan = sgdPlan({ ...training, epochs: 2, batch: TRIED.batch }, crossEntropyObjective());
   let last: TrainedEpoch | undefined;
-  for await (const epoch of trainEpochs(model, plan, feed, run)) last = epoch;
+  const { checkpoint: _, ...trial } = run;
+  for await (const epoch of trainEpochs(model, plan, feed, trial)) last = epoch;
   const asked = some(test, TRIED.answers);
   await accuracy(model, asked, run.runtime);
   const start = performance.now();

@@ -3,7 +3,8 @@
  *
  * A cell is a pure function of its spec. Its result is written once, atomically, under a name that contains the hash of
  * that spec, together with the files it made; it counts as finished when the result and all of its files are there and
- * the files' hashes are right. Killing the process at any moment loses at most the cell in flight.
+ * the files' hashes are right. Killing the process at any moment loses of the cell in flight what its checkpoint does
+ * not hold yet: an epoch, or some seconds.
  *
  * Several processes may work in one folder, also one on a shared disk: a cell that is being computed is claimed
  * (`claims.ts`). Where two compute the same cell all the same, both write the same, each file in one step.
@@ -16,6 +17,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileAtomic } from "../core/files.js";
 import { parsedJson } from "../core/json.js";
+import { keeping, openCheckpoint, type RunCheckpoint } from "../tasks/checkpoint.js";
 import { takeClaim } from "./claims.js";
 import { defined } from "../core/defined.js";
 
@@ -26,7 +28,8 @@ export interface Cell<Result> {
   /** Everything that the result depends on. */
   readonly spec: z.core.util.JSONType;
   readonly schema: z.ZodType<Result>;
-  readonly compute: () => Promise<ComputedCell<Result>>;
+  /** @param checkpoint where it leaves how far it is, and goes on from. */
+  readonly compute: (checkpoint: RunCheckpoint) => Promise<ComputedCell<Result>>;
 }
 
 /** What finds a cell that is finished: all of it but how it is computed. */
@@ -87,21 +90,24 @@ export async function finishCell<Result>(folder: string, cell: Cell<Result>): Pr
 async function computeCell<Result>(folder: string, cell: Cell<Result>): Promise<FinishedCell<Result>> {
   const stem = stemOf(cell);
   const start = performance.now();
-  const { result: computed, files } = await cell.compute();
-  const seconds = (performance.now() - start) / 1000;
-  // As it will be read back: a document must not depend on which cells were found finished, not even in its order.
-  const result = cell.schema.parse(JSON.parse(JSON.stringify(computed)));
-  const written: Record<string, { file: string; sha256: string }> = {};
-  for (const [name, { bytes, mode }] of Object.entries(files)) {
-    const file = `${stem}.${name}`;
-    await writeFileAtomic(join(folder, file), bytes, { force: true, ...defined({ mode }) });
-    written[name] = { file, sha256: sha256(bytes) };
-  }
-  const document = { spec: cell.spec, seconds, result, files: written };
-  // The result goes last: once it is there, the cell is finished.
-  const path = join(folder, `${stem}.json`);
-  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`), { force: true });
-  return { result, paths: pathsOf(folder, written), computed: true, seconds };
+  const checkpoint = await openCheckpoint(join(folder, `${stem}.training`), { identity: cell.spec });
+  return keeping(checkpoint, async () => {
+    const { result: computed, files } = await cell.compute(checkpoint);
+    const seconds = (performance.now() - start) / 1000;
+    // As it will be read back: a document must not depend on which cells were found finished, not even in its order.
+    const result = cell.schema.parse(JSON.parse(JSON.stringify(computed)));
+    const written: Record<string, { file: string; sha256: string }> = {};
+    for (const [name, { bytes, mode }] of Object.entries(files)) {
+      const file = `${stem}.${name}`;
+      await writeFileAtomic(join(folder, file), bytes, { force: true, ...defined({ mode }) });
+      written[name] = { file, sha256: sha256(bytes) };
+    }
+    const document = { spec: cell.spec, seconds, result, files: written };
+    // The result goes last: once it is there, the cell is finished.
+    const path = join(folder, `${stem}.json`);
+    await writeFileAtomic(path, Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`), { force: true });
+    return { result, paths: pathsOf(folder, written), computed: true, seconds };
+  });
 }
 
 /** A cell's files begin with its name and the hash of its spec. */

@@ -8,6 +8,7 @@
  */
 
 import { z } from "zod";
+import { defined } from "../core/defined.js";
 import { permutation } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
 import { type LabelledImages, select } from "../data/dataset.js";
@@ -79,7 +80,10 @@ async function* decayThenTune(
   let best = -1;
   let since = 0;
   const tuning = { ...chosen, epochs: chosen.epochs - strong };
-  for await (const epoch of tune({ ...attack, model, subset: kept }, tuning, plan)) {
+  // Whoever looks at every epoch's model cannot go on from the last one.
+  const { checkpoint, ...whole } = attack;
+  const going = heldOut === undefined ? { ...whole, ...defined({ checkpoint }) } : whole;
+  for await (const epoch of tune({ ...going, model, subset: kept }, tuning, plan)) {
     yield { ...epoch, epoch: strong + epoch.epoch };
     if (heldOut === undefined) continue;
     const agreeing = await accuracy(epoch.model(), heldOut, attack.runtime);

@@ -62,6 +62,6 @@ export async function attackModel(
   });
   const look = async (current: Model): Promise<Measurement | undefined> =>
     yardstick === undefined ? undefined : measure(current, yardstick, run.runtime);
-  const attacked = await runEpochs(model, epochs, look, run.onEpoch);
+  const attacked = await runEpochs(model, epochs, look, run);
   return { ...attacked, images: subset.count, unlabelledImages: unlabelled?.count ?? 0 };
 }

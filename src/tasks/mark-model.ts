@@ -100,7 +100,10 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     ...loopOptions(run, `embed the ${mark.id} mark`),
   };
   const goesOn = goingOn(earlier, run);
-  const marked = await runEpochs(model, mark.embed(embedding, options), async () => undefined, goesOn.onEpoch);
+  const marked = await runEpochs(model, mark.embed(embedding, options), async () => undefined, {
+    ...run,
+    onEpoch: goesOn.onEpoch,
+  });
   if (readings !== undefined && !settling.asRead) await requireUnharmed(marked.model, test, readings, settling);
   const sha256 = modelSha256(encodeModel(marked.model));
   const key = makeKey({

@@ -57,7 +57,7 @@ test("all epochs are looked at in order, the given model first; the last model i
     looked.push(current);
     return { accuracy: looked.length / 10, retention: 0 };
   };
-  const run = await runEpochs(model, epochs(3, made), look, (record) => told.push(record));
+  const run = await runEpochs(model, epochs(3, made), look, { onEpoch: (record) => told.push(record) });
   expect(looked).toEqual([model, ...made]);
   expect(encodeModel(run.model)).toEqual(encodeModel(made[2] ?? model));
   expect(run.seconds).toBe(6);

@@ -8,6 +8,7 @@ import { heldOutTriggersOf, triggersOf } from "../ownership/key-images.js";
 import type { Stage } from "../removal/method.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { EpochRecord, Measurement } from "./records.js";
+import type { RunOptions } from "./run-options.js";
 import { defined } from "../core/defined.js";
 
 /** What a model is measured on. */
@@ -43,29 +44,32 @@ export interface MeasuredRun {
 /**
  * Runs all epochs, measuring after each with `look`; the last epoch's model is the result.
  *
- * @param announce gets each record as it comes, epoch 0 (the given model) first.
+ * @param run.onEpoch gets each record as it comes, epoch 0 (the given model) first; what another process has recorded,
+ *   as the checkpoint tells, is neither measured again nor announced.
  */
 export async function runEpochs(
   start: Model,
   epochs: AsyncIterable<Stage>,
   look: (model: Model) => Promise<Measurement | undefined>,
-  announce: (record: EpochRecord) => void = () => {},
+  { onEpoch = () => {}, checkpoint }: Pick<RunOptions, "onEpoch" | "checkpoint"> = {},
 ): Promise<MeasuredRun> {
+  const journal = checkpoint?.journal();
   const records: EpochRecord[] = [];
-  const record = (next: EpochRecord): void => {
+  const record = async ({ model, ...counted }: Stage): Promise<void> => {
+    const known = journal?.known[records.length];
+    const next = known ?? { ...counted, ...measuredAs(await look(model())) };
     records.push(next);
-    announce(next);
+    if (known !== undefined) return;
+    journal?.add(next);
+    onEpoch(next);
   };
-  record({ epoch: 0, seconds: 0, ...measuredAs(await look(start)) });
-  let model = start;
-  let seconds = 0;
+  await record({ epoch: 0, seconds: 0, model: () => start });
+  let last: Pick<Stage, "model"> = { model: () => start };
   for await (const epoch of epochs) {
-    model = epoch.model();
-    seconds += epoch.seconds;
-    const { model: _, ...counted } = epoch;
-    record({ ...counted, ...measuredAs(await look(model)) });
+    await record(epoch);
+    last = epoch;
   }
-  return { model, epochs: records, seconds };
+  return { model: last.model(), epochs: records, seconds: records.reduce((sum, { seconds }) => sum + seconds, 0) };
 }
 
 function measuredAs(measured: Measurement | undefined): { measured?: Measurement } {

@@ -3,6 +3,7 @@
 import type { Progress } from "../core/progress.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import type { TrainingOptions } from "../training/epochs.js";
+import type { RunCheckpoint } from "./checkpoint.js";
 import type { EpochRecord } from "./records.js";
 import { defined } from "../core/defined.js";
 
@@ -14,15 +15,18 @@ export interface RunOptions {
   readonly trainFrom?: string;
   /** Gets each epoch's record as it comes, epoch 0 (the model before) first. */
   readonly onEpoch?: (record: EpochRecord) => void;
+  /** Where it leaves how far it is, and goes on from. */
+  readonly checkpoint?: RunCheckpoint;
 }
 
 /**
  * The same for a training loop. Field by field, because it goes to the attacker's methods too: whatever else a caller's
  * object carries (a command line with the key's path, say) must not.
  */
-export function loopOptions({ runtime, progress, signal, trainFrom }: RunOptions, what: string): TrainingOptions {
+export function loopOptions(run: RunOptions, what: string): TrainingOptions {
+  const { runtime, progress, signal, trainFrom } = run;
   return {
     what,
-    ...defined({ runtime, progress, signal, trainFrom }),
+    ...defined({ runtime, progress, signal, trainFrom, checkpoint: run.checkpoint?.training }),
   };
 }

@@ -16,6 +16,7 @@ import { type Model, withWeights } from "../onnx/model.js";
 import { storedBefore } from "../onnx/train-from.js";
 import type { RuntimeOptions } from "../runtime/session.js";
 import { type Average, type Averaging, startAverage } from "./averages.js";
+import type { Checkpoint, PastEpoch, PlanMemory, SavedTraining } from "./checkpoint.js";
 import type { Gradient } from "./gradient.js";
 import { freeImageGraph } from "./rows.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
@@ -64,6 +65,8 @@ export interface TrainingPlan
   readonly added?: AddedGradient;
   /** Is called before each step, once its input is filled: for training that looks at the weights of the moment. */
   readonly beforeStep?: (moment: StepMoment) => Promise<void>;
+  /** What `added` or `beforeStep` remember from one step to the next; default: nothing. */
+  readonly memory?: PlanMemory;
 }
 
 /** A step that is about to run. */
@@ -104,6 +107,8 @@ export interface TrainingOptions {
   readonly signal?: AbortSignal;
   /** Name of a node: all that it is computed from stays as it is. For models with operators that have no gradient. */
   readonly trainFrom?: string;
+  /** Where it leaves how far it is, and goes on from; default: it starts anew, and leaves nothing. */
+  readonly checkpoint?: Checkpoint;
 }
 
 export interface TrainedEpoch {
@@ -115,7 +120,10 @@ export interface TrainedEpoch {
   readonly learningRate: number;
   /** Time spent training in this epoch, measuring excluded. */
   readonly seconds: number;
-  /** The model as it is now; the given model with other weights. */
+  /**
+   * The model as it is now; the given model with other weights. Of the epochs that another process has trained only the
+   * last one's is left: the others' throw.
+   */
   model(): Model;
 }
 
@@ -132,6 +140,13 @@ export async function* trainEpochs(
   options: TrainingOptions = {},
 ): AsyncGenerator<TrainedEpoch, void, undefined> {
   const { progress = silent, what = "training", signal, trainFrom } = options;
+  const place = options.checkpoint?.next();
+  const past = place?.saved;
+  if (past !== undefined) {
+    yield* pastEpochs(model, past);
+    if (past.epochs.length >= plan.epochs) return;
+    progress.note(`${what}: going on after epoch ${past.epochs.length} of ${plan.epochs}`);
+  }
   const { graph, classifier: found } = await freeImageGraph(model, feed.shape, options.runtime);
   const frozen = storedBefore(graph, trainFrom);
   const classifier: Classifier =
@@ -161,19 +176,24 @@ export async function* trainEpochs(
         onNote: (line) => progress.note(line),
       }),
   );
+  if (past !== undefined) {
+    phased.resume(past.state);
+    plan.memory?.write(past.memory);
+  }
+  const done: PastEpoch[] = [...(past?.epochs ?? [])];
   const total = plan.epochs * feed.stepsPerEpoch;
   let average: Average | undefined;
   try {
-    for (let epoch = 1; epoch <= plan.epochs; epoch++) {
+    for (let epoch = done.length + 1; epoch <= plan.epochs; epoch++) {
       const start = performance.now();
       const step = await phased.enter(epoch);
-      if (plan.average !== undefined) average ??= await startAverage(plan.average, phased, total);
+      if (plan.average !== undefined) average ??= await startAverage(plan.average, phased, total, past?.average);
       let sum = 0;
       let learningRate = plan.learningRate;
       for (let i = 0; i < feed.stepsPerEpoch; i++) {
         throwIfAborted(signal);
-        const done = (epoch - 1) * feed.stepsPerEpoch + i;
-        learningRate = plan.learningRate * scheduleFactor(plan.schedule, done, feed.stepsPerEpoch, plan.epochs);
+        const before = (epoch - 1) * feed.stepsPerEpoch + i;
+        learningRate = plan.learningRate * scheduleFactor(plan.schedule, before, feed.stepsPerEpoch, plan.epochs);
         feed.fill(epoch, i, step.images, step.targets);
         if (plan.beforeStep !== undefined) {
           const { images, targets, weights, replace } = step;
@@ -184,20 +204,37 @@ export async function* trainEpochs(
         const loss = own + (added?.loss ?? 0);
         if (!Number.isFinite(loss)) throw diverged(loss, epoch, i, learningRate);
         sum += loss;
-        await average?.after(done + 1);
-        progress.update(what, done + 1, total);
+        await average?.after(before + 1);
+        progress.update(what, before + 1, total);
       }
       const weights = average === undefined ? await phased.weights() : average.weights();
-      yield {
-        epoch,
-        loss: sum / feed.stepsPerEpoch,
-        learningRate,
+      const trained = {
+        ...{ epoch, loss: sum / feed.stepsPerEpoch, learningRate },
         seconds: (performance.now() - start) / 1000,
-        model: () => withWeights(model, weights),
       };
+      done.push(trained);
+      yield { ...trained, model: () => withWeights(model, weights) };
+      const saved = async (): Promise<SavedTraining> => ({
+        ...{ epochs: [...done], state: await phased.state(), average: average?.weights() },
+        memory: plan.memory?.read() ?? [],
+      });
+      await place?.keep(saved, epoch === plan.epochs);
     }
   } finally {
     await phased.release();
+  }
+}
+
+/** The epochs that another process has trained. */
+function* pastEpochs(model: Model, { epochs, state, average }: SavedTraining): Generator<TrainedEpoch> {
+  for (const past of epochs) {
+    yield {
+      ...past,
+      model() {
+        if (past.epoch < epochs.length) throw new Error(`the model of epoch ${past.epoch} is no longer there`);
+        return withWeights(model, average ?? state.weights);
+      },
+    };
   }
 }
 

@@ -125,7 +125,9 @@ export type ScratchOptions = z.infer<z.ZodObject<ReturnType<typeof scratchShape>
 export function sgdPlan(
   options: SgdOptions & Partial<ScratchOptions>,
   objective: Objective,
-  more: Partial<Pick<TrainingPlan, "train" | "features" | "rewrite" | "project" | "added" | "beforeStep">> = {},
+  more: Partial<
+    Pick<TrainingPlan, "train" | "features" | "rewrite" | "project" | "added" | "beforeStep" | "memory">
+  > = {},
 ): TrainingPlan {
   const { momentum, nesterov, weightDecay, decayOn, average } = options;
   const { main, kernels } = parseOptimizer(options.optimizer ?? "sgd", { momentum, nesterov, weightDecay, decayOn });

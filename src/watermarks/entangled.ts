@@ -82,7 +82,13 @@ async function* embedEntangled(
     });
     return { loss, gradients };
   };
-  const plan = sgdPlan(training, crossEntropyObjective(training.labelSmoothing), { added });
+  const memory = {
+    read: () => [...inverse],
+    write(values: readonly number[]) {
+      inverse.splice(0, inverse.length, ...values);
+    },
+  };
+  const plan = sgdPlan(training, crossEntropyObjective(training.labelSmoothing), { added, memory });
   try {
     yield* trainEpochs(embedding.model, plan, images, embedding);
   } finally {

@@ -1,6 +1,7 @@
 /** @file Ctrl-C in the middle: status 130, nothing half-written, and experiments that go on where they stopped. */
 
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { type Running, start, wildmark, workFolder } from "./command-line.js";
 
@@ -20,7 +21,7 @@ function seen({ process: child, ended }: Running, text: string): Promise<void> {
   });
 }
 
-test("training that is stopped leaves nothing behind", async () => {
+test("training that is stopped leaves what the same command goes on from, and says so", async () => {
   const running = start(
     folder,
     "train --dataset digits --limit 500 --test-limit 50 --epochs 5000 --out model.onnx".split(" "),
@@ -29,8 +30,12 @@ test("training that is stopped leaves nothing behind", async () => {
   running.process.kill("SIGINT");
   const { status, stdout, stderr } = await running.ended;
   expect({ status, stdout }).toEqual({ status: 130, stdout: "" });
-  expect(stderr.trimEnd().split("\n").at(-1)).toBe("wildmark: Stopped.");
-  expect(await readdir(folder)).toEqual([]);
+  expect(stderr.trimEnd().split("\n").slice(-2)).toEqual([
+    "wildmark: Stopped.",
+    expect.stringContaining("To go on where it stopped: wildmark train --dataset digits"),
+  ]);
+  expect(await readdir(folder)).toEqual(["model.onnx.training"]);
+  await rm(join(folder, "model.onnx.training"));
 });
 
 test("a second Ctrl-C kills at once", async () => {
@@ -44,7 +49,10 @@ test("a second Ctrl-C kills at once", async () => {
   const { status } = await running.ended;
   // Killed by the signal (null), or stopped in order before the second one came.
   expect([null, 130]).toContain(status);
-  expect(await readdir(folder)).toEqual([]);
+  for (const file of await readdir(folder)) {
+    expect(file).toMatch(/^model\.onnx\.training/);
+    await rm(join(folder, file));
+  }
 });
 
 test("a stopped experiment says how to go on, and redoes only what was not finished", async () => {

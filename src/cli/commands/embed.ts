@@ -4,6 +4,8 @@ import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
 import { writeFilesAtomic } from "../../core/files.js";
 import { requireFit } from "../../data/fit.js";
+import { imagesSha256 } from "../../experiments/spec.js";
+import { keeping } from "../../tasks/checkpoint.js";
 import { type MarkedModel, markModel } from "../../tasks/mark-model.js";
 import { recipeFor } from "../../models/recipes.js";
 import { findArchitecture } from "../../models/registry.js";
@@ -15,6 +17,7 @@ import { keyFileChange, keySha256 } from "../../ownership/key-file.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { embedContinuingOptions, embedFromScratchOptionsOf } from "../../watermarks/embed.js";
 import { type ChosenMark, findMark, markSchemes } from "../../watermarks/registry.js";
+import { checkpointBeside, modelIdentity } from "../checkpoint.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import {
   abstractFlag,
@@ -87,6 +90,7 @@ export const command: CommandFile = (words) => {
         ? { heading: "Training (going on)", schema: embedContinuingOptions }
         : { heading: "Training (from scratch; a given model has other defaults)", schema: fromScratch },
     ],
+    resumes: true,
     common: { random: "secret", computes: "trains", writes: true },
     examples: [
       ["wildmark embed --scheme content --dataset digits --out marked.onnx --key mark.safetensors", "from scratch"],
@@ -94,8 +98,7 @@ export const command: CommandFile = (words) => {
       ["wildmark embed --scheme unrelated --help", "the options of another mark"],
     ],
     async run({ args: [path], flags: { arch, out, key: keyPath, trainFrom, asRead, ...chosen }, read, ...call }) {
-      const { seed, seedGiven, force, progress } = call;
-      const secret = seedGiven ? secretOfSeed(seed) : newSecret();
+      const { seedGiven, force, progress } = call;
       const mark = scheme.choose(read(scheme.options));
       const options = read(path === undefined ? fromScratch : embedContinuingOptions);
       const architecture = findArchitecture(arch);
@@ -114,24 +117,41 @@ export const command: CommandFile = (words) => {
       const runtime = await call.runtimeFor(network);
       const { unrelated } = await unrelatedFor(mark.pictures === "unrelated", dataset, chosen, call);
       const { abstract } = await abstractFor(mark.pictures === "abstract", dataset, chosen, call);
-      const marked = await markModel(
-        {
-          dataset,
-          ...defined({ unrelated, abstract }),
-          mark,
-          start: given === undefined ? { architecture } : { model: given },
-          options,
-          seed,
-          secret,
-          asRead,
-          ...(path === undefined ? {} : { named: { where: path, words: "flags" } }),
-        },
-        { ...call, runtime, ...defined({ trainFrom }), onEpoch: noteEpochs(progress) },
-      );
+      const identity = {
+        command: "embed",
+        origin: given === undefined ? architecture.id : modelIdentity(given),
+        dataset: dataset.sha256,
+        pictures: [imagesSha256(unrelated), imagesSha256(abstract)],
+        mark: { id: mark.id, options: mark.options },
+        options,
+        seed: seedGiven ? call.seed : null,
+        ...{ trainFrom, asRead },
+      };
+      // A run that goes on has the secret, and the seed, of the run that was stopped.
+      const drawn = encodeDrawn(call.seed, seedGiven ? secretOfSeed(call.seed) : newSecret());
+      const checkpoint = await checkpointBeside(out, { identity, runtime, drawn }, progress);
+      const { seed, secret } = decodeDrawn(checkpoint.drawn);
+      const marked = await keeping(checkpoint, async () => {
+        const made = await markModel(
+          {
+            dataset,
+            ...defined({ unrelated, abstract }),
+            mark,
+            start: given === undefined ? { architecture } : { model: given },
+            options,
+            seed,
+            secret,
+            asRead,
+            ...(path === undefined ? {} : { named: { where: path, words: "flags" } }),
+          },
+          { ...call, runtime, checkpoint, ...defined({ trainFrom }), onEpoch: noteEpochs(progress) },
+        );
+        // Both or none; the key first: a marked model without its key would be worth nothing.
+        const files = [keyFileChange(keyPath, made.key), ...(await modelFileChanges(out, made.model, { force }))];
+        await writeFilesAtomic(files, { force });
+        return made;
+      });
       const bytes = encodeModel(marked.model);
-      // Both or none; the key first: a marked model without its key would be worth nothing.
-      const files = [keyFileChange(keyPath, marked.key), ...(await modelFileChanges(out, marked.model, { force }))];
-      await writeFilesAtomic(files, { force });
       return {
         document: {
           command: "embed",
@@ -158,6 +178,14 @@ export const command: CommandFile = (words) => {
     },
   });
 };
+
+/** Seed and secret of a run, for the file that it goes on from. */
+const encodeDrawn = (seed: number, secret: Uint8Array): string => `${seed} ${Buffer.from(secret).toString("hex")}`;
+
+function decodeDrawn(text: string): { readonly seed: number; readonly secret: Uint8Array } {
+  const [seed, secret = ""] = text.split(" ");
+  return { seed: Number(seed), secret: new Uint8Array(Buffer.from(secret, "hex")) };
+}
 
 /** A fresh model takes images as they are, and is trained from its first node on. */
 function refuseModelFlags(trainFrom: string | undefined, said: ModelFlags): void {

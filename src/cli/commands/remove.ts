@@ -11,10 +11,12 @@ import { type CleanedMark, type CleanedModel, removeMark } from "../../tasks/rem
 import { requireAttackerImages } from "../../tasks/attacker-images.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
-import { readKey } from "../../ownership/key-file.js";
+import { keySha256, readKey } from "../../ownership/key-file.js";
 import { describeVerdict } from "../../ownership/verdict.js";
 import { findMethod, removalMethods } from "../../removal/registry.js";
 import { tuningShape } from "../../removal/tuning.js";
+import { keeping } from "../../tasks/checkpoint.js";
+import { checkpointBeside, modelIdentity } from "../checkpoint.js";
 import { type CommandFile, defineCommand, wordAfter } from "../command.js";
 import { dataFlags, datasetIn, doubtLines, doubtsOf, loadChosen } from "../data.js";
 import { noteEpochs } from "../epochs.js";
@@ -76,6 +78,7 @@ export const command: CommandFile = (words) => {
     arguments: [{ name: "MARKED.onnx", description: "the model to attack" }],
     flags,
     extras: [{ heading: `Options of ${method.id}`, schema: method.options, groups: METHOD_GROUPS }],
+    resumes: true,
     common: { random: true, computes: "trains", writes: true },
     examples: [
       ["wildmark remove marked.onnx --dataset digits --out cleaned.onnx --key mark.safetensors", "WILD on 10 %"],
@@ -118,15 +121,29 @@ export const command: CommandFile = (words) => {
         runtime,
         progress,
       });
+      const identity = {
+        command: "remove",
+        origin: modelIdentity(model),
+        dataset: dataset.sha256,
+        method: { id: picked.id, options: picked.options },
+        ...{ fraction, seed, ...share, trainFrom },
+        key: key === undefined ? null : keySha256(key),
+        ...followed,
+      };
+      const checkpoint = await checkpointBeside(out, { identity, runtime }, progress);
       const run = {
         ...call,
         runtime,
+        checkpoint,
         ...defined({ trainFrom }),
         onEpoch: noteEpochs(progress),
       };
-      const cleaned = await removeMark(key === undefined ? removal : { ...removal, key, ...followed }, run);
+      const cleaned = await keeping(checkpoint, async () => {
+        const made = await removeMark(key === undefined ? removal : { ...removal, key, ...followed }, run);
+        await writeModelFile(out, made.model, { force });
+        return made;
+      });
       const bytes = encodeModel(cleaned.model);
-      await writeModelFile(out, cleaned.model, { force });
       const { mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
       const [atChanceBefore, atChance] = [accuracyBefore, accuracyAfter].map((share) =>
         isAtChance(Math.round(share * dataset.test.count), dataset.test),
