@@ -24,6 +24,7 @@ import { cellRuntime } from "./experiments/run-cells.js";
 import { type AuditChoices, auditSpec } from "./experiments/statements/audit.js";
 import { requireShown, settleGiven } from "./experiments/statements/given.js";
 import { type ReproduceChoices, reproduceSpec } from "./experiments/statements/reproduce.js";
+import { answersOnViews, type TestTimeViews } from "./data/test-time.js";
 import { recipeFor } from "./models/recipes.js";
 import { type Architecture, findArchitecture } from "./models/registry.js";
 import { type Head, headSchema } from "./onnx/head.js";
@@ -134,12 +135,16 @@ export interface EvaluateOptions {
   readonly model: Model;
   readonly dataset: Dataset;
   readonly runtime?: RuntimeOptions;
+  /** Views to average over for a second number; default: none is told. */
+  readonly testTime?: TestTimeViews;
 }
 
 export interface Evaluation {
   /** Share of the test images that are answered correctly. */
   readonly accuracy: number;
   readonly correct: number;
+  /** The same where the scores of several views of each image are averaged; there if it was asked for. */
+  readonly testTimeAccuracy?: number;
   readonly images: number;
   /** What guessing reaches. */
   readonly chance: number;
@@ -157,7 +162,7 @@ export interface Evaluation {
  *
  * @throws WildmarkError `bad-model`, `bad-data` where model and data do not belong together.
  */
-export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate({ model, dataset, runtime, testTime }: EvaluateOptions): Promise<Evaluation> {
   const { shape, classes } = dataset.train;
   requireAskable(model, "the model", { what: `the images of ${dataset.id}`, shape, classes }, { exactly: true });
   const { test } = dataset;
@@ -165,6 +170,8 @@ export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Pr
   const accuracy = agreement(answered, test.labels);
   const correct = Math.round(accuracy * test.count);
   const chance = chanceAccuracy(test);
+  const testTimeAccuracy =
+    testTime === undefined ? undefined : agreement(await answersOnViews(model, test, testTime, runtime), test.labels);
   const { better } = await betterReading(model, test, answered, runtime);
   return {
     accuracy,
@@ -172,7 +179,7 @@ export async function evaluate({ model, dataset, runtime }: EvaluateOptions): Pr
     images: test.count,
     chance,
     atChance: isAtChance(correct, test),
-    ...defined({ better }),
+    ...defined({ better, testTimeAccuracy }),
   };
 }
 

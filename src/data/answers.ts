@@ -13,14 +13,17 @@ import type { Images, LabelledImages } from "./dataset.js";
  * @throws WildmarkError as `askModel` does.
  */
 export function answers(model: Model, images: Images, options: RuntimeOptions = {}): Promise<Uint16Array> {
-  const pack = (from: number, count: number, target: Float32Array): void => {
+  return askModel(model, { shape: images.shape, count: images.count, pack: packerOf(images) }, options);
+}
+
+/** Writes images `from` to `from + count` of the set into a buffer. */
+export function packerOf(images: Images): (from: number, count: number, target: Float32Array) => void {
+  return (from, count, target) =>
     packImages(
       images,
       Uint32Array.from({ length: count }, (_, i) => from + i),
       target,
     );
-  };
-  return askModel(model, { shape: images.shape, count: images.count, pack }, options);
 }
 
 /** Share of images whose answer is their label. */

@@ -64,37 +64,57 @@ export function croppedView({ padding, edge = "black", flip = "never" }: Croppin
     }
   };
   return (clean, target, shape, count, random, chosen, pass) => {
-    const { channels, height, width } = shape;
     const size = imageSize(shape);
-    /** Where on an axis of this length a position lies, and −1 where nothing does. */
-    const inside = (at: number, length: number): number => {
-      if (at >= 0 && at < length) return at;
-      if (edge === "black") return -1;
-      return at < 0 ? -at : 2 * (length - 1) - at;
-    };
     for (let image = 0; image < count; image++) {
       const down = random.below(2 * padding + 1) - padding;
       const right = random.below(2 * padding + 1) - padding;
       const mirrored = isMirrored(random, chosen[image] ?? 0, pass);
-      for (let channel = 0; channel < channels; channel++) {
-        const plane = image * size + channel * height * width;
-        for (let row = 0; row < height; row++) {
-          const out = plane + row * width;
-          const from = inside(row + down, height);
-          if (from < 0) {
-            target.fill(0, out, out + width);
-            continue;
-          }
-          const read = plane + from * width;
-          for (let column = 0; column < width; column++) {
-            const at = inside(column + right, width);
-            const value = at < 0 ? 0 : (clean[read + at] ?? 0);
-            target[mirrored ? out + width - 1 - column : out + column] = value;
-          }
-        }
-      }
+      copyMoved(clean, target, shape, image * size, { down, right, mirrored, edge });
     }
   };
+}
+
+/** Where the copy of an image begins in it, in pixels from its first row and column; less than its sides away. */
+export interface Move {
+  readonly down: number;
+  readonly right: number;
+  /** Left to right, once it is moved. */
+  readonly mirrored: boolean;
+  /** What comes in at the edge. */
+  readonly edge: "black" | "mirrored";
+}
+
+/** Copies the image that begins at `start` of `clean`, [C, H, W], moved, to the same place of `target`. */
+export function copyMoved(
+  clean: Float32Array,
+  target: Float32Array,
+  { channels, height, width }: ImageShape,
+  start: number,
+  { down, right, mirrored, edge }: Move,
+): void {
+  /** Where on an axis of this length a position lies, and −1 where nothing does. */
+  const inside = (at: number, length: number): number => {
+    if (at >= 0 && at < length) return at;
+    if (edge === "black") return -1;
+    return at < 0 ? -at : 2 * (length - 1) - at;
+  };
+  for (let channel = 0; channel < channels; channel++) {
+    const plane = start + channel * height * width;
+    for (let row = 0; row < height; row++) {
+      const out = plane + row * width;
+      const from = inside(row + down, height);
+      if (from < 0) {
+        target.fill(0, out, out + width);
+        continue;
+      }
+      const read = plane + from * width;
+      for (let column = 0; column < width; column++) {
+        const at = inside(column + right, width);
+        const value = at < 0 ? 0 : (clean[read + at] ?? 0);
+        target[mirrored ? out + width - 1 - column : out + column] = value;
+      }
+    }
+  }
 }
 
 /** Covers one square of `side` pixels in each image, in place; what of it lies outside the image is lost. */

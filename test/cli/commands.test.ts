@@ -41,6 +41,34 @@ test("train writes a model and says how good it is", async () => {
   expect(trained.stderr).toContain("epoch 8: loss ");
 });
 
+test("train goes on with a given model, wherever it stands among the flags, gently or by a recipe", async () => {
+  const [gentle, byRecipe, both, frozen] = await Promise.all([
+    wildmark(folder, `train ${DATA} --epochs 1 --batch 32 --out further.onnx model.onnx --json`),
+    wildmark(folder, `train model.onnx ${DATA} --recipe resnet18 --epochs 1 --batch 32 --out recipe.onnx --json`),
+    wildmark(folder, `train model.onnx ${DATA} --arch resnet18 --out both.onnx`),
+    wildmark(folder, `train model.onnx ${DATA} --freeze layer9.* --out frozen.onnx`),
+  ]);
+  const said = document(gentle);
+  expect(said).toMatchObject({ accuracyBefore: document(trained).accuracy, options: { learningRate: 0.01 } });
+  expect(said.accuracy).toBeGreaterThan(0.3);
+  expect(document(byRecipe)).toMatchObject({ options: { learningRate: 0.1, labelSmoothing: 0.1, nesterov: true } });
+  expect(both).toMatchObject({ status: 2, stderr: expect.stringContaining("--recipe NAME") });
+  expect(frozen).toMatchObject({ status: 2, stderr: expect.stringContaining("conv1.weight") });
+  expect((await readdir(folder)).filter((file) => /^(both|frozen)/.test(file))).toEqual([]);
+});
+
+test("evaluate tells the number with test-time augmentation beside the plain one", async () => {
+  const [told, text] = await Promise.all([
+    wildmark(folder, `evaluate model.onnx ${DATA} --tta mirror --json`),
+    wildmark(folder, `evaluate model.onnx ${DATA} --tta mirror`),
+  ]);
+  expect(document(told)).toMatchObject({
+    accuracy: document(trained).accuracy,
+    testTimeAugmentation: { views: "mirror", accuracy: expect.any(Number) },
+  });
+  expect(text.stdout).toMatch(/^Accuracy .* %: .*\.\n\nWith test-time augmentation \(mirror\) .* %: \d+ of 200\./);
+});
+
 test("embed writes a model and a private key, and says what was measured", async () => {
   expect(embedded.stderr).toContain("epoch 12: loss ");
   expect(embedded.status, embedded.stderr).toBe(0);

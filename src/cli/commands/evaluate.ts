@@ -4,6 +4,7 @@ import { z } from "zod";
 import { answers } from "../../data/answers.js";
 import { classesInWords } from "../../data/class-names.js";
 import { requireAskable } from "../../data/fit.js";
+import { answersOnViews, testTimeViews } from "../../data/test-time.js";
 import { chanceAccuracy, isAtChance } from "../../tasks/chance.js";
 import { type BetterReading, betterReading } from "../../tasks/reading.js";
 import { modelPreprocessing } from "../../onnx/image-graph.js";
@@ -25,10 +26,18 @@ export const command: CommandFile = () =>
       "is no better " +
       "than guessing, or would be clearly better if the model were read otherwise.",
     arguments: [{ name: "MODEL.onnx", description: "an image classifier" }],
-    flags: z.object({ ...dataFlags, ...modelFlags }),
+    flags: z.object({
+      ...dataFlags,
+      tta: z
+        .enum(testTimeViews)
+        .optional()
+        .describe("tells the accuracy with test-time augmentation too: the mean of the scores of several views"),
+      ...modelFlags,
+    }),
     common: { computes: true, loads: true },
     examples: [
       ["wildmark evaluate model.onnx --dataset digits", ""],
+      ["wildmark evaluate airnet.onnx --dataset cifar-10 --tta mirror-shift", "both numbers"],
       ["wildmark evaluate model.onnx --dataset mnist --json", "for programs"],
     ],
     async run({ args: [path = ""], flags, runtimeFor, progress, force }) {
@@ -43,6 +52,10 @@ export const command: CommandFile = () =>
       const accuracy = agreement(answered, labels);
       const correct = Math.round(accuracy * count);
       const atChance = isAtChance(correct, dataset.test);
+      const augmented =
+        flags.tta === undefined
+          ? undefined
+          : agreement(await answersOnViews(model, dataset.test, flags.tta, runtime), labels);
       const { tried, better } = await betterReading(model, dataset.test, answered, runtime);
       const preprocessing = modelPreprocessing(model, shape);
       return {
@@ -56,6 +69,11 @@ export const command: CommandFile = () =>
           },
           accuracy,
           correct,
+          ...(augmented === undefined
+            ? {}
+            : {
+                testTimeAugmentation: { views: flags.tta, accuracy: augmented, correct: Math.round(augmented * count) },
+              }),
           chance: chanceAccuracy(dataset.test),
           atChance,
           preprocessing,
@@ -64,6 +82,12 @@ export const command: CommandFile = () =>
         },
         text: [
           `Accuracy ${percent(accuracy, 2)}: ${correct} of ${count} test images of ${dataset.title}.`,
+          ...(augmented === undefined
+            ? []
+            : [
+                `With test-time augmentation (${flags.tta}) ${percent(augmented, 2)}: ` +
+                  `${Math.round(augmented * count)} of ${count}.`,
+              ]),
           ...classLines(dataset.classNames ?? []),
           ...doubtLines(doubtsOf(dataset)),
           ...(atChance || better !== undefined

@@ -63,11 +63,10 @@ const flags = z.object({
 export const command: CommandFile = (words) => {
   // A given model comes first on the command line; the defaults of a fresh one are those of its architecture's recipe.
   const continues = words[0] !== undefined && !words[0].startsWith("-");
-  const recipe = wordAfter(words, "--recipe") ?? (continues ? undefined : wordAfter(words, "--arch"));
-  const options =
-    continues && recipe === undefined
-      ? continuingOptions
-      : trainOptionsOf(recipeFor(findArchitecture(recipe ?? DEFAULT_ARCHITECTURE)));
+  const recipe = wordAfter(words, "--recipe");
+  const byRecipe = trainOptionsOf(
+    recipeFor(findArchitecture(recipe ?? wordAfter(words, "--arch") ?? DEFAULT_ARCHITECTURE)),
+  );
   return defineCommand({
     name: "train",
     description:
@@ -76,10 +75,9 @@ export const command: CommandFile = (words) => {
     arguments: [{ name: "MODEL.onnx", description: "a model to train further", optional: true }],
     flags,
     extras: [
-      {
-        heading: continues ? "Training (going on)" : "Training (defaults depend on --arch and --recipe)",
-        schema: options,
-      },
+      continues && recipe === undefined
+        ? { heading: "Training (going on)", schema: continuingOptions }
+        : { heading: "Training (defaults depend on --arch and --recipe)", schema: byRecipe },
     ],
     resumes: true,
     common: { random: true, computes: "trains", writes: true },
@@ -89,7 +87,7 @@ export const command: CommandFile = (words) => {
       ["wildmark train model.onnx --dataset mnist --epochs 3 --out tuned.onnx", "another model, tuned"],
     ],
     async run({ args: [path], flags: { out, trainFrom, asRead, ...chosen }, read, seed, force, ...call }) {
-      const settled = read(options);
+      const settled = read(path === undefined || recipe !== undefined ? byRecipe : continuingOptions);
       await requireWritable(out, force, path === undefined ? [] : [path]);
       const start = await startOf(path, chosen, trainFrom, call.progress);
       if ("model" in start) await requireSidecarWritable(out, start.model, force);
