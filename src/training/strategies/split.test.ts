@@ -10,6 +10,7 @@ import { attentionObjective } from "../../removal/nad.js";
 import { wildObjective, wildOptions } from "../../removal/wild.js";
 import { crossEntropyObjective, type Objective, viewsCrossEntropy } from "../objective.js";
 import { compileSplitStep, partsOf } from "./split.js";
+import { optimizerSchema } from "../optimizer.js";
 import { compileStep } from "../step.js";
 import type { StepPlan, TrainingStep } from "../step-plan.js";
 import { tinyImages, tinyModel } from "../testing/tiny.js";
@@ -129,6 +130,15 @@ describe("a split step is the whole one", () => {
     ["gradients shortened weight by weight, then together", { clipRatio: 0.02, clipNorm: 0.05 }],
     ["decay of kernels alone", { optimizer: { ...sgd, decayOn: "kernels" } }],
     ["AdamW", { optimizer: adam }],
+    [
+      "kernels by Muon, and biases at another rate",
+      {
+        treatments: new Map([
+          ["fc1.weight", { optimizer: optimizerSchema.parse({ kind: "muon", unit: true }), rate: 1 }],
+          ["fc1.bias", { optimizer: sgd, rate: 3 }],
+        ]),
+      },
+    ],
     ["the last layer alone", { trainable: planFor().classifier.lastLayer }],
   ])("with %s", async (_, changes) => {
     const plan = planFor(changes);
@@ -171,6 +181,16 @@ describe("a split step is the whole one", () => {
     }
     expectSame(await train(parts), await train(whole));
   });
+});
+
+test("a split step goes on from where a whole one was, momentum and all", async () => {
+  const plan = planFor();
+  const [whole, parts] = [await compileStep(plan, ONE), await split(plan, 2)];
+  feed(whole, 7);
+  await whole.run(0.1);
+  await parts.restore(await whole.state());
+  expect((await parts.state()).steps).toBe(1);
+  expectSame(await train(parts), await train(whole));
 });
 
 test("a split step gives the same bits again", async () => {

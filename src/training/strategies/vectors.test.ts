@@ -13,7 +13,7 @@ import { createMemorySession } from "../../runtime/state.js";
 import { crossEntropyObjective } from "../objective.js";
 import { lowered, stepInputs } from "../objective-gradients.js";
 import { compileStep } from "../step.js";
-import type { StepPlan, TrainingStep } from "../step-plan.js";
+import type { StepPlan, TrainingStep, Treatment } from "../step-plan.js";
 import { tinyModel } from "../testing/tiny.js";
 import { deriveTrainingGraph, trainingStep } from "./one-graph.js";
 import { inVectors } from "./vectors.js";
@@ -23,6 +23,14 @@ const CLASSES = 4;
 const SHAPE = { channels: 3, height: 16, width: 16 };
 
 const sgd = { kind: "sgd", momentum: 0.9, nesterov: false, weightDecay: 1e-2 } as const;
+
+const muon = { kind: "muon", momentum: 0.6, nesterov: true, iterations: 3, unit: false } as const;
+const slower = { optimizer: sgd, rate: 0.5 };
+const treatments = new Map<string, Treatment>([
+  ["fc1.weight", { optimizer: muon, rate: 1 }],
+  ["fc1.bias", slower],
+  ["bn.shift", slower],
+]);
 
 const tiny = tinyModel({ channels: 3, side: 16, classes: CLASSES, batchNorm: true });
 const resnet = newModel(findArchitecture("resnet18-4"), { ...SHAPE, classes: CLASSES }, 0);
@@ -105,6 +113,7 @@ test.each<[string, Model, Partial<StepPlan>]>([
   ["a CNN with its normalisation frozen", tiny, { batchNorm: "frozen" }],
   ["the last layer of a CNN", tiny, { trainable: ["fc2.weight", "fc2.bias"] }],
   ["one weight of a CNN", tiny, { trainable: ["fc1.weight"] }],
+  ["a CNN whose weights move in three ways", tiny, { treatments }],
   ["a ResNet-18", resnet, {}],
   ["a ResNet-18 whose gradients are shortened weight by weight", resnet, { clipRatio: 0.02 }],
 ])("%s", (_, model, changes) => expectSame(planFor(model, changes)));
@@ -113,6 +122,36 @@ test.each<[string, Model, Partial<StepPlan>]>([
 test.each([1, 120, 800])("weights in vectors of at most %d elements", (longest) =>
   expectSame(planFor(tiny, { clipRatio: 0.02 }), undefined, longest),
 );
+
+test("what one arrangement leaves, the other goes on from, momentum and all", async () => {
+  const plan = planFor(tiny, { treatments });
+  const expected = await trained(await compileStep(plan, { threads: 1 }), async () => {});
+  for (const [from, to] of [
+    [compileForGpu(plan), compileStep(plan, { threads: 1 })],
+    [compileStep(plan, { threads: 1 }), compileForGpu(plan)],
+  ]) {
+    const [first, second] = [await from, await to];
+    if (first === undefined || second === undefined) throw new Error("two steps");
+    const random = randomStream(1, "images");
+    for (const [i, step] of [first, second, second].entries()) {
+      for (let at = 0; at < step.images.length; at++) step.images[at] = random.uniform();
+      step.targets.fill(0);
+      for (let row = 0; row < BATCH; row++) step.targets[row * CLASSES + random.below(CLASSES)] = 1;
+      expect(await step.run(0.02)).toBeCloseTo(expected.losses[i] ?? Number.NaN, 4);
+      if (i === 0) await second.restore(await first.state());
+    }
+    const found = await second.state();
+    expect(found.steps).toBe(3);
+    expect([...(found.slots.get("momentum")?.keys() ?? [])].sort()).toEqual([...plan.trainable].sort());
+    for (const [name, { data }] of await second.weights()) {
+      const wanted = expected.weights.get(name)?.data ?? [];
+      data.forEach((value, i) => {
+        expect(value, name).toBeCloseTo(wanted[i] ?? Number.NaN, 4);
+      });
+    }
+    await Promise.all([first.release(), second.release()]);
+  }
+});
 
 describe("weights that are replaced on the way", () => {
   const half = (weights: Weights, names: readonly string[]): Weights =>
