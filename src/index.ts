@@ -74,8 +74,9 @@ export type { ExperimentSpec, Subject } from "./experiments/spec.js";
 export { type AuditChoices, auditSpec } from "./experiments/statements/audit.js";
 export { type ReproduceChoices, reproduceSpec } from "./experiments/statements/reproduce.js";
 export type { EpochRecord, Measurement } from "./tasks/records.js";
+export { keeping, openCheckpoint, type RunCheckpoint } from "./tasks/checkpoint.js";
 export type { RunOptions } from "./tasks/run-options.js";
-export type { TrainedModel } from "./tasks/train-model.js";
+export type { ContinuedModel, TrainedModel } from "./tasks/train-model.js";
 export { type VerdictDocument, verdictDocumentSchema } from "./experiments/verdict-result.js";
 export { type Recipe, recipeFor } from "./models/recipes.js";
 export { type Architecture, architectures, findArchitecture, newModel, parameterCount } from "./models/registry.js";
@@ -123,12 +124,14 @@ export { warnings } from "./report/sentences/remarks.js";
 export { renderReport } from "./report/render.js";
 export type { Device, RuntimeOptions } from "./runtime/session.js";
 export type { Autotuning } from "./runtime/autotuning/mode.js";
-/** The loop below `train`, `embed` and `remove`: any objective, SGD, Adam or AdamW, any schedule. */
+/** The loop below `train`, `embed` and `remove`: any objective, optimiser and schedule. */
 export { type AddedGradient, type Feed, type TrainedEpoch, type TrainingPlan, trainEpochs } from "./training/epochs.js";
 export { type CompiledGradient, compileGradient, type GradientPlan } from "./training/gradient.js";
 export { crossEntropyObjective, type Objective } from "./training/objective.js";
+export { type Averaging, averagingSchema } from "./training/averages.js";
 export { type Optimizer, optimizerSchema } from "./training/optimizer.js";
 export { type Schedule, scheduleSchema } from "./training/schedule.js";
+export type { WeightRules } from "./training/weight-rules.js";
 export {
   type ChosenMark,
   findMark,

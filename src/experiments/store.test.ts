@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { WildmarkError } from "../core/errors.js";
 import { type Cell, finishCell, sha256 } from "./store.js";
 
 let folder: string;
@@ -111,4 +112,26 @@ test("a computation that fails leaves nothing", async () => {
 test("the hash is SHA-256 in hexadecimal, of text as of its bytes", () => {
   expect(sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   expect(sha256(Buffer.from("abc"))).toBe(sha256("abc"));
+});
+
+test("a cell that is stopped goes on with what it had recorded, and its checkpoint goes with its end", async () => {
+  const record = { epoch: 0, seconds: 1 };
+  const known: unknown[] = [];
+  const work = cell({
+    async compute(checkpoint) {
+      const journal = checkpoint.journal();
+      const { saved, keep } = checkpoint.training.next();
+      known.push([...journal.known], saved?.state.steps);
+      if (saved !== undefined) return { result: { answer: 42, seconds: 1 }, files: {} };
+      journal.add(record);
+      const state = { steps: 7, weights: new Map(), slots: new Map() };
+      await keep(async () => ({ epochs: [], state, average: undefined, memory: [] }), false);
+      throw new WildmarkError("interrupted", "Stopped.");
+    },
+  });
+  await expect(finishCell(folder, work)).rejects.toMatchObject({ code: "interrupted" });
+  expect((await readdir(folder)).map((file) => file.replace(/^a-cell-[0-9a-f]+/, ""))).toEqual([".training"]);
+  await finishCell(folder, work);
+  expect(known).toEqual([[], undefined, [record], 7]);
+  expect((await readdir(folder)).map((file) => file.replace(/^a-cell-[0-9a-f]+/, ""))).toEqual([".json"]);
 });
