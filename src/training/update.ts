@@ -17,7 +17,7 @@ import { treatmentOf, treatmentsOf } from "./treatments.js";
 import { vectorOf, type WeightGroup, weightsIn } from "./weight-groups.js";
 
 /** What a step changes. */
-export interface Carried extends StateTensor {
+export interface Changed extends StateTensor {
   /** The initialisers of the model that this is, or is about. */
   readonly group: WeightGroup;
   /** What the optimiser remembers of them (`optimizerSlots`); undefined where it is the weights or statistics. */
@@ -25,7 +25,7 @@ export interface Carried extends StateTensor {
 }
 
 /** What is known of a tensor of a step's state while it runs. */
-export type CarriedName = Pick<Carried, "input" | "group" | "slot">;
+export type ChangedName = Pick<Changed, "input" | "group" | "slot">;
 
 /**
  * Appends what becomes of the weights. They are values of their groups' names, and need not be there yet.
@@ -39,7 +39,7 @@ export function appendUpdates(
   plan: StepPlan,
   transformation: GradientTransformation,
   groups: readonly GroupGradient[],
-): readonly Carried[] {
+): readonly Changed[] {
   const moving = transformation.append(b, groups).flatMap(({ group, gradient }) => {
     return gradient === undefined ? [] : [{ group, gradient: gradient.vector() }];
   });
@@ -53,7 +53,7 @@ export function appendUpdates(
     optimizerScalars(optimizer, 0, 1).map((_, i) => b.input(scalarName(place, i), "float32", [])),
   );
   const before = b.build();
-  return moving.flatMap(({ group, gradient }): readonly Carried[] => {
+  return moving.flatMap(({ group, gradient }): readonly Changed[] => {
     const { name: weight, dims, kernels: kernel } = group;
     const place = treatmentOf(plan, at(group.pieces, 0).weight);
     const { optimizer } = at(treatments, place);
@@ -80,15 +80,15 @@ export function appendUpdates(
  *
  * @param more outputs beside it.
  */
-export function carrying(built: Graph, carried: readonly Carried[], more: readonly string[]): Graph {
+export function withChanges(built: Graph, changed: readonly Changed[], more: readonly string[]): Graph {
   const inputs = new Set(built.inputs.map(({ name }) => name));
-  const moved = carried.filter(({ input }) => !inputs.has(input));
+  const moved = changed.filter(({ input }) => !inputs.has(input));
   const float = (name: string) => ({ name, type: "float32" as const, dims: undefined });
   return {
     ...built,
     inputs: [...built.inputs, ...moved.map(({ input, initial }) => ({ ...float(input), dims: initial.dims }))],
     initializers: new Map([...built.initializers].filter(([name]) => !moved.some(({ input }) => input === name))),
-    outputs: [...more, ...carried.map(({ output }) => output)].map(float),
+    outputs: [...more, ...changed.map(({ output }) => output)].map(float),
   };
 }
 
@@ -109,23 +109,23 @@ export function optimizerFeeds(plan: StepPlan, learningRate: number, step: numbe
 export function weightsOf(
   plan: StepPlan,
   tensors: readonly FloatTensor[],
-  carried: readonly CarriedName[],
+  changed: readonly ChangedName[],
 ): Map<string, FloatTensor> {
-  return carriedAs(plan, tensors, carried, undefined);
+  return carriedAs(plan, tensors, changed, undefined);
 }
 
 /** All that a step carries, by what it is called outside; views of it. */
 export function stateOf(
   plan: StepPlan,
   tensors: readonly FloatTensor[],
-  carried: readonly CarriedName[],
+  changed: readonly ChangedName[],
   steps: number,
 ): StepState {
-  const slots = new Set(carried.flatMap(({ slot }) => slot ?? []));
+  const slots = new Set(changed.flatMap(({ slot }) => slot ?? []));
   return {
     steps,
-    weights: weightsOf(plan, tensors, carried),
-    slots: new Map([...slots].map((slot) => [slot, carriedAs(plan, tensors, carried, slot)])),
+    weights: weightsOf(plan, tensors, changed),
+    slots: new Map([...slots].map((slot) => [slot, carriedAs(plan, tensors, changed, slot)])),
   };
 }
 
@@ -135,14 +135,14 @@ export function stateOf(
  * @param given other values, which need not be all.
  * @param now what there is, for vectors of which only a part is given.
  */
-export function carriedFrom(
-  carried: readonly CarriedName[],
+export function changedFrom(
+  changed: readonly ChangedName[],
   given: Omit<StepState, "steps">,
   now: Omit<StepState, "steps">,
 ): ReadonlyMap<string, FloatTensor> {
   const named = (state: Omit<StepState, "steps">, slot: string | undefined) =>
     (slot === undefined ? state.weights : state.slots.get(slot)) ?? new Map<string, FloatTensor>();
-  const touched = carried.filter(({ group, slot }) =>
+  const touched = changed.filter(({ group, slot }) =>
     group.pieces.some(({ weight }) => named(given, slot).has(weight)),
   );
   return new Map(
@@ -157,10 +157,10 @@ export function carriedFrom(
 function carriedAs(
   { trainable }: StepPlan,
   tensors: readonly FloatTensor[],
-  carried: readonly CarriedName[],
+  changed: readonly ChangedName[],
   wanted: string | undefined,
 ): Map<string, FloatTensor> {
-  const found = carried.flatMap(({ group, slot }, i) => (slot === wanted ? [...weightsIn(group, at(tensors, i))] : []));
+  const found = changed.flatMap(({ group, slot }, i) => (slot === wanted ? [...weightsIn(group, at(tensors, i))] : []));
   const places = new Map(trainable.map((name, place) => [name, place]));
   const placeOf = ([name]: readonly [string, FloatTensor]): number => places.get(name) ?? -1;
   return new Map(found.toSorted((one, other) => placeOf(one) - placeOf(other)));

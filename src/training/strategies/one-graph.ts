@@ -15,13 +15,21 @@ import { LOSS } from "../gradient.js";
 import { type GroupGradient, gradientChain } from "../gradient-chain.js";
 import { appendObjective, lowered, type ObjectiveInputs, objectiveFeeds, stepInputs } from "../objective-gradients.js";
 import type { StepPlan, StepState, StepStrategy, TrainingStep } from "../step-plan.js";
-import { appendUpdates, type Carried, carriedFrom, carrying, optimizerFeeds, stateOf, weightsOf } from "../update.js";
+import {
+  appendUpdates,
+  type Changed,
+  changedFrom,
+  withChanges,
+  optimizerFeeds,
+  stateOf,
+  weightsOf,
+} from "../update.js";
 import type { WeightGroup } from "../weight-groups.js";
 
 /** How weights and running statistics lie in the state of a step. */
 export interface Arrangement {
   /** Appends what becomes of running statistics. */
-  statistics(b: GraphBuilder, plan: StepPlan, statistics: readonly RunningStatistic[]): readonly Carried[];
+  statistics(b: GraphBuilder, plan: StepPlan, statistics: readonly RunningStatistic[]): readonly Changed[];
   /** The weights in groups. @param gradients by weight; those that the objective does not depend on have none. */
   groups(b: GraphBuilder, plan: StepPlan, gradients: ReadonlyMap<string, string>): readonly GroupGradient[];
   /** The graph, which has weights as initialisers and statistics as the model learns them, as it is run. */
@@ -31,7 +39,7 @@ export interface Arrangement {
 export interface DerivedStep {
   /** With the primitives of domain "wildmark". */
   readonly graph: Graph;
-  readonly carried: readonly Carried[];
+  readonly changed: readonly Changed[];
   /** Name of the input that wants the learning rate, where the objective looks at it. */
   readonly learningRate: string | undefined;
 }
@@ -46,13 +54,13 @@ export async function deriveTrainingGraph(
   const { b, loss, statistics, gradients, learningRate } = await appendObjective(plan, plan.trainable, inputs, options);
   const groups = arrangement.groups(b, plan, gradients);
   const running = arrangement.statistics(b, plan, statistics);
-  const carried = [...running, ...appendUpdates(b, plan, gradientChain(plan), groups)];
+  const changed = [...running, ...appendUpdates(b, plan, gradientChain(plan), groups)];
   const named = b.op("Identity", [loss], {}, { name: LOSS });
   const built = arrangement.arranged(
     b.build(),
     groups.map(({ group }) => group),
   );
-  return { graph: carrying(built, carried, [named]), carried, learningRate };
+  return { graph: withChanges(built, changed, [named]), changed, learningRate };
 }
 
 /** Derives, lowers and loads a step of this arrangement. */
@@ -61,7 +69,7 @@ export const compileInOneGraph =
   async (plan, options, watch) => {
     const inputs = stepInputs(plan);
     const derived = await deriveTrainingGraph(plan, inputs, options, arrangement);
-    const session = await createStatefulSession(await lowered(derived.graph, options, watch), derived.carried, options);
+    const session = await createStatefulSession(await lowered(derived.graph, options, watch), derived.changed, options);
     return trainingStep(plan, session, derived, inputs);
   };
 
@@ -76,12 +84,12 @@ export function trainingStep(
   const { feeds: addedFeeds } = gradientChain(plan);
   const { learningRate: rateOfObjective } = derived;
   // Not the initial values: they need not stay in memory for good.
-  const carried = derived.carried.map(({ input, group, slot }) => ({ input, group, slot }));
+  const changed = derived.changed.map(({ input, group, slot }) => ({ input, group, slot }));
   let steps = 0;
-  const state = async (): Promise<StepState> => stateOf(plan, await session.state(), carried, steps);
+  const state = async (): Promise<StepState> => stateOf(plan, await session.state(), changed, steps);
   const replace = async (given: Omit<StepState, "steps">): Promise<void> => {
-    const inVectors = carried.some(({ group }) => group.pieces.length > 1);
-    session.replace(carriedFrom(carried, given, inVectors ? await state() : given));
+    const inVectors = changed.some(({ group }) => group.pieces.length > 1);
+    session.replace(changedFrom(changed, given, inVectors ? await state() : given));
   };
   return {
     images: inputs.images.data,
@@ -97,7 +105,7 @@ export function trainingStep(
       await session.run(feeds, new Map([[LOSS, loss]]));
       return loss.data[0] ?? Number.NaN;
     },
-    weights: async () => weightsOf(plan, await session.state(), carried),
+    weights: async () => weightsOf(plan, await session.state(), changed),
     replace: (weights) => replace({ weights, slots: new Map() }),
     state,
     async restore(given) {

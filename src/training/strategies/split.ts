@@ -22,9 +22,9 @@ import { appendObjective, floatInitializer, lowered, objectiveFeeds, stepInputs 
 import type { StepPlan, StepState, StepStrategy, TrainingStep } from "../step-plan.js";
 import {
   appendUpdates,
-  type CarriedName,
-  carriedFrom,
-  carrying,
+  type ChangedName,
+  changedFrom,
+  withChanges,
   optimizerFeeds,
   stateOf,
   weightsOf,
@@ -125,7 +125,7 @@ async function derivePart(
 /** The mean of the gradients of all parts moves weights and optimiser state. */
 interface Update {
   readonly session: MemorySession;
-  readonly carried: readonly CarriedName[];
+  readonly changed: readonly ChangedName[];
   /** Of each part, by the name that the part calls them: to be filled before a run. */
   readonly gradients: readonly ReadonlyMap<string, FloatTensor>[];
   readonly feeds: ReadonlyMap<string, FloatTensor>;
@@ -146,10 +146,10 @@ async function loadUpdate(plan: StepPlan, { weights }: Part, parts: number): Pro
     });
     return { group, weights: inVector(b, group, input), gradient: inVector(b, group, b.op("Mean", ofParts)) };
   });
-  const carried = appendUpdates(b, plan, gradientChain(plan), groups);
+  const changed = appendUpdates(b, plan, gradientChain(plan), groups);
   // Of one thread: others would go on looking for work while the parts need their cores.
-  const session = await createMemorySession(carrying(b.build(), carried, []), carried, { threads: 1 });
-  return { session, carried: carried.map(({ input, group, slot }) => ({ input, group, slot })), gradients, feeds };
+  const session = await createMemorySession(withChanges(b.build(), changed, []), changed, { threads: 1 });
+  return { session, changed: changed.map(({ input, group, slot }) => ({ input, group, slot })), gradients, feeds };
 }
 
 function splitStep(
@@ -164,10 +164,10 @@ function splitStep(
   const [gradientsOfFirst = new Map<string, FloatTensor>(), ...gradientsOfOthers] = update.gradients;
   const losses = [zeros([]), ...gradientsOfOthers.map(() => zeros([]))];
   const outputsOfFirst = new Map([...gradientsOfFirst, [LOSS, losses[0] ?? zeros([])] as const]);
-  const weightsNow = (): Map<string, FloatTensor> => weightsOf(plan, update.session.current(), update.carried);
+  const weightsNow = (): Map<string, FloatTensor> => weightsOf(plan, update.session.current(), update.changed);
   const { feeds: addedFeeds } = gradientChain(plan);
   let steps = 0;
-  const stateNow = (): StepState => stateOf(plan, update.session.current(), update.carried, steps);
+  const stateNow = (): StepState => stateOf(plan, update.session.current(), update.changed, steps);
 
   const handOut = (): void => {
     const others = pool.workers.map((worker) => worker.own);
@@ -203,14 +203,14 @@ function splitStep(
       );
       return losses.reduce((sum, { data }) => sum + (data[0] ?? Number.NaN), 0) / losses.length;
     },
-    weights: async () => weightsOf(plan, await update.session.state(), update.carried),
+    weights: async () => weightsOf(plan, await update.session.state(), update.changed),
     async replace(weights) {
       const given = { weights, slots: new Map() };
-      update.session.replace(carriedFrom(update.carried, given, stateNow()));
+      update.session.replace(changedFrom(update.changed, given, stateNow()));
     },
-    state: async () => stateOf(plan, await update.session.state(), update.carried, steps),
+    state: async () => stateOf(plan, await update.session.state(), update.changed, steps),
     async restore(given) {
-      update.session.replace(carriedFrom(update.carried, given, stateNow()));
+      update.session.replace(changedFrom(update.changed, given, stateNow()));
       steps = given.steps;
     },
     async release() {

@@ -55,7 +55,7 @@ async function compileForGpu(plan: StepPlan, longest?: number): Promise<Training
   const device = { device: "webgpu" } as const;
   const inputs = stepInputs(plan);
   const derived = await deriveTrainingGraph(plan, inputs, device, inVectors(longest));
-  const session = await createMemorySession(await lowered(derived.graph, device), derived.carried, { threads: 1 });
+  const session = await createMemorySession(await lowered(derived.graph, device), derived.changed, { threads: 1 });
   return trainingStep(plan, session, derived, inputs);
 }
 

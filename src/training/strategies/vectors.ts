@@ -10,7 +10,7 @@ import type { RunningStatistic } from "../batch-norm.js";
 import type { GroupGradient } from "../gradient-chain.js";
 import { floatInitializer } from "../objective-gradients.js";
 import type { StepPlan, StepStrategy } from "../step-plan.js";
-import type { Carried } from "../update.js";
+import type { Changed } from "../update.js";
 import { groupOf, inWeights, vectorOf, type WeightGroup, weightGroups } from "../weight-groups.js";
 import { type Arrangement, compileInOneGraph } from "./one-graph.js";
 
@@ -66,7 +66,7 @@ function appendStatistics(
   b: GraphBuilder,
   { graph }: StepPlan,
   statistics: readonly RunningStatistic[],
-): readonly Carried[] {
+): readonly Changed[] {
   if (statistics.length === 0) return [];
   const tensors = new Map(statistics.map(({ initializer }) => [initializer, floatInitializer(graph, initializer)]));
   const group = groupOf("wildmark/statistics", tensors);
