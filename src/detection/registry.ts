@@ -1,0 +1,5 @@
+/** @file The detectors that there are. A new one is a file and a line here. */
+
+import type { Detector } from "./detector.js";
+
+export const detectors: readonly Detector[] = [];
