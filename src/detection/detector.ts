@@ -23,6 +23,8 @@ export interface Subject {
   /** Clean images of the user's, where there are any. */
   readonly images?: LabelledImages;
   readonly random: RandomStream;
+  /** Reads the graph without running it: at once, and blind to what a gate does. Default: false. */
+  readonly structureOnly?: boolean;
   readonly runtime?: RuntimeOptions;
   readonly progress?: Progress;
 }

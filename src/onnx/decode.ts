@@ -56,7 +56,8 @@ function decodeInitializers(graph: GraphProto): Map<string, Tensor> {
   return initializers;
 }
 
-function decodeNode(node: NodeProto): Node {
+/** The view of one node; bodies within it are opaque. */
+export function decodeNode(node: NodeProto): Node {
   return {
     name: node.name,
     opType: node.opType,

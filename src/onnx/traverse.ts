@@ -53,3 +53,11 @@ export function nodesBefore(graph: Graph, value: string): readonly Node[] {
 export function isOperator(node: Node, ...opTypes: readonly string[]): boolean {
   return node.domain === "" && opTypes.includes(node.opType);
 }
+
+/** The values that are computed from what the graph's inputs hold; their shapes alone do not count. */
+export function imageValues(graph: Graph): ReadonlySet<string> {
+  return valuesFrom(
+    { ...graph, nodes: graph.nodes.filter((node) => !isOperator(node, "Shape", "Size")) },
+    graph.inputs.map(({ name }) => name),
+  );
+}
