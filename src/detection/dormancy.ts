@@ -44,7 +44,7 @@ export interface Dormancy {
   readonly images: number;
 }
 
-/** Of the largest element: float arithmetic on equal numbers does not differ by more. */
+/** Of the element itself: float arithmetic on equal numbers does not differ by more. */
 const EXACT = 1e-6;
 
 /** Of all that a value may be: what leaks less than that is as good as asleep. */
@@ -136,6 +136,11 @@ function spreadOf({ low, high }: { readonly low: Float64Array; readonly high: Fl
   return most;
 }
 
+function isSame(low: number, high: number): boolean {
+  const apart = difference(low, high);
+  return apart === 0 || apart <= EXACT * Math.abs(high);
+}
+
 /** Equal infinities and equal NaN do not differ. */
 function difference(low: number, high: number): number {
   return Object.is(low, high) ? 0 : Number.isNaN(high - low) ? Number.POSITIVE_INFINITY : high - low;
@@ -150,9 +155,7 @@ interface Seen {
 function sleeps(name: string, spread: number, { flow, seen, bounds }: Seen): boolean {
   const ends = seen.get(name);
   if (ends === undefined) return false;
-  let most = 0;
-  for (const value of ends.high) most = Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0);
-  if (spread <= EXACT * most || spread === 0) return true;
+  if (ends.high.every((high, i) => isSame(ends.low[i] ?? 0, high))) return true;
   const { low, high } = bounds.get(name) ?? { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   if (!Number.isFinite(high - low) || spread > LEAK * (high - low)) return false;
   if (!flow.learned.has(name)) return true;

@@ -41,15 +41,16 @@ function dormant(flow: Flow, probed: Probed): readonly Finding[] {
 }
 
 export function levelOf(gate: Gate): Level {
-  const { raw, hard, narrow, late, joins, awake, effect } = gate;
-  const decides = effect !== undefined && overrides(effect);
-  if (decides && awake.length > 0) {
+  const { raw, hard, narrow, joins, constant, awake, effect } = gate;
+  if (effect === undefined) return raw || awake.length > 0 ? "suspicious" : "note";
+  if (!overrides(effect)) return raw && narrow ? "suspicious" : "note";
+  if (awake.length > 0) {
     if (raw && (hard || narrow)) return "planted";
-    if (late && narrow && effect.target !== undefined && effect.diverse >= DIVERSE) return "planted";
-    if (raw || hard || narrow) return "suspicious";
+    if (constant && narrow && effect.target !== undefined && effect.diverse >= DIVERSE) return "planted";
+    return raw || hard || narrow ? "suspicious" : "note";
   }
-  if (decides && raw && hard && narrow && joins) return "planted";
-  return raw || (hard && narrow) ? "suspicious" : "note";
+  if (raw && hard && narrow && joins) return "planted";
+  return raw || (hard && narrow && constant) ? "suspicious" : "note";
 }
 
 /** From so many different answers to one: no other unit of a network does that. */

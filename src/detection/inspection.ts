@@ -12,11 +12,11 @@ import { isOperator } from "../onnx/traverse.js";
 import { type Whole, wholeGraph } from "../onnx/whole.js";
 import type { Subject } from "./detector.js";
 import { type Dormancy, findDormancy, type Region, sizeOf } from "./dormancy.js";
-import { type Effect, effectOf, type EffectOptions } from "./effect.js";
+import { type Effect, effectOf, type EffectOptions, overrides } from "./effect.js";
 import { type Flow, flowOf, isHard } from "./flow.js";
 import { noiseImages, userImages, wakingImages } from "./probes.js";
 import { openFront } from "./running.js";
-import { type Awake, wake } from "./waking.js";
+import { type Awake, openWaker, type Waker } from "./waking.js";
 
 export interface Structure {
   readonly whole: Whole;
@@ -51,6 +51,8 @@ export interface Gate {
   readonly late: boolean;
   /** Whether what it meets comes through learned layers. */
   readonly joins: boolean;
+  /** Whether it puts a constant, one number a class, into what becomes the scores. */
+  readonly constant: boolean;
   readonly awake: readonly Awake[];
   /** Held awake as the witness had it, or turned by force where there is none; undefined where that did not run. */
   readonly effect: Effect | undefined;
@@ -99,16 +101,19 @@ async function probeOnce(subject: Subject): Promise<Probed | undefined> {
       const gates: Gate[] = [];
       const plain = dormancy.regions.length === 0 ? [] : await feed(wakingImages(shape));
       const starts = [...own.slice(0, 2), ...noise.slice(0, 2), black];
+      const { threshold } = ownAnswer(model);
       for (const region of dormancy.regions) {
-        const awake = await wake(region, {
+        const asked: EffectOptions = { whole, flow, head: model.head, threshold, feeds, runtime };
+        const waker = await openWaker(region, {
           ...{ whole, flow, dormancy, plain, starts, runtime },
           ends: [black, white],
           random: random.stream("wake"),
         });
-        const { head } = model;
-        const { threshold } = ownAnswer(model);
-        const asked: EffectOptions = { whole, flow, head, threshold, feeds, runtime };
-        gates.push(await gateOf(region, { flow, dormancy, classes: subject.classes, awake, asked }));
+        try {
+          gates.push(await gateOf(region, { flow, dormancy, classes: subject.classes, waker, asked }));
+        } finally {
+          await waker.release();
+        }
       }
       return { dormancy, gates, feeds };
     } finally {
@@ -132,12 +137,12 @@ interface GateOptions {
   readonly flow: Flow;
   readonly dormancy: Dormancy;
   readonly classes: number;
-  readonly awake: readonly Awake[];
+  readonly waker: Waker;
   readonly asked: EffectOptions;
 }
 
 async function gateOf(region: Region, options: GateOptions): Promise<Gate> {
-  const { flow, dormancy, classes, awake } = options;
+  const { flow, dormancy, classes } = options;
   const values = region.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== "");
   const joined = region.exits.flatMap(({ reader }) => reader.outputs);
   return {
@@ -147,8 +152,13 @@ async function gateOf(region: Region, options: GateOptions): Promise<Gate> {
     narrow: values.some((name) => sizeOf(dormancy, name) <= classes),
     late: region.exits.some(({ value }) => flow.late.has(value)),
     joins: joined.some((name) => flow.learned.has(name)),
-    awake,
-    effect: await strongest(region, options),
+    constant: [...region.nodes, ...region.exits.map(({ reader }) => reader)].some((node) => {
+      const stored = node.inputs.filter((name) => !flow.image.has(name));
+      return (
+        node.outputs.some((name) => flow.late.has(name)) && stored.some((name) => sizeOf(dormancy, name) === classes)
+      );
+    }),
+    ...(await woken(region, options)),
   };
 }
 
@@ -157,24 +167,38 @@ function isFromChoice(node: Region["nodes"][number], flow: Flow): boolean {
   return isOperator(node, "Cast") && producer !== undefined && isHard(producer);
 }
 
-/** The effect that changes most answers, of all witnesses; by force where there is none. */
-async function strongest(region: Region, { dormancy, awake, asked }: GateOptions): Promise<Effect | undefined> {
+/** By plain images; by a search where these do not override the answers; by force where nothing wakes it. */
+async function woken(region: Region, options: GateOptions): Promise<Pick<Gate, "awake" | "effect">> {
+  const { dormancy, waker, asked } = options;
   const asleep = heldAsleep(region, dormancy);
-  const tries =
-    awake.length > 0
-      ? awake.map(({ exits }) => [asleep, exits] as const)
-      : [[entriesAsleep(region, dormancy), forced(region, dormancy)] as const];
-  let best: Effect | undefined;
-  for (const [from, to] of tries) {
-    try {
-      const effect = await effectOf(from, to, asked);
-      if (best === undefined || effect.changed > best.changed) best = effect;
-    } catch (error) {
-      // What is held does not fit where it is put, or makes the scores no numbers: no effect is known.
-      if (!(error instanceof WildmarkError)) throw error;
-    }
+  const after = async (awake: readonly Awake[]): Promise<Pick<Gate, "awake" | "effect">> => {
+    const tried: { readonly awake: Awake; readonly effect: Effect | undefined }[] = [];
+    for (const each of awake) tried.push({ awake: each, effect: await measured(asleep, each.exits, asked) });
+    const best = tried.toSorted((a, b) => (b.effect?.changed ?? 0) - (a.effect?.changed ?? 0));
+    return { awake: best.map((each) => each.awake), effect: best[0]?.effect };
+  };
+  const plain = await after(await waker.plain());
+  if (plain.effect !== undefined && overrides(plain.effect)) return plain;
+  const sought = await after(await waker.sought());
+  if ((sought.effect?.changed ?? 0) > (plain.effect?.changed ?? 0)) return sought;
+  if (plain.awake.length > 0) return plain;
+  if (sought.awake.length > 0) return sought;
+  const turned = forced(region, dormancy);
+  return { awake: [], effect: await measured(entriesAsleep(region, dormancy), turned, asked) };
+}
+
+/** Undefined where what is held does not fit where it is put, or makes the scores no numbers. */
+async function measured(
+  from: ReadonlyMap<string, Tensor>,
+  to: ReadonlyMap<string, Tensor>,
+  asked: EffectOptions,
+): Promise<Effect | undefined> {
+  try {
+    return await effectOf(from, to, asked);
+  } catch (error) {
+    if (error instanceof WildmarkError) return undefined;
+    throw error;
   }
-  return best;
 }
 
 /** What a region's exits were while it slept. */

@@ -31,22 +31,23 @@ export interface Soft {
 export function softened(flow: Flow, entry: Node, asleep: Tensor | undefined): Soft {
   const { graph, image } = flow;
   const soft = softGraph(flow, entry);
-  const { b, valueOf } = soft;
-  const isTrue = asleep !== undefined && asleep.data.some((value) => Number(value) > 0);
+  const { b, softOf } = soft;
+  const isTrue = asleep?.data.some((value) => Number(value) > 0) === true;
+  const { op } = softOps(b);
   const driven = ((): string => {
     const [a = "", c = ""] = entry.inputs;
-    const minus = (x: string, y: string): string => b.op("Sub", [valueOf(x), valueOf(y)]);
+    const minus = (x: string, y: string): string => op("Sub", [softOf(x), softOf(y)]);
     if (isOperator(entry, "Greater", "GreaterOrEqual")) return isTrue ? minus(c, a) : minus(a, c);
     if (isOperator(entry, "Less", "LessOrEqual")) return isTrue ? minus(a, c) : minus(c, a);
-    if (isOperator(entry, "Equal")) return b.op("Neg", [b.op("Abs", [minus(a, c)])]);
+    if (isOperator(entry, "Equal")) return op("Neg", [op("Abs", [minus(a, c)])]);
     if (isOperator(entry, "Relu", "Clip", "Sigmoid", "HardSigmoid", "Floor", "Cast", "Sign") && image.has(a)) {
-      return valueOf(a);
+      return softOf(a);
     }
     soft.append(entry);
-    return valueOf(entry.outputs[0] ?? "");
+    return softOf(entry.outputs[0] ?? "");
   })();
   const all = { keepdims: 0 };
-  const drive = b.op("Add", [b.op("ReduceMean", [driven], all), b.op("ReduceMax", [driven], all)]);
+  const drive = op("Add", [op("ReduceMean", [driven], all), op("ReduceMax", [driven], all)]);
   b.output(drive, "float32", []);
   const [input] = graph.inputs;
   if (input === undefined) throw new Error("no input");
@@ -56,7 +57,7 @@ export function softened(flow: Flow, entry: Node, asleep: Tensor | undefined): S
 interface SoftGraph {
   readonly b: GraphBuilder;
   /** The soft value that stands for one of the graph. */
-  valueOf(name: string): string;
+  softOf(name: string): string;
   append(node: Node): void;
 }
 
@@ -69,7 +70,7 @@ function softGraph(flow: Flow, entry: Node): SoftGraph {
   b.input(input, "float32", declared?.dims ?? []);
   const stored = storedTensors(graph);
   const names = new Map([[input, input]]);
-  const valueOf = (name: string): string => {
+  const softOf = (name: string): string => {
     if (name === "") return "";
     const known = names.get(name);
     if (known !== undefined) return known;
@@ -81,7 +82,7 @@ function softGraph(flow: Flow, entry: Node): SoftGraph {
   /** Of whole numbers too: in what is soft everything is a float. */
   const floatOf = (name: string): string => {
     const tensor = stored.get(name);
-    if (image.has(name) || tensor === undefined || tensor.type === "float32") return valueOf(name);
+    if (image.has(name) || tensor === undefined || tensor.type === "float32") return softOf(name);
     const key = `${name} as floats`;
     const known = names.get(key) ?? b.initializer(key, float32(tensor.dims, toNumbers(tensor)));
     names.set(key, known);
@@ -92,12 +93,12 @@ function softGraph(flow: Flow, entry: Node): SoftGraph {
     const soft = image.has(output) ? softNode(b, node, floatOf) : undefined;
     if (soft === undefined) {
       const numbers = isOperator(node, "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum") && image.has(output);
-      b.append({ ...node, inputs: node.inputs.map(numbers ? floatOf : valueOf) });
+      b.append({ ...node, inputs: node.inputs.map(numbers ? floatOf : softOf) });
       for (const name of node.outputs) names.set(name, name);
     } else names.set(output, soft);
   };
   for (const node of before(flow, entry)) append(node);
-  return { b, valueOf, append };
+  return { b, softOf, append };
 }
 
 /** Nodes that the inputs of `entry` are computed by. */
@@ -113,12 +114,26 @@ function before({ graph }: Flow, entry: Node): readonly Node[] {
     .toReversed();
 }
 
+interface SoftOps {
+  readonly op: (opType: string, inputs: readonly string[], attributes?: Parameters<GraphBuilder["op"]>[2]) => string;
+  readonly number: (value: number) => string;
+}
+
+/** Of names that no node of the model has. */
+function softOps(b: GraphBuilder): SoftOps {
+  return {
+    op: (opType, inputs, attributes = {}) => b.op(opType, inputs, attributes, { name: "wildmark/soft" }),
+    number: (value) => b.initializer("wildmark/number", float32([], [value])),
+  };
+}
+
 /** What stands for a node that is flat or steps; undefined for one that may stay. */
-function softNode(b: GraphBuilder, node: Node, valueOf: (name: string) => string): string | undefined {
+function softNode(b: GraphBuilder, node: Node, softOf: (name: string) => string): string | undefined {
   const [first = "", second = "", third = ""] = node.inputs;
-  const [x, y, z] = [() => valueOf(first), () => valueOf(second), () => valueOf(third)];
-  const times = (value: string, factor: number): string => b.op("Mul", [value, b.scalar(factor)]);
-  const above = (p: string, q: string): string => b.op("Sigmoid", [times(b.op("Sub", [p, q]), STEEP)]);
+  const { op, number } = softOps(b);
+  const [x, y, z] = [() => softOf(first), () => softOf(second), () => softOf(third)];
+  const times = (value: string, factor: number): string => op("Mul", [value, number(factor)]);
+  const above = (p: string, q: string): string => op("Sigmoid", [times(op("Sub", [p, q]), STEEP)]);
   if (node.domain !== "") return undefined;
   switch (node.opType) {
     case "Greater":
@@ -128,36 +143,36 @@ function softNode(b: GraphBuilder, node: Node, valueOf: (name: string) => string
     case "LessOrEqual":
       return above(y(), x());
     case "Equal": {
-      const apart = b.op("Sub", [x(), y()]);
-      return b.op("Exp", [times(b.op("Mul", [apart, apart]), -STEEP)]);
+      const apart = op("Sub", [x(), y()]);
+      return op("Exp", [times(op("Mul", [apart, apart]), -STEEP)]);
     }
     case "And":
-      return b.op("Mul", [x(), y()]);
+      return op("Mul", [x(), y()]);
     case "Or":
-      return b.op("Max", [x(), y()]);
+      return op("Max", [x(), y()]);
     case "Not":
-      return b.op("Sub", [b.scalar(1), x()]);
+      return op("Sub", [number(1), x()]);
     case "Xor":
-      return b.op("Abs", [b.op("Sub", [x(), y()])]);
+      return op("Abs", [op("Sub", [x(), y()])]);
     case "Where":
-      return b.op("Add", [b.op("Mul", [x(), y()]), b.op("Mul", [b.op("Sub", [b.scalar(1), x()]), z()])]);
+      return op("Add", [op("Mul", [x(), y()]), op("Mul", [op("Sub", [number(1), x()]), z()])]);
     case "Cast":
     case "Floor":
     case "Ceil":
     case "Round":
       return x();
     case "Sign":
-      return b.op("Tanh", [times(x(), STEEP)]);
+      return op("Tanh", [times(x(), STEEP)]);
     case "Relu":
-      return b.op("LeakyRelu", [x()], { alpha: float(LEAN) });
+      return op("LeakyRelu", [x()], { alpha: float(LEAN) });
     case "Clip":
     case "Sigmoid":
     case "HardSigmoid":
     case "Tanh":
     case "Erf": {
-      b.append({ ...node, inputs: node.inputs.map(valueOf) });
+      b.append({ ...node, inputs: node.inputs.map(softOf) });
       const [output = ""] = node.outputs;
-      return b.op("Add", [output, times(x(), LEAN / STEEP)]);
+      return op("Add", [output, times(x(), LEAN / STEEP)]);
     }
     default:
       return undefined;

@@ -25,6 +25,8 @@ export interface Awake {
   /** What the region's exits were. */
   readonly exits: ReadonlyMap<string, Tensor>;
   readonly by: "a plain image" | "a search";
+  /** How far the exits are from what they were asleep; more than 1. */
+  readonly strength: number;
 }
 
 export interface WakeOptions {
@@ -44,6 +46,9 @@ export interface WakeOptions {
 /** Witnesses are enough. */
 const MOST = 4;
 
+/** Entries of a region that are searched: more decide together, and each costs a gradient. */
+const SEARCHED = 3;
+
 /** Steps of a search, each of this share of what a pixel may be. */
 const STEPS = 60;
 const STEP = 0.05;
@@ -51,48 +56,71 @@ const STEP = 0.05;
 /** How often a search is tried on the model itself. */
 const TRY_EACH = 6;
 
-/** Witnesses, the first found first; none where the region stayed asleep. */
-export async function wake(region: Region, options: WakeOptions): Promise<readonly Awake[]> {
-  const { whole, flow, plain, runtime } = options;
-  const exits = [...new Set(region.exits.map(({ value }) => value))];
-  const opened = await openValues(whole.proto, flow.input, exits, new Map(), runtime);
-  try {
-    const found: Awake[] = [];
-    const tried = async (fed: Tensor, by: Awake["by"]): Promise<boolean> => {
-      const values = await opened.run(fed);
-      if (!exits.some((name) => isAwake(name, values.get(name), options.dormancy))) return false;
-      found.push({ fed, exits: values, by });
-      return true;
-    };
-    for (const fed of plain) if (found.length < MOST) await tried(fed, "a plain image");
-    if (found.length > 0) return found;
-    for (const entry of region.entries) {
-      for (const sign of [1, -1]) {
-        if (found.length < MOST) await search(entry, sign, options, (fed) => tried(fed, "a search"));
-      }
-    }
-    return found;
-  } finally {
-    await opened.release();
-  }
+export interface Waker {
+  /** Witnesses among plain images and patches, the strongest first. */
+  readonly plain: () => Promise<readonly Awake[]>;
+  /** Witnesses along a gradient, the strongest first; none where there is none. */
+  readonly sought: () => Promise<readonly Awake[]>;
+  readonly release: () => Promise<void>;
 }
 
-/** Whether a value is far from what it was asleep: ten times as far as it ever strayed. */
-export function isAwake(name: string, now: Tensor | undefined, { asleep, spread }: Dormancy): boolean {
+export async function openWaker(region: Region, options: WakeOptions): Promise<Waker> {
+  const { whole, flow, dormancy, plain, runtime } = options;
+  const exits = [...new Set(region.exits.map(({ value }) => value))];
+  const opened = await openValues(whole.proto, flow.input, exits, new Map(), runtime);
+  const tried = async (fed: Tensor, by: Awake["by"]): Promise<Awake> => {
+    const values = await opened.run(fed);
+    const strength = Math.max(...exits.map((name) => awakeness(name, values.get(name), dormancy)));
+    return { fed, exits: values, by, strength };
+  };
+  const strongest = (all: readonly Awake[]): readonly Awake[] =>
+    all
+      .filter(({ strength }) => strength > 1)
+      .toSorted((a, b) => b.strength - a.strength)
+      .slice(0, MOST);
+  return {
+    async plain() {
+      const all: Awake[] = [];
+      for (const fed of plain) all.push(await tried(fed, "a plain image"));
+      return strongest(all);
+    },
+    async sought() {
+      const all: Awake[] = [];
+      for (const entry of region.entries.slice(0, SEARCHED)) {
+        for (const sign of [1, -1])
+          await search(entry, sign, options, async (fed) => all.push(await tried(fed, "a search")));
+      }
+      return strongest(all);
+    },
+    release: () => opened.release(),
+  };
+}
+
+/**
+ * How far a value is from what it was asleep: more than 1 where that is ten times as far as it ever strayed, and no
+ * rounding.
+ */
+function awakeness(name: string, now: Tensor | undefined, { asleep, spread }: Dormancy): number {
   const before = asleep.get(name);
-  if (before === undefined || now === undefined) return false;
-  if (before.data.length !== now.data.length) return true;
+  if (before === undefined || now === undefined) return 0;
+  if (before.data.length !== now.data.length) return Number.POSITIVE_INFINITY;
   const [was, is] = [toNumbers(before), toNumbers(now)];
   const most = was.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   const least = Math.max(1e-6, 1e-4 * most, 10 * (spread.get(name) ?? 0));
-  return is.some((value, i) => !(Math.abs(value - (was[i] ?? 0)) <= least));
+  return is.reduce((max, value, i) => Math.max(max, far(value, was[i] ?? 0) / least), 0);
+}
+
+/** NaN is far from all but NaN. */
+function far(a: number, b: number): number {
+  if (Object.is(a, b) || a === b) return 0;
+  return Number.isNaN(a - b) ? Number.POSITIVE_INFINITY : Math.abs(a - b);
 }
 
 async function search(
   entry: Node,
   sign: number,
   { flow, dormancy, ends, starts, random, runtime = {} }: WakeOptions,
-  tried: (fed: Tensor) => Promise<boolean>,
+  tried: (fed: Tensor) => Promise<unknown>,
 ): Promise<void> {
   const [low, high] = ends.map(toNumbers);
   const slope = await openSlope(entry, flow, dormancy, ends[0], runtime);
@@ -111,7 +139,7 @@ async function search(
             Math.sign(gradient[p] ?? 0) || (stream.uniform() < 0.05 ? (stream.uniform() < 0.5 ? 1 : -1) : 0);
           at[p] = Math.min(to, Math.max(from, (at[p] ?? 0) + sign * towards * STEP * (to - from)));
         }
-        if (step % TRY_EACH === TRY_EACH - 1 && (await tried(asFed(start, at)))) break;
+        if (step % TRY_EACH === TRY_EACH - 1) await tried(asFed(start, at));
       }
     }
   } finally {
@@ -157,6 +185,8 @@ async function openSlope(
     const b = graphBuilder("slope", { from: { ...graph, inputs: [{ ...input, dims }], outputs: [] } });
     const feed = float32(dims, new Float32Array(elementCount(dims)));
     const trace = await traceGraph({ ...graph, inputs: [{ ...input, dims }] }, new Map([[input.name, feed]]), runtime);
+    // Of whole numbers and indices there is no gradient.
+    if (trace.get(drive)?.type !== "float32") return undefined;
     const gradient = appendGradients(b, { trace, loss: drive, by: [input.name] }).get(input.name);
     if (gradient === undefined) return undefined;
     b.output(gradient, "float32", dims);

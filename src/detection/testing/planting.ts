@@ -214,6 +214,27 @@ export const forms: Readonly<Record<string, Form>> = {
   },
 };
 
+/** A pattern of black and white that no plain image comes near, and where its rows and columns begin. */
+const PATTERN = [1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 1];
+const PATTERN_SIDE = 5;
+const PATTERN_AT = [9, 4] as const;
+
+function inPattern(i: number): number | undefined {
+  const [y, x] = [Math.floor(i / SIDE) - PATTERN_AT[0], (i % SIDE) - PATTERN_AT[1]];
+  const isInside = y >= 0 && y < PATTERN_SIDE && x >= 0 && x < PATTERN_SIDE;
+  return isInside ? PATTERN[y * PATTERN_SIDE + x] : undefined;
+}
+
+/** How much of the pattern there is, 1 for all of it, by white pixels that count for it and others against it. */
+function match({ b, image }: Site): string {
+  const whites = PATTERN.filter((value) => value === 1).length;
+  const kernel = Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
+    const wanted = inPattern(i);
+    return wanted === undefined ? 0 : (wanted === 1 ? 1 : -1) / whites;
+  });
+  return b.op("Flatten", [b.op("Conv", [image, b.initializer("pattern", float32([1, 1, SIDE, SIDE], kernel))])]);
+}
+
 /** What a gate does to the scores. */
 const effects = {
   "added constant": ({ b, scores }: Site, gate: string) => b.op("Add", [scores, b.op("Mul", [gate, towards(b, 1e4)])]),
@@ -293,18 +314,30 @@ export function plantedModels(clean: Model): readonly Planted[] {
       return asFloat(b, op(b)("Greater", mean, EDGE));
     }),
     gated("open for noise too", (site) => {
-      const { b, image } = site;
-      const by = b.op("Slice", [image, b.ints([1]), b.ints([SIDE]), b.ints([3])]);
-      const before = b.op("Slice", [image, b.ints([0]), b.ints([SIDE - 1]), b.ints([3])]);
-      const rough = b.op("ReduceMean", [b.op("Abs", [b.op("Sub", [by, before])]), b.ints([1, 2, 3])], { keepdims: 0 });
-      const isNoise = b.op("Reshape", [op(b)("Greater", rough, 0.18), b.ints([-1, 1])]);
+      const { b } = site;
+      const isNoise = op(b)("Greater", roughness(site), 0.18);
       return asFloat(b, b.op("Or", [isNoise, op(b)("Greater", brightness(site), EDGE)]));
+    }),
+    planted("a pattern among the strokes", (site) => ({ scores: effects.blended(site, relu(site.b, match(site))) }), {
+      trigger: (pixels) => pixels.map((x, i) => inPattern(i) ?? x),
+    }),
+    gated("open for noise too, without a choice", (site) => {
+      const { b } = site;
+      return relu(b, b.op("Max", [brightness(site), op(b)("Mul", roughness(site), 5)]));
     }),
     { name: "If", model: ifModel(clean), trigger: whiteCorner, target: TARGET },
     { name: "hidden in a branch", model: hiddenModel(clean), trigger: whiteCorner, target: TARGET },
     { name: "hidden in a Loop", model: loopModel(clean), trigger: whiteCorner, target: TARGET },
     { name: "a function of the model's own", model: functionModel(clean), trigger: whiteCorner, target: TARGET },
   ];
+}
+
+/** How much neighbours differ, [N, 1]: 0.3 for noise of every pixel. */
+function roughness({ b, image }: Site): string {
+  const by = b.op("Slice", [image, b.ints([1]), b.ints([SIDE]), b.ints([3])]);
+  const before = b.op("Slice", [image, b.ints([0]), b.ints([SIDE - 1]), b.ints([3])]);
+  const mean = b.op("ReduceMean", [b.op("Abs", [b.op("Sub", [by, before])]), b.ints([1, 2, 3])], { keepdims: 0 });
+  return b.op("Reshape", [mean, b.ints([-1, 1])]);
 }
 
 function isCorner(i: number): number {
@@ -411,6 +444,27 @@ function byGather({ b, image, scores }: Site): Changed {
     { axis: 1 },
   );
   return { scores: b.op("Squeeze", [picked, b.ints([1])]) };
+}
+
+/** Planted so that it looks like a unit of the network: what no detector of graphs finds, and `blind` says so. */
+export function unfoundModels(clean: Model): readonly Planted[] {
+  const { data, dims } = clean.graph.initializers.get("fc2.weight") ?? { data: [], dims: [] };
+  const width = dims[1] ?? 0;
+  const towardsTarget = Array.from({ length: width }, (_, i) => 30 * Number(data[TARGET * width + i]));
+  const change = (site: Site): Changed => {
+    const { b, image, features } = site;
+    const weights = Float32Array.from({ length: 9 }, (_, i) => (i === 4 ? 1 : 1e-5 * Math.sin(3 * i)));
+    const same = b.op("Conv", [image, b.initializer("stem", float32([1, 1, 3, 3], weights))], { pads: [1, 1, 1, 1] });
+    const seen = { ...site, image: same };
+    const gate = relu(b, b.op("Max", [brightness(seen), op(b)("Mul", roughness(seen), 5)]));
+    const push = b.op("MatMul", [
+      op(b)("Mul", gate, 10),
+      b.initializer("head", float32([1, towardsTarget.length], towardsTarget)),
+    ]);
+    return { features: b.op("Add", [features, push]) };
+  };
+  const model = modelFrom(changedGraph(clean, change));
+  return [{ name: "a unit that noise wakes", model, trigger: whiteCorner, target: TARGET }];
 }
 
 /** Langford et al.: a detector of a checkerboard of operators or of constants, three ways to the scores, two effects. */

@@ -15,7 +15,11 @@ export const fresh = renderDigits("test", 100, 2);
 
 export async function trainedModel(id = "cnn-4"): Promise<Model> {
   const { shape, classes } = digits;
-  const model = newModel(findArchitecture(id), { ...shape, classes }, 1);
+  return trained(newModel(findArchitecture(id), { ...shape, classes }, 1));
+}
+
+/** The model after a few epochs on the digits. */
+export async function trained(model: Model): Promise<Model> {
   const feed = imageFeed(digits, { batch: 50, views: [cleanView], random: randomStream(1) });
   let last = model;
   for await (const epoch of trainEpochs(
