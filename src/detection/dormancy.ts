@@ -35,6 +35,8 @@ export interface Dormancy {
   readonly regions: readonly Region[];
   /** What each dormant value was, for the first image. */
   readonly asleep: ReadonlyMap<string, Tensor>;
+  /** Those of them that did not vary at all. */
+  readonly exact: ReadonlySet<string>;
   /** By how much any element of it varied. */
   readonly spread: ReadonlyMap<string, number>;
   /** Between what a value lies, whatever the image. */
@@ -77,7 +79,9 @@ export async function findDormancy(
   const seen = new Map<string, { readonly low: Float64Array; readonly high: Float64Array }>();
   let bounds: ReadonlyMap<string, Bounds> = new Map();
   const [first, ...others] = feeds;
-  if (first === undefined) return { regions: [], asleep, spread: new Map(), bounds, dims, images: 0 };
+  if (first === undefined) {
+    return { regions: [], asleep, exact: new Set(), spread: new Map(), bounds, dims, images: 0 };
+  }
 
   const all = await openValues(whole.proto, flow.input, [...asked], new Map(), runtime);
   try {
@@ -110,7 +114,8 @@ export async function findDormancy(
   }
   for (const name of [...asleep.keys()]) if (!seen.has(name)) asleep.delete(name);
   const regions = regionsOf(flow, new Set(seen.keys()), bounds, spread());
-  return { regions, asleep, spread: spread(), bounds, dims, images: feeds.length };
+  const exact = new Set([...seen].flatMap(([name, ends]) => (isExact(ends) ? [name] : [])));
+  return { regions, asleep, exact, spread: spread(), bounds, dims, images: feeds.length };
 }
 
 type Ends = ReadonlyMap<string, { readonly low: Float64Array; readonly high: Float64Array }>;
@@ -136,6 +141,10 @@ function spreadOf({ low, high }: { readonly low: Float64Array; readonly high: Fl
   return most;
 }
 
+function isExact({ low, high }: { readonly low: Float64Array; readonly high: Float64Array }): boolean {
+  return high.every((value, i) => isSame(low[i] ?? 0, value));
+}
+
 function isSame(low: number, high: number): boolean {
   const apart = difference(low, high);
   return apart === 0 || apart <= EXACT * Math.abs(high);
@@ -155,7 +164,7 @@ interface Seen {
 function sleeps(name: string, spread: number, { flow, seen, bounds }: Seen): boolean {
   const ends = seen.get(name);
   if (ends === undefined) return false;
-  if (ends.high.every((high, i) => isSame(ends.low[i] ?? 0, high))) return true;
+  if (isExact(ends)) return true;
   const { low, high } = bounds.get(name) ?? { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   if (!Number.isFinite(high - low) || spread > LEAK * (high - low)) return false;
   if (!flow.learned.has(name)) return true;

@@ -17,7 +17,7 @@ import {
 import { ownInput } from "../onnx/own-input.js";
 import type { Model } from "../onnx/model.js";
 import { dataTypeOf } from "../onnx/tensor-proto.js";
-import { bodiesOf } from "../onnx/whole.js";
+import { readBy } from "../onnx/whole.js";
 import { createSession, type RuntimeOptions, type Session } from "../runtime/session.js";
 
 /** Makes of an image what a model's input takes. */
@@ -109,15 +109,6 @@ function leadingTo(graph: GraphProto, wanted: readonly string[], held: ReadonlyM
     for (const read of readBy(maker)) names.add(read);
   }
   return graph.node.filter((node) => needed.has(node));
-}
-
-/** What a node reads, and all that its bodies name. */
-function readBy(node: NodeProto): readonly string[] {
-  const inner = bodiesOf(node).flatMap((body) => [
-    ...body.node.flatMap(readBy),
-    ...body.output.map(({ name }) => name),
-  ]);
-  return [...node.input, ...inner].filter((name) => name !== "");
 }
 
 function valueInfo(name: string, elemType: number): ValueInfoProto {

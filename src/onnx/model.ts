@@ -140,7 +140,7 @@ export function withWeights(model: Model, weights: ReadonlyMap<string, Tensor>):
 }
 
 /** The model that `bytes` hold, of whose preprocessing and head is known what is known of `model`'s. */
-function withBytes({ preprocessing, head, notes }: Model, bytes: Uint8Array): Model {
+export function withBytes({ preprocessing, head, notes }: Model, bytes: Uint8Array): Model {
   return { ...decodeModel(bytes, "the model"), preprocessing, head, notes };
 }
 

@@ -164,6 +164,15 @@ export function bodiesOf({ attribute }: NodeProto): readonly GraphProto[] {
   return attribute.flatMap(({ g, graphs }) => (g === undefined ? graphs : [g, ...graphs]));
 }
 
+/** What a node reads, and all that its bodies name. */
+export function readBy(node: NodeProto): readonly string[] {
+  const inner = bodiesOf(node).flatMap((body) => [
+    ...body.node.flatMap(readBy),
+    ...body.output.map(({ name }) => name),
+  ]);
+  return [...node.input, ...inner].filter((name) => name !== "");
+}
+
 function namesOf({ graph }: ModelProto): Set<string> {
   return graph === undefined ? new Set() : namesInto(graph, new Set());
 }
