@@ -87,7 +87,8 @@ function findingOf(gate: Gate, flow: Flow, { dormancy }: Probed): Finding {
 }
 
 function doing({ awake, effect }: Gate): string {
-  if (effect === undefined) return awake.length > 0 ? " It woke for an image that was sought." : "";
+  if (effect === undefined)
+    return awake.length > 0 ? " It woke for an image that was sought." : " Nothing tried to wake it.";
   const how = awake.length > 0 ? ` Woken by ${awake[0]?.by}, it` : " Nothing woke it; turned by force, it";
   const to = effect.target === undefined ? "" : `, nearly all to class ${effect.target}`;
   return `${how} changes ${percent(effect.changed)} of ${effect.images} answers${to}.`;
@@ -96,7 +97,7 @@ function doing({ awake, effect }: Gate): string {
 function sureOf({ awake, raw, hard }: Gate, level: Level, images: number): string {
   const rests = [
     `asleep for ${images} images`,
-    awake.length > 0 ? "woken by an image that was found" : "not woken",
+    awake.length > 0 ? "woken by an image that was found" : "awake for none",
     raw ? "no learned layer decides it" : "learned layers decide it",
     ...(hard ? ["a hard choice is in it"] : []),
   ].join(", ");

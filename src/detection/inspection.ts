@@ -145,7 +145,7 @@ async function gateOf(region: Region, options: GateOptions): Promise<Gate> {
   const { flow, dormancy, classes } = options;
   const values = region.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== "");
   const joined = region.exits.flatMap(({ reader }) => reader.outputs);
-  return {
+  const facts = {
     region,
     raw: !values.some((name) => flow.learned.has(name)),
     hard: region.nodes.some((node) => isHard(node) || isFromChoice(node, flow)),
@@ -158,8 +158,10 @@ async function gateOf(region: Region, options: GateOptions): Promise<Gate> {
         node.outputs.some((name) => flow.late.has(name)) && stored.some((name) => sizeOf(dormancy, name) === classes)
       );
     }),
-    ...(await woken(region, options)),
   };
+  // A dead map of learned features is nothing more, whatever wakes it; a large network has many.
+  if (!facts.raw && !facts.hard && !facts.narrow) return { ...facts, awake: [], effect: undefined };
+  return { ...facts, ...(await woken(region, options)) };
 }
 
 function isFromChoice(node: Region["nodes"][number], flow: Flow): boolean {
