@@ -311,6 +311,8 @@ export interface RemoveOptions<Id extends MethodId = MethodId> extends RunOption
   readonly seed?: number;
   /** The owner's key, to see what becomes of the mark; the method never does. */
   readonly key?: Key;
+  /** Cut gates that are certainly planted out of the graph first; default false. */
+  readonly cut?: boolean;
   /** Take the model as it is read, although another reading fits the data clearly better; default false. */
   readonly asRead?: boolean;
 }
@@ -345,7 +347,7 @@ export async function remove<Id extends MethodId = "wild">(
     method: ready,
     fraction,
     seed,
-    ...defined({ unlabelled }),
+    ...defined({ unlabelled, cut: options.cut }),
   };
   requireAttackerImages(removal, ready);
   const { asRead = false, runtime, progress } = options;

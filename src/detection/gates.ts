@@ -121,6 +121,7 @@ function choices(
     (node) =>
       isHard(node) &&
       !told.has(node) &&
+      !node.outputs.every((name) => isProven(name, probed)) &&
       node.inputs.some((name) => flow.image.has(name)) &&
       node.outputs.some((name) => flow.leading.has(name)),
   );
@@ -167,6 +168,12 @@ function counted({ length }: readonly Node[]): string {
 
 function kinds(nodes: readonly Node[]): string {
   return [...new Set(nodes.map(({ opType }) => opType))].join(", ");
+}
+
+/** Whether a value is the same for every image that there can be: a choice that is none. */
+function isProven(name: string, probed: Probed | undefined): boolean {
+  const bounds = probed?.dormancy.bounds.get(name);
+  return bounds !== undefined && bounds.low === bounds.high;
 }
 
 function isPast(node: Node, flow: Flow): boolean {

@@ -18,6 +18,8 @@ import type { Verdict } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import { type MarkTraining, embedContinuingOptions } from "../watermarks/embed.js";
 import type { ChosenMark } from "../watermarks/registry.js";
+import type { Finding } from "../detection/finding.js";
+import { checkGraph, graphSubject, graphWarnings } from "./graph-check.js";
 import { measure, runEpochs } from "./measure.js";
 import { type ReadingWords, requireUnharmed, settleReading } from "./reading.js";
 import type { EpochRecord, Measurement } from "./records.js";
@@ -62,6 +64,8 @@ export interface MarkedModel {
   readonly verdict: Verdict;
   /** What the given model answered under each plausible reading; absent for a fresh one. */
   readonly readings?: ReadingScores;
+  /** What was found in the given model's graph, beyond what is worth a note; absent for a fresh one. */
+  readonly graph?: readonly Finding[];
   /** Of all training, that without the mark first. */
   readonly epochs: readonly EpochRecord[];
 }
@@ -80,6 +84,9 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     progress: run.progress,
   };
   const readings = "model" in marking.start ? await settleReading(marking.start.model, test, settling) : undefined;
+  const graph =
+    "model" in marking.start ? await checkGraph(graphSubject(marking.start.model, train, seed, run)) : undefined;
+  for (const line of graphWarnings(graph ?? [], settling.where)) run.progress?.note(line);
   const { model, options, epochs: earlier, trained } = await startOf(marking, run);
   const runtime = run.runtime === undefined ? {} : { runtime: run.runtime };
   const base = {
@@ -119,7 +126,7 @@ export async function markModel(marking: Marking, run: RunOptions = {}): Promise
     ...before,
     measured: await measure(marked.model, { test, ...set }, run.runtime),
     verdict: await verdictFor(marking, { model: marked.model, key, base }, run),
-    ...defined({ readings }),
+    ...defined({ readings, graph }),
     epochs: goesOn.all(marked.epochs),
   };
 }

@@ -5,11 +5,16 @@
 
 import { randomStream } from "../core/random.js";
 import { accuracy } from "../data/answers.js";
+import { select } from "../data/dataset.js";
+import { type CutGate, cutPlanted, type RefusedGate } from "../detection/cut.js";
+import type { Finding } from "../detection/finding.js";
 import type { Model } from "../onnx/model.js";
 import type { Key } from "../ownership/key.js";
 import type { Verdict } from "../ownership/verdict.js";
 import { verifyModel } from "../ownership/verify-model.js";
 import { type AttackedModel, attackModel, type ModelAttack } from "./attack-model.js";
+import { attackerSubset } from "./attacker-images.js";
+import { checkGraph, graphSubject, graphWarnings } from "./graph-check.js";
 import { measure, yardstickOf } from "./measure.js";
 import { reactivate } from "./reactivate.js";
 import type { Reactivation } from "./reactivation.js";
@@ -22,12 +27,27 @@ export interface Removal extends ModelAttack {
   readonly key?: Key;
   /** With a key: whether a few steps of tuning on clean training images bring the mark back; default: not tried. */
   readonly reactivation?: Reactivation;
+  /** Whether gates that are certainly planted in the graph are cut out before the method runs; default false. */
+  readonly cut?: boolean;
+}
+
+/** What a removal method never touches: the graph. */
+export interface GraphRecord {
+  /** What was found in the given model, beyond what is worth a note. */
+  readonly before: readonly Finding[];
+  /** What was cut out of it, where that was asked for. */
+  readonly cut: readonly CutGate[];
+  /** Why others stayed. */
+  readonly refused: readonly RefusedGate[];
+  /** What is found in the outcome. With something planted in it, no mark's end makes the model clean. */
+  readonly after: readonly Finding[];
 }
 
 /** Its epochs are measured if there is a key. */
 export interface CleanedModel extends AttackedModel {
   readonly accuracyBefore: number;
   readonly accuracyAfter: number;
+  readonly graph: GraphRecord;
 }
 
 /** What became of the mark, for whoever holds the key. */
@@ -50,11 +70,18 @@ export function removeMark(
 ): Promise<CleanedModel & { readonly mark: CleanedMark }>;
 export function removeMark(removal: Removal, run?: RunOptions): Promise<CleanedModel & { readonly mark?: CleanedMark }>;
 export async function removeMark(
-  { key, reactivation, ...attack }: Removal,
+  { key, reactivation, cut = false, ...given }: Removal,
   run: RunOptions = {},
 ): Promise<CleanedModel & { readonly mark?: CleanedMark }> {
-  const { model, dataset, seed } = attack;
+  const { model, dataset, seed } = given;
   const { runtime } = run;
+  const images = select(dataset.train, attackerSubset(given));
+  const look = (looked: Model) => graphSubject(looked, images, seed, run);
+  const subject = look(model);
+  const found = await checkGraph(subject);
+  for (const line of graphWarnings(found, "the model")) run.progress?.note(line);
+  const pruned = cut ? await cutPlanted(subject, found) : { model, cut: [], refused: [] };
+  const attack = { ...given, model: pruned.model };
   const yardstick = key === undefined ? undefined : yardstickOf(key, dataset.test);
   const attacked = await attackModel(attack, run, yardstick);
   const before = attacked.epochs[0]?.measured;
@@ -63,6 +90,13 @@ export async function removeMark(
     ...attacked,
     accuracyBefore: before?.accuracy ?? (await accuracy(model, dataset.test, runtime)),
     accuracyAfter: after?.accuracy ?? (await accuracy(attacked.model, dataset.test, runtime)),
+    graph: {
+      before: found,
+      cut: pruned.cut,
+      refused: pruned.refused,
+      // Weights do not plant gates: where there was nothing, there is nothing.
+      after: found.length === 0 ? [] : await checkGraph(look(attacked.model)),
+    },
   };
   if (key === undefined || yardstick === undefined || before === undefined || after === undefined) return cleaned;
   const verify = (suspect: Model): Promise<Verdict> =>

@@ -164,6 +164,7 @@ export const command: CommandFile = (words) => {
           training: options,
           seed,
           accuracyBefore: marked.accuracyBefore ?? null,
+          graph: marked.graph ?? null,
           readings: marked.readings === undefined ? null : readingsDocument(marked.readings),
           measured: marked.measured,
           verdict: marked.verdict,

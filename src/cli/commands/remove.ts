@@ -7,7 +7,8 @@ import { erasingShape } from "../../data/views.js";
 import { isAtChance } from "../../tasks/chance.js";
 import { reactivationSchema } from "../../tasks/reactivation.js";
 import { settleReading } from "../../tasks/reading.js";
-import { type CleanedMark, type CleanedModel, removeMark } from "../../tasks/remove-mark.js";
+import { gateStands } from "../../tasks/graph-check.js";
+import { type CleanedMark, type CleanedModel, type GraphRecord, removeMark } from "../../tasks/remove-mark.js";
 import { requireAttackerImages } from "../../tasks/attacker-images.js";
 import { encodeModel, modelSha256 } from "../../onnx/model.js";
 import { writeModelFile } from "../../onnx/model-file.js";
@@ -55,6 +56,10 @@ const flags = z.object({
     .boolean()
     .default(true)
     .describe("with --key: do not try whether some steps of tuning on clean training images bring the mark back"),
+  cut: z
+    .boolean()
+    .default(false)
+    .describe("first cut out of the graph what is certainly planted there: no method touches the graph"),
   ...trainFromFlag,
   ...modelFlags,
   ...asReadFlag,
@@ -87,7 +92,7 @@ export const command: CommandFile = (words) => {
     ],
     async run({
       args: [path = ""],
-      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, reactivate, asRead, ...chosen },
+      flags: { out, key: keyPath, fraction, unlabelled, trainFrom, reactivate, cut, asRead, ...chosen },
       read,
       ...call
     }) {
@@ -111,7 +116,7 @@ export const command: CommandFile = (words) => {
       requireFit(model, path, { what: `the images of ${dataset.id}`, shape, classes });
       const share = unlabelled === undefined ? {} : { unlabelled };
       const followed = reactivate ? { reactivation: REACTIVATION } : {};
-      const removal = { model, dataset, method: picked, fraction, seed, ...share };
+      const removal = { model, dataset, method: picked, fraction, seed, cut, ...share };
       requireAttackerImages(removal, removal.method);
       const runtime = await call.runtimeFor({ model, shape, classes });
       const readings = await settleReading(model, dataset.test, {
@@ -144,7 +149,7 @@ export const command: CommandFile = (words) => {
         return made;
       });
       const bytes = encodeModel(cleaned.model);
-      const { mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
+      const { graph, mark, epochs, seconds, images, unlabelledImages, accuracyBefore, accuracyAfter } = cleaned;
       const [atChanceBefore, atChance] = [accuracyBefore, accuracyAfter].map((share) =>
         isAtChance(Math.round(share * dataset.test.count), dataset.test),
       );
@@ -168,11 +173,17 @@ export const command: CommandFile = (words) => {
           atChanceBefore,
           atChance,
           readings: readingsDocument(readings),
+          graph: { ...graph, gateStands: gateStands(graph.after) },
           mark: mark ?? null,
           epochs,
           seconds,
         },
-        text: [inWords(cleaned, picked.label), ...doubtLines(doubtsOf(dataset)), `Model: ${out}`].join("\n\n"),
+        text: [
+          inWords(cleaned, picked.label),
+          ...graphInWords(graph, cut),
+          ...doubtLines(doubtsOf(dataset)),
+          `Model: ${out}`,
+        ].join("\n\n"),
       };
     },
   });
@@ -191,6 +202,18 @@ const COLLAPSED =
   "warning: the cleaned model only guesses: its training went astray. Lower --learning-rate, or shorten " +
   "long gradients " +
   "(--clip-ratio 0.03).";
+
+/** What was cut, and what stays: a model with a gate in it is not clean, whatever became of its mark. */
+function graphInWords({ cut, refused, after }: GraphRecord, wanted: boolean): readonly string[] {
+  const gone = cut.map(({ removed }) => `Cut out of the graph: ${removed.join(", ")}.`);
+  const stayed = wanted ? refused.map(({ finding, why }) => `Not cut: ${finding.nodes.join(", ")}. ${why}`) : [];
+  if (after.length === 0) return [...gone, ...stayed];
+  const first = after[0]?.what ?? "";
+  const stands = gateStands(after)
+    ? `The model is not clean: something is still planted in its graph.${wanted ? "" : " --cut cuts it out first."}`
+    : "Its graph still holds what innocent ones seldom hold.";
+  return [...gone, ...stayed, `${stands} ${first}`];
+}
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
   const { accuracyBefore, accuracyAfter, images, unlabelledImages, mark } = cleaned;

@@ -2,6 +2,7 @@
  * @file A model's file and its key as the subject of an experiment, and what must hold before anything long is begun.
  */
 
+import { defined } from "../../core/defined.js";
 import { WildmarkError } from "../../core/errors.js";
 import type { Progress } from "../../core/progress.js";
 import { elementCount } from "../../core/tensor.js";
@@ -14,6 +15,7 @@ import type { Key } from "../../ownership/key.js";
 import { keySha256 } from "../../ownership/key-file.js";
 import { formatPValue } from "../../ownership/verdict.js";
 import type { RuntimeOptions } from "../../runtime/session.js";
+import { checkGraph, graphSubject, graphWarnings } from "../../tasks/graph-check.js";
 import { type ReadingWords, settleReading } from "../../tasks/reading.js";
 import { finishMarkedModel, type Place } from "../cells.js";
 import type { ExperimentSpec, GivenSubject } from "../spec.js";
@@ -66,14 +68,22 @@ export interface SettleGivenOptions {
   readonly progress?: Progress | undefined;
 }
 
-/** @throws WildmarkError `usage` if a given model is plainly read otherwise than it was trained. */
+/**
+ * Notes what is planted in a given model's graph, which no method removes.
+ *
+ * @throws WildmarkError `usage` if a given model is plainly read otherwise than it was trained.
+ */
 export async function settleGiven(spec: ExperimentSpec, options: SettleGivenOptions): Promise<void> {
-  for (const subject of spec.subjects) {
-    if (subject.kind === "given") {
-      await settleReading(subject.model, spec.dataset.test, { where: subject.files.model, ...options });
-    }
+  const { runtime, progress } = options;
+  for (const { model, files } of spec.subjects.filter((each) => each.kind === "given")) {
+    await settleReading(model, spec.dataset.test, { where: files.model, ...options });
+    const found = await checkGraph(graphSubject(model, spec.dataset.train, SCAN_SEED, defined({ runtime, progress })));
+    for (const line of graphWarnings(found, files.model)) progress?.note(line);
   }
 }
+
+/** Of the noise that gates are probed with: the same for every experiment on a model. */
+const SCAN_SEED = 0;
 
 /**
  * @throws WildmarkError `bad-key` if a given model does not show its mark before any attack: nothing is there to
