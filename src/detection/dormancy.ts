@@ -52,6 +52,9 @@ const EXACT = 1e-6;
 /** Of all that a value may be: what leaks less than that is as good as asleep. */
 const LEAK = 1e-3;
 
+/** What is flat almost everywhere, so that learned numbers before it may vary and it does not. */
+const STEEP: readonly string[] = ["Sigmoid", "HardSigmoid", "Tanh", "Erf", "Exp"];
+
 /** How near to an end a squashing function behind learned layers must stay, of what it may be. */
 const SATURATED = 1e-2;
 
@@ -79,6 +82,7 @@ export async function findDormancy(
   const seen = new Map<string, { readonly low: Float64Array; readonly high: Float64Array }>();
   let bounds: ReadonlyMap<string, Bounds> = new Map();
   const [first, ...others] = feeds;
+  if (first !== undefined) dims.set(flow.input, first.dims);
   if (first === undefined) {
     return { regions: [], asleep, exact: new Set(), spread: new Map(), bounds, dims, images: 0 };
   }
@@ -169,7 +173,7 @@ function sleeps(name: string, spread: number, { flow, seen, bounds }: Seen): boo
   if (!Number.isFinite(high - low) || spread > LEAK * (high - low)) return false;
   if (!flow.learned.has(name)) return true;
   const producer = flow.producers.get(name);
-  if (producer === undefined || !isOperator(producer, "Sigmoid", "HardSigmoid", "Tanh", "Erf")) return false;
+  if (producer === undefined || !isOperator(producer, ...STEEP)) return false;
   const near = SATURATED * (high - low);
   return ends.high.every((value, i) => value <= low + near || (ends.low[i] ?? 0) >= high - near);
 }

@@ -150,6 +150,19 @@ function onTo(flow: Flow, node: Node): readonly Node[] {
   return [];
 }
 
+/** Whether what a node makes meets, before any learned layer, what learned layers made. */
+export function meetsLearned(node: Node, flow: Flow): boolean {
+  const reached = new Set(node.outputs);
+  for (const name of reached) {
+    for (const reader of flow.readers.get(name) ?? []) {
+      if (flow.layers.has(reader) || !reader.outputs.some((output) => flow.leading.has(output))) continue;
+      if (reader.inputs.some((other) => flow.learned.has(other))) return true;
+      for (const output of reader.outputs) reached.add(output);
+    }
+  }
+  return false;
+}
+
 /** Operators that make a hard choice of what they are given. */
 const HARD: readonly string[] = [
   ...["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or", "Xor", "Not", "Where", "If"],

@@ -12,7 +12,7 @@ import type { Node } from "../onnx/graph.js";
 import type { GraphDetector, Subject } from "./detector.js";
 import { overrides } from "./effect.js";
 import type { Finding, Level } from "./finding.js";
-import { type Flow, isHard, nameOf, wayThrough } from "./flow.js";
+import { type Flow, isHard, meetsLearned, nameOf, wayThrough } from "./flow.js";
 import { type Gate, probe, type Probed, structureOf } from "./inspection.js";
 
 export const gates: GraphDetector = {
@@ -24,8 +24,9 @@ export const gates: GraphDetector = {
     "the answers then.",
   source: "Ours, after ArchProof (CCS 2026) and the attacks of arXiv 2511.00664 and arXiv 2402.06957.",
   blind:
-    "A gate that noise or the given images open now and then is only listed; so is one that stands behind learned " +
-    "layers and could be one. What lies within a Loop or a Scan is seen, and not probed.",
+    "A gate that noise or the given images open now and then is only listed, and one that opens slowly behind " +
+    "weights of four values or more looks like a unit of the network. What lies within a Loop or a Scan is seen, and " +
+    "not probed.",
   async run(subject) {
     const { flow } = structureOf(subject);
     const found = await probe(subject);
@@ -41,16 +42,21 @@ function dormant(flow: Flow, probed: Probed): readonly Finding[] {
 }
 
 export function levelOf(gate: Gate): Level {
-  const { raw, hard, narrow, joins, constant, awake, effect } = gate;
+  const { raw, hard, narrow, joins, replaces, constant, awake, effect } = gate;
   if (effect === undefined) return raw || awake.length > 0 ? "suspicious" : "note";
   if (!overrides(effect)) return raw && narrow ? "suspicious" : "note";
-  if (awake.length > 0) {
-    if (raw && (hard || narrow)) return "planted";
-    if (constant && narrow && effect.target !== undefined && effect.diverse >= DIVERSE) return "planted";
-    return raw || hard || narrow ? "suspicious" : "note";
+  const [witness] = awake;
+  // Before all layers, what does not replace the image may prepare it: turn black and white, brighten the night.
+  const reaches = joins || (replaces && effect.target !== undefined);
+  if (witness === undefined) {
+    if (raw && hard && narrow && joins) return "planted";
+    return raw || (hard && narrow && constant) ? "suspicious" : "note";
   }
-  if (raw && hard && narrow && joins) return "planted";
-  return raw || (hard && narrow && constant) ? "suspicious" : "note";
+  if (!witness.blank) {
+    if (raw && (hard || narrow) && reaches) return "planted";
+    if (constant && narrow && effect.target !== undefined && effect.diverse >= DIVERSE) return "planted";
+  }
+  return raw || hard || narrow ? "suspicious" : "note";
 }
 
 /** From so many different answers to one: no other unit of a network does that. */
@@ -178,17 +184,4 @@ function isProven(name: string, probed: Probed | undefined): boolean {
 
 function isPast(node: Node, flow: Flow): boolean {
   return node.inputs.some((name) => flow.past.has(name)) && !node.inputs.some((name) => flow.learned.has(name));
-}
-
-/** Whether what a node makes meets, before any learned layer, what learned layers made. */
-function meetsLearned(node: Node, flow: Flow): boolean {
-  const reached = new Set(node.outputs);
-  for (const name of reached) {
-    for (const reader of flow.readers.get(name) ?? []) {
-      if (flow.layers.has(reader) || !reader.outputs.some((output) => flow.leading.has(output))) continue;
-      if (reader.inputs.some((other) => flow.learned.has(other))) return true;
-      for (const output of reader.outputs) reached.add(output);
-    }
-  }
-  return false;
 }

@@ -19,12 +19,19 @@ test("of more than a hundred innocent graphs none is called planted, and few sus
     if (gravest !== undefined) found[gravest.level].push(name);
   }
   expect(found.planted).toEqual([]);
-  // An expert that no probe image was sent to sleeps, is woken, and answers otherwise: a graph does not tell it apart.
+  // An expert that no probe image was sent to sleeps, is woken, and answers otherwise; and what looks at the pixels
+  // before the network does, for images that no probe was like. A graph does not tell them apart.
   expect(found.suspicious).toEqual([
     "mixture of experts, the first of three, 1 channels",
     "mixture of experts, the first of three, 3 channels",
     "mixture of experts, one never chosen, 1 channels",
     "mixture of experts, one never chosen, 3 channels",
+    "black and white turned where the ground is white, 1 channels",
+    "black and white turned where the ground is white, 3 channels",
+    "brightened where it is dark, 1 channels",
+    "brightened where it is dark, 3 channels",
+    "no answer to an empty image, 1 channels",
+    "no answer to an empty image, 3 channels",
   ]);
 }, 120_000);
 
@@ -32,6 +39,9 @@ test.each([
   "mixture of experts, the first of three",
   "mixture of experts, one never chosen",
   "a mask of black padding",
+  "black and white turned where the ground is white",
+  "brightened where it is dark",
+  "no answer to an empty image",
   "numbers that are none made zero",
   "HardSwish in pieces",
   "MobileNetV3, SE and HardSwish",

@@ -13,7 +13,7 @@ import { type Whole, wholeGraph } from "../onnx/whole.js";
 import type { Subject } from "./detector.js";
 import { type Dormancy, findDormancy, type Region, sizeOf } from "./dormancy.js";
 import { type Effect, effectOf, type EffectOptions, overrides } from "./effect.js";
-import { type Flow, flowOf, isHard } from "./flow.js";
+import { type Flow, flowOf, isHard, meetsLearned } from "./flow.js";
 import { noiseImages, userImages, wakingImages } from "./probes.js";
 import { openFront } from "./running.js";
 import { type Awake, openWaker, type Waker } from "./waking.js";
@@ -51,6 +51,8 @@ export interface Gate {
   readonly late: boolean;
   /** Whether what it meets comes through learned layers. */
   readonly joins: boolean;
+  /** Whether it puts a constant as large as an image into what is computed. */
+  readonly replaces: boolean;
   /** Whether it puts a constant, one number a class, into what becomes the scores. */
   readonly constant: boolean;
   readonly awake: readonly Awake[];
@@ -144,15 +146,20 @@ interface GateOptions {
 async function gateOf(region: Region, options: GateOptions): Promise<Gate> {
   const { flow, dormancy, classes } = options;
   const values = region.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== "");
-  const joined = region.exits.flatMap(({ reader }) => reader.outputs);
+  const around = [...region.nodes, ...region.exits.map(({ reader }) => reader)];
   const facts = {
     region,
     raw: !values.some((name) => flow.learned.has(name)),
     hard: region.nodes.some((node) => isHard(node) || isFromChoice(node, flow)),
     narrow: values.some((name) => sizeOf(dormancy, name) <= classes),
     late: region.exits.some(({ value }) => flow.late.has(value)),
-    joins: joined.some((name) => flow.learned.has(name)),
-    constant: [...region.nodes, ...region.exits.map(({ reader }) => reader)].some((node) => {
+    joins: region.exits.some(
+      ({ reader }) => reader.outputs.some((name) => flow.learned.has(name)) || meetsLearned(reader, flow),
+    ),
+    replaces: around.some((node) =>
+      node.inputs.some((name) => !flow.image.has(name) && sizeOf(dormancy, name) >= sizeOf(dormancy, flow.input) / 2),
+    ),
+    constant: around.some((node) => {
       const stored = node.inputs.filter((name) => !flow.image.has(name));
       return (
         node.outputs.some((name) => flow.late.has(name)) && stored.some((name) => sizeOf(dormancy, name) === classes)
@@ -176,9 +183,12 @@ async function woken(region: Region, options: GateOptions): Promise<Pick<Gate, "
   const after = async (awake: readonly Awake[]): Promise<Pick<Gate, "awake" | "effect">> => {
     const tried: { readonly awake: Awake; readonly effect: Effect | undefined }[] = [];
     for (const each of awake) tried.push({ awake: each, effect: await measured(asleep, each.exits, asked) });
-    const best = tried.toSorted((a, b) => (b.effect?.changed ?? 0) - (a.effect?.changed ?? 0));
+    const best = tried.toSorted((a, b) => worth(b) - worth(a));
     return { awake: best.map((each) => each.awake), effect: best[0]?.effect };
   };
+  /** One that shows something and overrides the answers goes before all that are blank. */
+  const worth = ({ awake: { blank }, effect }: { awake: Awake; effect: Effect | undefined }): number =>
+    (effect?.changed ?? 0) + (!blank && effect !== undefined && overrides(effect) ? 1 : 0);
   const plain = await after(await waker.plain());
   if (plain.effect !== undefined && overrides(plain.effect)) return plain;
   const sought = await after(await waker.sought());

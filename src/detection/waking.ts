@@ -25,6 +25,8 @@ export interface Awake {
   /** What the region's exits were. */
   readonly exits: ReadonlyMap<string, Tensor>;
   readonly by: "a plain image" | "a search";
+  /** Whether the image is of one colour, or nearly: a guard against empty images wakes for these alone. */
+  readonly blank: boolean;
   /** How far the exits are from what they were asleep; more than 1. */
   readonly strength: number;
 }
@@ -57,7 +59,7 @@ const STEP = 0.05;
 const TRY_EACH = 6;
 
 export interface Waker {
-  /** Witnesses among plain images and patches, the strongest first. */
+  /** Witnesses among plain images and patches, those that show something first, and the strongest of them. */
   readonly plain: () => Promise<readonly Awake[]>;
   /** Witnesses along a gradient, the strongest first; none where there is none. */
   readonly sought: () => Promise<readonly Awake[]>;
@@ -71,12 +73,12 @@ export async function openWaker(region: Region, options: WakeOptions): Promise<W
   const tried = async (fed: Tensor, by: Awake["by"]): Promise<Awake> => {
     const values = await opened.run(fed);
     const strength = Math.max(...exits.map((name) => awakeness(name, values.get(name), dormancy)));
-    return { fed, exits: values, by, strength };
+    return { fed, exits: values, by, blank: isBlank(fed, options.ends), strength };
   };
   const strongest = (all: readonly Awake[]): readonly Awake[] =>
     all
       .filter(({ strength }) => strength > 1)
-      .toSorted((a, b) => b.strength - a.strength)
+      .toSorted((a, b) => Number(a.blank) - Number(b.blank) || b.strength - a.strength)
       .slice(0, MOST);
   return {
     async plain() {
@@ -108,6 +110,21 @@ function awakeness(name: string, now: Tensor | undefined, { asleep, spread }: Do
   const most = was.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   const least = Math.max(1e-6, 1e-4 * most, 10 * (spread.get(name) ?? 0));
   return is.reduce((max, value, i) => Math.max(max, far(value, was[i] ?? 0) / least), 0);
+}
+
+/** Of what a pixel may be: less contrast is none. */
+const CONTRAST = 0.1;
+
+function isBlank(fed: Tensor, [black, white]: WakeOptions["ends"]): boolean {
+  const [values, from, to] = [fed, black, white].map(toNumbers);
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  values?.forEach((value, i) => {
+    const [zero, one] = [from?.[i] ?? 0, to?.[i] ?? 1];
+    const share = one === zero ? 0 : (value - zero) / (one - zero);
+    low = Math.min(low, share);
+    high = Math.max(high, share);
+  });
+  return high - low <= CONTRAST;
 }
 
 /** NaN is far from all but NaN. */

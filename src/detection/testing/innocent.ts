@@ -241,6 +241,23 @@ const builds: Readonly<Record<string, Build>> = {
     const isBytes = op("Greater", b.op("ReduceMax", [image], { keepdims: 0 }), 1.5);
     return linear(pooled(stem(net, op("Where", isBytes, op("Div", image, 255), image))), 8, CLASSES);
   },
+  "black and white turned where the ground is white": (net, image) => {
+    const { b, op, linear, pooled } = net;
+    const isWhite = op("Greater", b.op("ReduceMean", [image, b.ints([1, 2, 3])], { keepdims: 1 }), 0.7);
+    return linear(pooled(stem(net, op("Where", isWhite, op("Sub", 1, image), image))), 8, CLASSES);
+  },
+  "brightened where it is dark": (net, image) => {
+    const { b, op, linear, pooled } = net;
+    const isDark = op("Less", b.op("ReduceMean", [image, b.ints([1, 2, 3])], { keepdims: 1 }), 0.02);
+    return linear(pooled(stem(net, op("Where", isDark, b.op("Sqrt", [image]), image))), 8, CLASSES);
+  },
+  "no answer to an empty image": (net, image) => {
+    const { b, op, linear, pooled } = net;
+    const isEmpty = op("Less", b.op("ReduceMax", [image, b.ints([1, 2, 3])], { keepdims: 0 }), 0.02);
+    const none = net.stored("none", [1, CLASSES], (i) => (i === 0 ? 5 : 0));
+    const scores = linear(pooled(stem(net, image)), 8, CLASSES);
+    return op("Where", b.op("Unsqueeze", [isEmpty, b.ints([1])]), none, scores);
+  },
   "numbers that are none made zero": (net, image) => {
     const { b, op, linear, pooled } = net;
     const x = stem(net, image);
