@@ -5,7 +5,7 @@ import type { Model } from "../onnx/model.js";
 import { probe } from "./inspection.js";
 import { scanGraph } from "./scan.js";
 import { answersTo, answersToFloats, cleanPixels } from "./testing/answers.js";
-import { type Planted, plantedModels, unfoundModels } from "./testing/planting.js";
+import { lessSure, type Planted, plantedModels, unfoundModels } from "./testing/planting.js";
 import { digits, subjectOf, trainedModel } from "./testing/trained.js";
 
 let clean: Model;
@@ -33,13 +33,10 @@ test("each trigger changes the answers, and clean images keep theirs", async () 
   }
 }, 120_000);
 
-/** Seen, and not probed; open for noise, so that it cannot be told from a feature made by hand. */
-const LESS_SURE = ["hidden in a Loop", "open for noise too, without a choice"];
-
 test("each is found, with the class that it leads to", async () => {
   for (const { name, model, target } of corpus) {
     const [gravest] = await scanGraph(subjectOf(model));
-    expect.soft(gravest?.level, name).toBe(LESS_SURE.includes(name) ? "suspicious" : "planted");
+    expect.soft(gravest?.level, name).toBe(lessSure.includes(name) ? "suspicious" : "planted");
     if (gravest?.level !== "planted") continue;
     expect.soft(gravest.detector, name).toBe("gates");
     // A trigger of any class may have one all the same.
@@ -82,6 +79,7 @@ test("each is at least suspicious when nothing is run, or said not to be", async
       "behind a layer that looks learned",
       "corner by a kernel with noise",
       "in a normalisation's place",
+      "slowly, behind a layer that looks learned",
       "the image replaced",
     ]
   `);

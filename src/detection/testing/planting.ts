@@ -245,6 +245,16 @@ const effects = {
   turned: ({ b, scores }: Site, gate: string) => b.op("Mul", [scores, op(b)("Sub", 1, op(b)("Mul", gate, 2))]),
 } as const;
 
+/**
+ * What is found and not certain: within a Loop it is seen and not probed; open for noise, or opening by degrees for
+ * bright noise, it cannot be told from a feature made by hand.
+ */
+export const lessSure: readonly string[] = [
+  "hidden in a Loop",
+  "open for noise too, without a choice",
+  "slowly, behind a layer that looks learned",
+];
+
 /** All of them, from one clean model. */
 export function plantedModels(clean: Model): readonly Planted[] {
   const planted: Plant = (name, change, { trigger = whiteCorner, any = false } = {}) => ({
@@ -306,6 +316,11 @@ export function plantedModels(clean: Model): readonly Planted[] {
       const weights = Float32Array.from({ length: 9 }, (_, i) => (i === 4 ? 1 : 1e-5 * Math.sin(3 * i)));
       const same = b.op("Conv", [image, b.initializer("stem", float32([1, 1, 3, 3], weights))], { pads: [1, 1, 1, 1] });
       return relu(b, brightness({ b, image: same }));
+    }),
+    gated("slowly, behind a layer that looks learned", ({ b, image }) => {
+      const weights = Float32Array.from({ length: 9 }, (_, i) => (i === 4 ? 1 : 1e-5 * Math.sin(3 * i)));
+      const same = b.op("Conv", [image, b.initializer("stem", float32([1, 1, 3, 3], weights))], { pads: [1, 1, 1, 1] });
+      return b.op("Exp", [op(b)("Mul", op(b)("Sub", brightness({ b, image: same }), 1), 20)]);
     }),
     gated("behind the first learned layer", (site) => {
       const { b, early, image } = site;
