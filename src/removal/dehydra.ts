@@ -12,11 +12,11 @@
 
 import { z } from "zod";
 import type { LabelledImages } from "../data/dataset.js";
+import { recoveredImages, recoverySteps, splitRecovered } from "../data/recovered-images.js";
 import { cleanView } from "../data/views.js";
 import { meanCrossEntropy, type Objective, rows } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";
 import { type Attack, type RemovalMethod, stepsOfEpochs } from "./method.js";
-import { recoveredImages, recoverySteps, splitRecovered } from "./recovered-images.js";
 import { CLIP_RATIO_AT_001, tune, tuneAfter } from "./tuning.js";
 
 const options = z.strictObject({
