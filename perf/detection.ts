@@ -1,0 +1,164 @@
+/**
+ * @file `npm run perf:detection`: how well models with a mark are told from models without, by weights and behaviour
+ * alone. Trains some three hundred models, measures each with every statistic detector, and writes what was found.
+ * Resumable: what lies in the working folder is not made again. Nothing is timed.
+ */
+
+import { access, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { exitStatus, WildmarkError } from "../src/core/errors.js";
+import { readFileBounded, writeFileAtomic } from "../src/core/files.js";
+import { parsedJson } from "../src/core/json.js";
+import { permutation, randomStream } from "../src/core/random.js";
+import { copied, type Dataset, type Images, type LabelledImages, select } from "../src/data/dataset.js";
+import { loadDataset } from "../src/data/registry.js";
+import { loadUnrelated } from "../src/data/unrelated.js";
+import { measured } from "../src/detection/baseline.js";
+import { findStatistic, statistics, usualStatistics } from "../src/detection/statistics.js";
+import { encodeModel, modelSha256 } from "../src/onnx/model.js";
+import { readModelFile, writeModelFile } from "../src/onnx/model-file.js";
+import { type Family, families, type ModelPlan, makeModel, modelsOf } from "./detection-models.js";
+
+const HELP = `npm run perf:detection -- [options]
+
+  --data-dir DIR     where MNIST, KMNIST and CIFAR-10 lie (default: where wildmark looks for them)
+  --work DIR         models and measurements, kept (default: wildmark-detection)
+  --stage NAME       measure (make the models and measure them), cleanse (with Neural Cleanse too), or all
+                     (default: all)
+`;
+
+const STAGES = ["measure", "cleanse", "all"] as const;
+
+const schema = z.object({
+  "data-dir": z.string().optional(),
+  work: z.string().default("wildmark-detection"),
+  stage: z.enum(STAGES).default("all"),
+});
+
+type Options = z.infer<typeof schema>;
+
+async function main(words: readonly string[]): Promise<void> {
+  const options = readOptions(words);
+  if (options === "help") return say(HELP);
+  await mkdir(options.work, { recursive: true });
+  const wants = (stage: (typeof STAGES)[number]): boolean => options.stage === stage || options.stage === "all";
+  const dataFree = usualStatistics(false).map(({ id }) => id);
+  if (wants("measure")) for (const family of families) await study(family, () => dataFree, options);
+  if (wants("cleanse")) {
+    const cleansed = statistics.filter(({ needs }) => needs === "images").map(({ id }) => id);
+    for (const family of families) await study(family, (plan) => (plan.cleansed ? cleansed : []), options);
+  }
+}
+
+function readOptions(words: readonly string[]): Options | "help" {
+  const flags = Object.keys(schema.shape).map((name) => [name, { type: "string" as const }] as const);
+  try {
+    const { values } = parseArgs({
+      args: [...words],
+      options: { ...Object.fromEntries(flags), help: { type: "boolean", short: "h" } },
+    });
+    return values.help === true ? "help" : schema.parse(values);
+  } catch (cause) {
+    throw new WildmarkError("usage", cause instanceof Error ? cause.message : String(cause), { hint: HELP, cause });
+  }
+}
+
+/** Of one model, in a file beside it. */
+const recordSchema = z.object({
+  accuracy: z.number(),
+  retention: z.number().optional(),
+  tries: z.number().optional(),
+  sha256: z.string().optional(),
+  measured: z
+    .record(z.string(), z.object({ value: z.number(), target: z.number(), classes: z.array(z.number()) }))
+    .default({}),
+});
+
+type ModelRecord = z.infer<typeof recordSchema>;
+
+/** Clean images that Neural Cleanse is given: none that a model was trained on. */
+const CLEAN_IMAGES = 500;
+
+/** Makes what is not made, and measures what is not measured. */
+async function study(family: Family, wanted: (plan: ModelPlan) => readonly string[], options: Options): Promise<void> {
+  const place = options["data-dir"] === undefined ? {} : { dataDir: options["data-dir"] };
+  let loaded: { readonly dataset: Dataset; readonly unrelated: Images; readonly images: LabelledImages } | undefined;
+  const load = async () => {
+    const dataset = await loadDataset(family.dataset, { ...place, force: true });
+    const order = permutation(dataset.test.count, randomStream(0, "clean images"));
+    const test = copied(select(dataset.test, order.subarray(0, TEST_IMAGES)));
+    const images = copied(select(dataset.test, order.subarray(TEST_IMAGES, TEST_IMAGES + CLEAN_IMAGES)));
+    const { shape, count, pixels } = await loadUnrelated(dataset, place);
+    loaded = { dataset: { ...dataset, test }, unrelated: { shape, count, pixels }, images };
+    return loaded;
+  };
+  for (const plan of modelsOf(family)) {
+    const path = join(options.work, `${plan.id}.json`);
+    const modelPath = join(options.work, `${plan.id}.onnx`);
+    let record = (await exists(path)) ? await readRecord(path) : undefined;
+    if (record === undefined) {
+      const { dataset, unrelated } = loaded ?? (await load());
+      const { model, ...made } = await makeModel(plan, dataset, unrelated);
+      await writeModelFile(modelPath, model, { force: true });
+      record = { ...made, measured: {} };
+      await writeRecord(path, record);
+    }
+    const missing = wanted(plan).filter((id) => record?.measured[id] === undefined);
+    if (missing.length === 0) continue;
+    const { images } = loaded ?? (await load());
+    const model = await readModelFile(modelPath);
+    const sha256 = modelSha256(encodeModel(model));
+    const measuring = { shape: images.shape, classes: images.classes, images };
+    for (const id of missing) {
+      const { value, target, classes } = await measured(
+        findStatistic(id).choose(),
+        model,
+        sha256.slice(0, 16),
+        measuring,
+      );
+      const found = { value, target, classes: classes.map((each) => Number(each.toPrecision(6))) };
+      record = { ...record, sha256, measured: { ...record.measured, [id]: found } };
+    }
+    await writeRecord(path, record);
+    const values = Object.entries(record.measured).map(
+      ([id, { value, target }]) => `${id} ${value.toFixed(2)} (${target})`,
+    );
+    const kept = record.retention === undefined ? "" : `, retention ${record.retention.toFixed(2)}`;
+    say(`${plan.id}: accuracy ${record.accuracy.toFixed(3)}${kept}; ${values.join(", ")}`);
+  }
+}
+
+/** Of the test set, for the accuracy. */
+const TEST_IMAGES = 2000;
+
+async function readRecord(path: string): Promise<ModelRecord> {
+  const bytes = await readFileBounded(path, { what: "a record of the study", maxBytes: 2 ** 20 });
+  return recordSchema.parse(parsedJson(new TextDecoder().decode(bytes)));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function writeRecord(path: string, value: ModelRecord): Promise<void> {
+  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(value, undefined, 1)}\n`), { force: true });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const hint = error instanceof WildmarkError ? error.hint : undefined;
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\n${hint === undefined ? "" : `  ${hint}\n`}`,
+  );
+  process.exitCode = exitStatus(error);
+}
