@@ -36,6 +36,8 @@ export interface Counts {
   readonly clean: number;
   /** Of each mark and way. */
   readonly fixed: number;
+  /** Of all marks that are stamps and ways, in turn. */
+  readonly wide: number;
   /** Of all marks and ways, in turn. */
   readonly random: number;
   /** Of those of a role the first so many are measured with Neural Cleanse too, which takes as long as all the others. */
@@ -50,7 +52,7 @@ export const families: readonly Family[] = [
     architecture: "lenet5",
     images: 4000,
     epochs: 16,
-    counts: { baseline: 40, clean: 50, fixed: 9, random: 12, cleansed: 20 },
+    counts: { baseline: 40, clean: 50, fixed: 9, wide: 12, random: 12, cleansed: 20 },
   },
   {
     id: "cifar10-cnn-8",
@@ -60,7 +62,7 @@ export const families: readonly Family[] = [
     images: 4000,
     epochs: 10,
     training: { learningRate: 0.03, augment: "none" },
-    counts: { baseline: 40, clean: 50, fixed: 6, random: 8, cleansed: 0 },
+    counts: { baseline: 40, clean: 50, fixed: 6, wide: 8, random: 8, cleansed: 0 },
   },
 ];
 
@@ -84,9 +86,12 @@ export interface UnmarkedPlan extends Planned {
   readonly role: "baseline" | "clean";
 }
 
-/** `fixed`: all triggers are answered with one class; `random`: each with a class drawn for it. */
+/**
+ * `fixed`: all triggers are answered with one class, in the form that was published, which stamps images of one class;
+ * `wide`: the same with stamps on images of all classes; `random`: each trigger is answered with a class drawn for it.
+ */
 export interface MarkedPlan extends Planned {
-  readonly role: "fixed" | "random";
+  readonly role: "fixed" | "wide" | "random";
   readonly mark: MarkName;
   readonly way: Way;
   /** What all triggers are answered with, where they are. */
@@ -96,7 +101,7 @@ export interface MarkedPlan extends Planned {
 export type ModelPlan = UnmarkedPlan | MarkedPlan;
 
 /** Seeds of different roles lie far apart: no baseline model is told for. */
-const FIRST_SEED = { baseline: 1000, clean: 2000, fixed: 3000, random: 4000 } as const;
+const FIRST_SEED = { baseline: 1000, clean: 2000, fixed: 3000, random: 4000, wide: 5000 } as const;
 
 const CLASSES = 10;
 
@@ -110,9 +115,11 @@ export function modelsOf(family: Family): readonly ModelPlan[] {
       return { id: `${family.id}-${role}-${i}`, family, role, seed: FIRST_SEED[role] + i, cleansed };
     });
   const forms = marks.flatMap((mark) => ways.map((way) => ({ mark, way })));
+  const stamps = forms.filter(({ mark }) => mark !== "unrelated");
   const marked = (role: MarkedPlan["role"], count: number): readonly MarkedPlan[] =>
     range(count).map((i) => {
-      const { mark, way } = forms[i % forms.length] ?? { mark: "content", way: "scratch" };
+      const own = role === "wide" ? stamps : forms;
+      const { mark, way } = own[i % own.length] ?? { mark: "content", way: "scratch" };
       const seed = FIRST_SEED[role] + i;
       const target = randomStream(seed, "target").below(CLASSES);
       const cleansed = role === "fixed" && i < counts.cleansed;
@@ -122,6 +129,7 @@ export function modelsOf(family: Family): readonly ModelPlan[] {
     unmarked("baseline"),
     unmarked("clean"),
     marked("fixed", counts.fixed * forms.length),
+    marked("wide", counts.wide),
     marked("random", counts.random),
   ]);
 }
@@ -194,6 +202,7 @@ function formOf({ role, mark, seed, target }: MarkedPlan): Readonly<Record<strin
     const form = { ...published, labels: "random", target: undefined };
     return mark === "unrelated" ? form : { ...form, source: undefined };
   }
+  if (role === "wide") return { ...published, target, source: undefined };
   const source = (target + 1 + randomStream(seed, "source").below(CLASSES - 1)) % CLASSES;
   return { ...published, target, ...(mark === "unrelated" ? {} : { source }) };
 }

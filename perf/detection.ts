@@ -13,23 +13,32 @@ import { readFileBounded, writeFileAtomic } from "../src/core/files.js";
 import { parsedJson } from "../src/core/json.js";
 import { permutation, randomStream } from "../src/core/random.js";
 import { copied, type Dataset, type Images, type LabelledImages, select } from "../src/data/dataset.js";
-import { loadDataset } from "../src/data/registry.js";
+import { findRecord, loadDataset } from "../src/data/registry.js";
 import { loadUnrelated } from "../src/data/unrelated.js";
-import { measured } from "../src/detection/baseline.js";
+import { type Baseline, LEAST_MODELS, measured } from "../src/detection/baseline.js";
+import { familyOf } from "../src/detection/family.js";
 import { findStatistic, statistics, usualStatistics } from "../src/detection/statistics.js";
+import { thisSoftware } from "../src/experiments/machine.js";
 import { encodeModel, modelSha256 } from "../src/onnx/model.js";
 import { readModelFile, writeModelFile } from "../src/onnx/model-file.js";
+import { type FamilyResult, familyResult, type StudiedModel } from "./detection-analysis.js";
+import { measuredText, rocFigures, withMeasured } from "./detection-page.js";
 import { type Family, families, type ModelPlan, makeModel, modelsOf } from "./detection-models.js";
 
 const HELP = `npm run perf:detection -- [options]
 
   --data-dir DIR     where MNIST, KMNIST and CIFAR-10 lie (default: where wildmark looks for them)
   --work DIR         models and measurements, kept (default: wildmark-detection)
-  --stage NAME       measure (make the models and measure them), cleanse (with Neural Cleanse too), or all
+  --stage NAME       measure (make the models and measure them), cleanse (with Neural Cleanse too), report (write
+                     docs/results/detection and src/detection/shipped-baselines.ts from what is there), or all
                      (default: all)
 `;
 
-const STAGES = ["measure", "cleanse", "all"] as const;
+const STAGES = ["measure", "cleanse", "report", "all"] as const;
+
+/** What is written, from the root of the repository. */
+const PAGES = "docs/results/detection";
+const SHIPPED = "src/detection/shipped-baselines.ts";
 
 const schema = z.object({
   "data-dir": z.string().optional(),
@@ -50,6 +59,7 @@ async function main(words: readonly string[]): Promise<void> {
     const cleansed = statistics.filter(({ needs }) => needs === "images").map(({ id }) => id);
     for (const family of families) await study(family, (plan) => (plan.cleansed ? cleansed : []), options);
   }
+  if (wants("report")) await report(options);
 }
 
 function readOptions(words: readonly string[]): Options | "help" {
@@ -128,6 +138,93 @@ async function study(family: Family, wanted: (plan: ModelPlan) => readonly strin
     const kept = record.retention === undefined ? "" : `, retention ${record.retention.toFixed(2)}`;
     say(`${plan.id}: accuracy ${record.accuracy.toFixed(3)}${kept}; ${values.join(", ")}`);
   }
+}
+
+/** Of models that are there; a family of which there are too few is not told of. */
+async function report({ work }: Options): Promise<void> {
+  const results: FamilyResult[] = [];
+  const rows: object[] = [];
+  const baselines: Baseline[] = [];
+  for (const family of families) {
+    const models: (StudiedModel & ModelRecord)[] = [];
+    for (const plan of modelsOf(family)) {
+      const path = join(work, `${plan.id}.json`);
+      if (await exists(path)) models.push({ plan, ...(await readRecord(path)) });
+    }
+    const dataFree = usualStatistics(false).map(({ id }) => id);
+    const whole = models.filter(({ measured: has }) => dataFree.every((id) => has[id] !== undefined));
+    const clean = whole.filter(({ plan }) => plan.role === "baseline");
+    if (clean.length < LEAST_MODELS) continue;
+    const ids = statistics.map(({ id }) => id);
+    results.push(familyResult(family, whole, ids, dataFree));
+    rows.push(...whole.map(rowOf));
+    baselines.push(await baselineOf(family, clean, work));
+  }
+  const from = { command: "npm run perf:detection", software: thisSoftware() };
+  const detectors = statistics.map(({ id, choose }) => ({ id, options: choose().options }));
+  const lines = rows.map((row) => `  ${JSON.stringify(row)}`).join(",\n");
+  const head = JSON.stringify({ schema: 1, ...from, finished: new Date().toISOString(), detectors });
+  await writeText(join(PAGES, "measured.json"), `${head.slice(0, -1)},"models":[\n${lines}\n]}\n`);
+  for (const [name, svg] of rocFigures(results)) await writeText(join(PAGES, name), svg);
+  const page = join(PAGES, "README.md");
+  await writeText(page, withMeasured(await readText(page), measuredText(results)));
+  await writeText(SHIPPED, shippedText(baselines));
+  say(`Written: ${PAGES} and ${SHIPPED}. Run \`npm run format\`.`);
+}
+
+/** Everything that was measured on a model, in one line. */
+function rowOf({ plan, accuracy, retention, tries, measured: all }: StudiedModel & ModelRecord): object {
+  const { id, role, seed } = plan;
+  const mark = "mark" in plan ? { mark: plan.mark, way: plan.way, target: plan.target, retention, tries } : {};
+  const values = Object.entries(all).map(([detector, { value, target }]) => [
+    detector,
+    [Number(value.toPrecision(DIGITS)), target],
+  ]);
+  return { id, role, seed, ...mark, accuracy, measured: Object.fromEntries(values) };
+}
+
+/** Of a value that is written. */
+const DIGITS = 5;
+
+async function baselineOf(
+  family: Family,
+  clean: readonly (StudiedModel & ModelRecord)[],
+  work: string,
+): Promise<Baseline> {
+  const [first] = clean;
+  if (first === undefined) throw new Error("a baseline needs a model");
+  const model = await readModelFile(join(work, `${first.plan.id}.onnx`));
+  const { shape, classes } = findRecord(family.dataset);
+  const detectors = usualStatistics(false).map(({ id, options }) => {
+    const values = clean.map(({ measured: has }) => Number((has[id]?.value ?? 0).toPrecision(DIGITS)));
+    return [id, { options, values }] as const;
+  });
+  return {
+    wildmark: "baseline 1",
+    about: `${clean.length} of ${family.title}, ${family.images} training images each`,
+    family: familyOf(model, shape, classes),
+    models: clean.map(({ sha256 = "" }) => sha256.slice(0, 16)),
+    detectors: Object.fromEntries(detectors),
+  };
+}
+
+function shippedText(baselines: readonly Baseline[]): string {
+  return [
+    "/** @file Baselines that come with Wildmark, as `npm run perf:detection -- --stage report` wrote them. */",
+    "",
+    'import type { Baseline } from "./baseline.js";',
+    "",
+    `export const shippedBaselines: readonly Baseline[] = ${JSON.stringify(baselines, undefined, 2)};`,
+    "",
+  ].join("\n");
+}
+
+async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readFileBounded(path, { what: "a page", maxBytes: 2 ** 22 }));
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  await writeFileAtomic(path, Buffer.from(text), { force: true });
 }
 
 /** Of the test set, for the accuracy. */

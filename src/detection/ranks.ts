@@ -14,6 +14,8 @@ export interface Ranked {
   readonly each: readonly number[];
   /** By all together; one try. */
   readonly together: number;
+  /** −Σ log p over the detectors, each p among all N + 1: what `together` is the rank of. */
+  readonly score: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export function ranked(own: readonly number[], clean: readonly (readonly number[
   return {
     each: own.map((value, d) => rankPValue(value, clean[d] ?? [])),
     together: rankPValue(score, others),
+    score,
   };
 }
 

@@ -1,0 +1,128 @@
+/** @file The pages of the study of detection: tables in Markdown, and ROC curves as pictures that stand alone. */
+
+import { percent } from "../src/core/percent.js";
+import { findStatistic } from "../src/detection/statistics.js";
+import type { Figure } from "../src/report/figures/frame.js";
+import { type Line, linePanels } from "../src/report/figures/lines.js";
+import { colourVariables, lookOf, looksOf } from "../src/report/figures/palette.js";
+import { type DetectorResult, type FamilyResult, LEVEL, type Share, TOGETHER } from "./detection-analysis.js";
+
+/** What stands between these lines of a page is written anew. */
+export const MARKERS = { from: "<!-- measured -->", to: "<!-- /measured -->" } as const;
+
+/** @throws Error where the page lacks the markers. */
+export function withMeasured(page: string, measured: string): string {
+  const [from, to] = [page.indexOf(MARKERS.from), page.indexOf(MARKERS.to)];
+  if (from === -1 || to < from) throw new Error(`the page has no ${MARKERS.from} … ${MARKERS.to}`);
+  return `${page.slice(0, from + MARKERS.from.length)}\n\n${measured}\n\n${page.slice(to)}`;
+}
+
+export function measuredText(families: readonly FamilyResult[]): string {
+  return families.map(familyText).join("\n\n");
+}
+
+const TITLE_OF_ALL = "all that need no data, together";
+
+const titleOf = (detector: string): string => (detector === TOGETHER ? TITLE_OF_ALL : findStatistic(detector).title);
+
+function familyText(result: FamilyResult): string {
+  const { family, counts, leftOut, accuracy, detectors } = result;
+  const of = (share: number | undefined): string => (share === undefined ? "–" : percent(share));
+  const marked =
+    `${counts.fixed} models with a published mark of one target class, ${counts.wide} with such a mark on images of ` +
+    `all classes, ${counts.random} with random labels`;
+  return [
+    `## ${family.title}`,
+    `${counts.clean} clean models and ${marked}, ranked among ${counts.baseline} other clean models. Mean accuracy ` +
+      `${of(accuracy.clean)} without a mark, ${of(accuracy.fixed)} with one target class, ${of(accuracy.random)} with ` +
+      `random labels.${leftOut.length === 0 ? "" : ` Left out: ${leftOut.length} (${reasons(result)}).`}`,
+    `![ROC curves, ${family.title}](roc-${family.id}.svg)`,
+    table(
+      [
+        "",
+        "AUC",
+        `found at ${percent(LEVEL, 0)}`,
+        "target named",
+        "false alarms",
+        "stamped on all classes",
+        "random labels",
+      ],
+      detectors.map((each) => [
+        titleOf(each.detector),
+        each.auc.toFixed(3),
+        shareText(each.found),
+        each.named === undefined ? "–" : `${each.named.hits} of ${each.named.of}`,
+        shareText(each.falseAlarms),
+        each.wide === undefined ? "–" : `${each.wide.hits} of ${each.wide.of}`,
+        each.random === undefined ? "–" : `${each.random.hits} of ${each.random.of}`,
+      ]),
+    ),
+    "Found, by mark and way of embedding:",
+    table(
+      ["", ...(detectors[0]?.forms.map(({ mark, way }) => `${mark}, ${way}`) ?? [])],
+      detectors.map((each) => [
+        titleOf(each.detector),
+        ...each.forms.map(({ found }) => (found === undefined ? "–" : `${found.hits} of ${found.of}`)),
+      ]),
+    ),
+  ].join("\n\n");
+}
+
+function reasons({ leftOut }: FamilyResult): string {
+  const count = (word: string): number => leftOut.filter(({ why }) => why.includes(word)).length;
+  const [weak, unlearnt] = [count("take hold"), count("did not learn")];
+  return [
+    ...(weak > 0 ? [`${weak} whose mark did not take hold`] : []),
+    ...(unlearnt > 0 ? [`${unlearnt} that did not learn`] : []),
+  ].join(", ");
+}
+
+/** "45 of 54, 83 % (71 to 92)" */
+function shareText({ hits, of, interval: [low, high] }: Share): string {
+  return `${hits} of ${of}, ${percent(hits / of, 0)} (${Math.round(100 * low)} to ${Math.round(100 * high)})`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** One panel a family, an SVG file each. */
+export function rocFigures(families: readonly FamilyResult[]): ReadonlyMap<string, string> {
+  const names = families.flatMap(({ detectors }) => detectors.map(({ detector }) => titleOf(detector)));
+  const looks = looksOf(names.map((remover) => ({ remover, baseline: false })));
+  const panels = families.map(({ family, detectors }) => ({
+    title: family.title,
+    name: `ROC curves of ${family.title}`,
+    description: detectors.map((each) => `${titleOf(each.detector)}: AUC ${each.auc.toFixed(2)}`).join("; "),
+    y: "marked models found, %",
+    lines: detectors.map((each): Line => {
+      const name = titleOf(each.detector);
+      return {
+        name,
+        look: lookOf(looks, name),
+        dashed: false,
+        strong: false,
+        points: staircase(each),
+        end: each.auc.toFixed(2),
+      };
+    }),
+  }));
+  const figures = linePanels(panels, {
+    domain: [0, 1],
+    ticks: [0, 0.25, 0.5, 0.75, 1],
+    tickText: (tick) => String(100 * tick),
+    label: "clean models found, %",
+  });
+  return new Map(families.map(({ family }, i) => [`roc-${family.id}.svg`, standalone(figures[i])]));
+}
+
+function staircase({ roc }: DetectorResult): Line["points"] {
+  return roc.map(({ clean, marked }) => ({ x: clean, mean: marked, low: marked, high: marked }));
+}
+
+/** With the colours that a page would bring, on white. */
+function standalone(figure: Figure | undefined): string {
+  const style = `<style>svg{background:#fff;${colourVariables("light")}}</style>`;
+  return `${(figure?.svg ?? "").replace(/^(<svg[^>]*>)/, `$1${style}`)}\n`;
+}
