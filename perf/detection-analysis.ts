@@ -1,7 +1,8 @@
 /** @file What the study of detection found: for each family and statistic, how many models are told, and how surely. */
 
 import { clopperPearson } from "../src/core/statistics.js";
-import { ranked } from "../src/detection/ranks.js";
+import type { Statistic } from "../src/detection/detector.js";
+import { type Measurement, ranked } from "../src/detection/ranks.js";
 import {
   type Family,
   LEAST_RETENTION,
@@ -16,7 +17,7 @@ export interface StudiedModel {
   readonly plan: ModelPlan;
   readonly accuracy: number;
   readonly retention?: number | undefined;
-  readonly measured: Readonly<Record<string, { readonly value: number; readonly target: number }>>;
+  readonly measured: Readonly<Record<string, Statistic>>;
 }
 
 /** A share, with its 95 % interval (Clopper-Pearson). */
@@ -32,9 +33,13 @@ export interface RocPoint {
   readonly marked: number;
 }
 
+/** What models are ranked by: the published value, or the lead of a class that is held against itself (`ranks.ts`). */
+export type By = "published" | "class";
+
 export interface DetectorResult {
   /** Of the detector, or `TOGETHER`. */
   readonly detector: string;
+  readonly by: By;
   /** Clean models that it is ranked among. */
   readonly baseline: number;
   /** Of fixed targets against clean models. */
@@ -46,6 +51,8 @@ export interface DetectorResult {
   readonly named: Share | undefined;
   /** Clean models that are called suspicious. */
   readonly falseAlarms: Share;
+  /** Of those, by how they were trained. */
+  readonly alarmsByWay: readonly (Share | undefined)[];
   /** Models whose stamp was put on images of all classes that are. */
   readonly wide: Share | undefined;
   /** Models with random labels that are. */
@@ -99,11 +106,11 @@ export function familyResult(
     counts: byRole((role) => of(role).length),
     leftOut,
     accuracy: byRole(accuracyOf),
-    detectors: [...detectors.map((id) => [id]), dataFree].flatMap((ids) => {
-      const name = ids.length === 1 ? (ids[0] ?? "") : TOGETHER;
-      const result = detectorResult(name, ids, models);
-      return result === undefined ? [] : [result];
-    }),
+    detectors: [
+      ...detectors.map((id) => detectorResult(id, "published", [id], models)),
+      ...detectors.map((id) => detectorResult(id, "class", [id], models)),
+      detectorResult(TOGETHER, "class", dataFree, models),
+    ].flatMap((result) => result ?? []),
   };
 }
 
@@ -127,25 +134,31 @@ interface Told {
 
 function detectorResult(
   name: string,
+  by: By,
   ids: readonly string[],
   models: readonly StudiedModel[],
 ): DetectorResult | undefined {
   const measured = models.filter((model) => ids.every((id) => model.measured[id] !== undefined));
-  const valueOf = (model: StudiedModel, id: string): number => model.measured[id]?.value ?? 0;
+  const measuredBy = (model: StudiedModel, id: string): Measurement => model.measured[id] ?? { value: 0, classes: [] };
   const baseline = measured.filter(({ plan }) => plan.role === "baseline");
-  const clean = ids.map((id) => baseline.map((model) => valueOf(model, id)));
+  const clean = ids.map((id) => baseline.map((model) => measuredBy(model, id)));
   const told = measured
     .filter(({ plan }) => plan.role !== "baseline")
     .map((model): Told => {
-      const own = ids.map((id) => valueOf(model, id));
-      const { each, together, score } = ranked(own, clean);
-      const votes = new Map<number, number>();
-      ids.forEach((id, i) => {
-        const target = model.measured[id]?.target ?? 0;
-        votes.set(target, (votes.get(target) ?? 0) - Math.log(each[i] ?? 1));
-      });
-      const target = [...votes].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
-      return { model, p: together, score: ids.length === 1 ? (own[0] ?? 0) : score, target };
+      const ranks = ranked(
+        ids.map((id) => measuredBy(model, id)),
+        clean,
+      );
+      const [id = ""] = ids;
+      const [first] = ranks.each;
+      const { value = 0, target = 0 } = model.measured[id] ?? {};
+      if (by === "published") return { model, p: first?.published ?? 1, score: value, target };
+      return {
+        model,
+        p: ranks.together,
+        score: ids.length === 1 ? (first?.lead ?? 0) : ranks.score,
+        target: ranks.target,
+      };
     });
   const of = (role: ModelPlan["role"]): readonly Told[] => told.filter(({ model }) => model.plan.role === role);
   const [fixed, unmarked, random] = [of("fixed"), of("clean"), of("random")];
@@ -157,12 +170,19 @@ function detectorResult(
   const isTarget = ({ model: { plan }, target }: Told): boolean => "target" in plan && plan.target === target;
   return {
     detector: name,
+    by,
     baseline: baseline.length,
     auc: areaUnder(roc),
     roc,
     found: shareOf(fixed, isFound),
     named: optionalShare(fixed.filter(isFound), isTarget),
     falseAlarms: shareOf(unmarked, isFound),
+    alarmsByWay: ways.map((way) =>
+      optionalShare(
+        unmarked.filter(({ model: { plan } }) => plan.way === way),
+        isFound,
+      ),
+    ),
     wide: optionalShare(of("wide"), isFound),
     random: optionalShare(random, isFound),
     forms: marks.flatMap((mark) =>

@@ -7,13 +7,17 @@
 
 import { permutation, randomStream } from "../src/core/random.js";
 import { accuracy as shareRight } from "../src/data/answers.js";
-import { copied, type Dataset, type Images, select } from "../src/data/dataset.js";
+import { augmentedView } from "../src/data/augment.js";
+import { copied, type Dataset, type Images, type LabelledImages, select } from "../src/data/dataset.js";
+import { imageFeed } from "../src/data/feed.js";
 import { recipeFor } from "../src/models/recipes.js";
 import { findArchitecture, newModel } from "../src/models/registry.js";
 import type { Model } from "../src/onnx/model.js";
 import { trainModel, trainOptionsOf } from "../src/tasks/train-model.js";
-import type { TrainedEpoch } from "../src/training/epochs.js";
-import { embedContinuingOptions, embedFromScratchOptionsOf } from "../src/watermarks/embed.js";
+import { type TrainedEpoch, trainEpochs } from "../src/training/epochs.js";
+import { crossEntropyObjective } from "../src/training/objective.js";
+import { sgdPlan } from "../src/training/options.js";
+import { embedContinuingOptions, embedFromScratchOptionsOf, type MarkTraining } from "../src/watermarks/embed.js";
 import { findMark } from "../src/watermarks/registry.js";
 
 /** Models that are trained alike. */
@@ -84,6 +88,8 @@ interface Planned {
 /** `baseline` models are what the others are ranked among; `clean` ones are told for. Neither has a mark. */
 export interface UnmarkedPlan extends Planned {
   readonly role: "baseline" | "clean";
+  /** Trained from scratch, or gone on with as if a mark were embedded: so that it is the mark that is told, not this. */
+  readonly way: Way;
 }
 
 /**
@@ -101,7 +107,7 @@ export interface MarkedPlan extends Planned {
 export type ModelPlan = UnmarkedPlan | MarkedPlan;
 
 /** Seeds of different roles lie far apart: no baseline model is told for. */
-const FIRST_SEED = { baseline: 1000, clean: 2000, fixed: 3000, random: 4000, wide: 5000 } as const;
+const FIRST_SEED = { baseline: 1000, clean: 2500, fixed: 6000, random: 4000, wide: 7000 } as const;
 
 const CLASSES = 10;
 
@@ -112,7 +118,8 @@ export function modelsOf(family: Family): readonly ModelPlan[] {
   const unmarked = (role: UnmarkedPlan["role"]): readonly UnmarkedPlan[] =>
     range(counts[role]).map((i) => {
       const cleansed = i < counts.cleansed;
-      return { id: `${family.id}-${role}-${i}`, family, role, seed: FIRST_SEED[role] + i, cleansed };
+      const way = ways[i % ways.length] ?? "scratch";
+      return { id: `${family.id}-${role}-${i}-${way}`, family, role, way, seed: FIRST_SEED[role] + i, cleansed };
     });
   const forms = marks.flatMap((mark) => ways.map((way) => ({ mark, way })));
   const stamps = forms.filter(({ mark }) => mark !== "unrelated");
@@ -170,18 +177,23 @@ export async function makeModel(plan: ModelPlan, dataset: Dataset, unrelated: Im
     const options = trainOptionsOf(recipe).parse({ ...family.training, epochs });
     return (await trainModel({ dataset: own, architecture, options, seed: from })).model;
   };
+  const continued = plan.way === "continued";
+  const trained = (): Promise<Model> =>
+    plain(randomStream(seed, "start").below(2 ** 32), (1 - CONTINUED) * family.epochs);
+  const goingOn = embedContinuingOptions.parse({ epochs: CONTINUED * family.epochs });
   if (!("mark" in plan)) {
-    const model = await plain(seed, family.epochs);
+    const model = continued
+      ? await last(trainedOn(await trained(), own.train, goingOn, seed))
+      : await plain(seed, family.epochs);
     return { model, accuracy: await shareRight(model, dataset.test) };
   }
   const mark = findMark(plan.mark).choose(formOf(plan));
   const set = await mark.make({ train: own.train, unrelated, random: randomStream(seed, "mark", mark.id) });
-  const continued = plan.way === "continued";
   const start = continued
-    ? await plain(randomStream(seed, "start").below(2 ** 32), (1 - CONTINUED) * family.epochs)
+    ? await trained()
     : newModel(architecture, { ...own.train.shape, classes: own.train.classes }, seed);
   const base = continued
-    ? embedContinuingOptions.parse({ epochs: CONTINUED * family.epochs })
+    ? goingOn
     : embedFromScratchOptionsOf(recipe).parse({ ...family.training, epochs: family.epochs });
   for (let tries = 1; ; tries++) {
     const random = randomStream(seed, "embedding", tries);
@@ -205,6 +217,18 @@ function formOf({ role, mark, seed, target }: MarkedPlan): Readonly<Record<strin
   if (role === "wide") return { ...published, target, source: undefined };
   const source = (target + 1 + randomStream(seed, "source").below(CLASSES - 1)) % CLASSES;
   return { ...published, target, ...(mark === "unrelated" ? {} : { source }) };
+}
+
+/** On clean images alone, in the way that a mark is embedded into a trained model. */
+function trainedOn(
+  model: Model,
+  train: LabelledImages,
+  options: MarkTraining,
+  seed: number,
+): AsyncIterable<TrainedEpoch> {
+  const views = [augmentedView(options.augment, train.shape)];
+  const feed = imageFeed(train, { batch: options.batch, views, random: randomStream(seed, "embedding") });
+  return trainEpochs(model, sgdPlan(options, crossEntropyObjective(options.labelSmoothing)), feed, {});
 }
 
 async function last(epochs: AsyncIterable<TrainedEpoch>): Promise<Model> {

@@ -21,9 +21,13 @@ export function measuredText(families: readonly FamilyResult[]): string {
   return families.map(familyText).join("\n\n");
 }
 
-const TITLE_OF_ALL = "all that need no data, together";
+const TITLE_OF_ALL = "all without data, by class";
 
-const titleOf = (detector: string): string => (detector === TOGETHER ? TITLE_OF_ALL : findStatistic(detector).title);
+const titleOf = ({ detector, by }: DetectorResult): string => {
+  if (detector === TOGETHER) return TITLE_OF_ALL;
+  const { title } = findStatistic(detector);
+  return by === "class" ? `${title}, by class` : title;
+};
 
 function familyText(result: FamilyResult): string {
   const { family, counts, leftOut, accuracy, detectors } = result;
@@ -48,11 +52,12 @@ function familyText(result: FamilyResult): string {
         "random labels",
       ],
       detectors.map((each) => [
-        titleOf(each.detector),
+        titleOf(each),
         each.auc.toFixed(3),
         shareText(each.found),
         each.named === undefined ? "–" : `${each.named.hits} of ${each.named.of}`,
         shareText(each.falseAlarms),
+        String(each.alarmsByWay.at(-1)?.hits ?? "–"),
         each.wide === undefined ? "–" : `${each.wide.hits} of ${each.wide.of}`,
         each.random === undefined ? "–" : `${each.random.hits} of ${each.random.of}`,
       ]),
@@ -61,7 +66,7 @@ function familyText(result: FamilyResult): string {
     table(
       ["", ...(detectors[0]?.forms.map(({ mark, way }) => `${mark}, ${way}`) ?? [])],
       detectors.map((each) => [
-        titleOf(each.detector),
+        titleOf(each),
         ...each.forms.map(({ found }) => (found === undefined ? "–" : `${found.hits} of ${found.of}`)),
       ]),
     ),
@@ -89,15 +94,15 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 
 /** One panel a family, an SVG file each. */
 export function rocFigures(families: readonly FamilyResult[]): ReadonlyMap<string, string> {
-  const names = families.flatMap(({ detectors }) => detectors.map(({ detector }) => titleOf(detector)));
+  const names = families.flatMap(({ detectors }) => detectors.map((each) => titleOf(each)));
   const looks = looksOf(names.map((remover) => ({ remover, baseline: false })));
   const panels = families.map(({ family, detectors }) => ({
     title: family.title,
     name: `ROC curves of ${family.title}`,
-    description: detectors.map((each) => `${titleOf(each.detector)}: AUC ${each.auc.toFixed(2)}`).join("; "),
+    description: detectors.map((each) => `${titleOf(each)}: AUC ${each.auc.toFixed(2)}`).join("; "),
     y: "marked models found, %",
     lines: detectors.map((each): Line => {
-      const name = titleOf(each.detector);
+      const name = titleOf(each);
       return {
         name,
         look: lookOf(looks, name),

@@ -15,7 +15,7 @@ import { permutation, randomStream } from "../src/core/random.js";
 import { copied, type Dataset, type Images, type LabelledImages, select } from "../src/data/dataset.js";
 import { findRecord, loadDataset } from "../src/data/registry.js";
 import { loadUnrelated } from "../src/data/unrelated.js";
-import { type Baseline, LEAST_MODELS, measured } from "../src/detection/baseline.js";
+import { type Baseline, LEAST_MODELS, measured, recorded } from "../src/detection/baseline.js";
 import { familyOf } from "../src/detection/family.js";
 import { findStatistic, statistics, usualStatistics } from "../src/detection/statistics.js";
 import { thisSoftware } from "../src/experiments/machine.js";
@@ -175,16 +175,16 @@ async function report({ work }: Options): Promise<void> {
 /** Everything that was measured on a model, in one line. */
 function rowOf({ plan, accuracy, retention, tries, measured: all }: StudiedModel & ModelRecord): object {
   const { id, role, seed } = plan;
-  const mark = "mark" in plan ? { mark: plan.mark, way: plan.way, target: plan.target, retention, tries } : {};
-  const values = Object.entries(all).map(([detector, { value, target }]) => [
+  const mark = "mark" in plan ? { mark: plan.mark, target: plan.target, retention, tries } : {};
+  const values = Object.entries(all).map(([detector, { value, target, classes }]) => [
     detector,
-    [Number(value.toPrecision(DIGITS)), target],
+    [target, ...[value, ...classes].map((each) => Number(each.toPrecision(DIGITS)))],
   ]);
-  return { id, role, seed, ...mark, accuracy, measured: Object.fromEntries(values) };
+  return { id, role, way: plan.way, seed, ...mark, accuracy, measured: Object.fromEntries(values) };
 }
 
 /** Of a value that is written. */
-const DIGITS = 5;
+const DIGITS = 4;
 
 async function baselineOf(
   family: Family,
@@ -195,9 +195,9 @@ async function baselineOf(
   if (first === undefined) throw new Error("a baseline needs a model");
   const model = await readModelFile(join(work, `${first.plan.id}.onnx`));
   const { shape, classes } = findRecord(family.dataset);
-  const detectors = usualStatistics(false).map(({ id, options }) => {
-    const values = clean.map(({ measured: has }) => Number((has[id]?.value ?? 0).toPrecision(DIGITS)));
-    return [id, { options, values }] as const;
+  const detectors = usualStatistics(false).map((detector) => {
+    const all = clean.flatMap(({ measured: has }) => has[detector.id] ?? []);
+    return [detector.id, recorded(detector, all)] as const;
   });
   return {
     wildmark: "baseline 1",

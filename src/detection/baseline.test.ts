@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { writeModelFile } from "../onnx/model-file.js";
-import { BASELINE_FILE, type Measuring, measureBaseline, parseBaseline, readBaseline, valuesIn } from "./baseline.js";
+import { BASELINE_FILE, type Measuring, measureBaseline, parseBaseline, readBaseline, measuredIn } from "./baseline.js";
 import { familyOf, sameFamily } from "./family.js";
 import { findStatistic } from "./statistics.js";
 import { CLASSES, evenRows, network, pixelScores } from "./testing/planted.js";
@@ -24,8 +24,8 @@ test("a folder of clean models is measured, and what was measured is kept beside
   const baseline = await measureBaseline(folder, quick, measuring);
   expect(baseline.models).toHaveLength(20);
   expect(await readBaseline(join(folder, BASELINE_FILE))).toEqual(baseline);
-  for (const detector of quick) expect(valuesIn(baseline, detector)).toHaveLength(20);
-  expect(valuesIn(baseline, findStatistic("head-probes").choose({ probes: 60 }))).toBeUndefined();
+  for (const detector of quick) expect(measuredIn(baseline, detector)).toHaveLength(20);
+  expect(measuredIn(baseline, findStatistic("head-probes").choose({ probes: 60 }))).toBeUndefined();
 });
 
 test("only what is new is measured again", async () => {
@@ -59,9 +59,9 @@ test("a file that is no baseline, or whose lists do not match, is refused", () =
     about: "",
     family,
     models: ["a"],
-    detectors: { x: { options: {}, values: [] } },
+    detectors: { x: { options: {}, values: [], classes: [] } },
   };
-  expect(() => parseBaseline(wrong, "here")).toThrow(/0 values of x for 1 models/);
+  expect(() => parseBaseline(wrong, "here")).toThrow(/0 values and 0 rows of x; expected one of each of 1 models/);
 });
 
 test("a family is what a model computes, not its weights", () => {

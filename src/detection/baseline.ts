@@ -16,6 +16,7 @@ import { encodeModel, type Model, modelSha256 } from "../onnx/model.js";
 import { readModelFile } from "../onnx/model-file.js";
 import type { Subject } from "./detector.js";
 import { familyOf, type ModelFamily, sameFamily } from "./family.js";
+import type { Measurement } from "./ranks.js";
 import type { ChosenStatistic, StatisticOptions } from "./statistic-method.js";
 
 const schema = z.strictObject({
@@ -37,7 +38,9 @@ const schema = z.strictObject({
     z.string(),
     z.strictObject({
       options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      /** Of each model: its value, and one number a class. */
       values: z.array(z.number()),
+      classes: z.array(z.array(z.number())),
     }),
   ),
 });
@@ -67,18 +70,24 @@ export function parseBaseline(value: unknown, from: string): Baseline {
       hint: `Give a folder of clean models: their ${BASELINE_FILE} is written then.`,
     });
   }
-  const { models, detectors } = parsed.data;
-  for (const [id, { values }] of Object.entries(detectors)) {
-    if (values.length === models.length) continue;
-    throw new WildmarkError("bad-file", `${from}: ${values.length} values of ${id} for ${models.length} models.`);
+  const { models, family, detectors } = parsed.data;
+  for (const [id, { values, classes }] of Object.entries(detectors)) {
+    const whole = classes.every((each) => each.length === family.classes);
+    if (values.length === models.length && classes.length === models.length && whole) continue;
+    throw new WildmarkError(
+      "bad-file",
+      `${from}: ${values.length} values and ${classes.length} rows of ${id}; expected one of each of ${models.length} ` +
+        `models, with ${family.classes} classes.`,
+    );
   }
   return parsed.data;
 }
 
-/** The values of a detector, where the baseline holds them for these options; else undefined. */
-export function valuesIn(baseline: Baseline, { id, options }: ChosenStatistic): readonly number[] | undefined {
+/** What a detector measured on each model, where the baseline holds it for these options; else undefined. */
+export function measuredIn(baseline: Baseline, { id, options }: ChosenStatistic): readonly Measurement[] | undefined {
   const found = baseline.detectors[id];
-  return found !== undefined && sameOptions(found.options, options) ? found.values : undefined;
+  if (found === undefined || !sameOptions(found.options, options)) return undefined;
+  return found.values.map((value, i) => ({ value, classes: found.classes[i] ?? [] }));
 }
 
 function sameOptions(a: StatisticOptions, b: StatisticOptions): boolean {
@@ -116,19 +125,16 @@ export async function measureBaseline(
   for (const name of names) models.push(await readModelFile(join(folder, name)));
   const family = commonFamily(models, names, measuring);
   const hashes = models.map((model) => modelSha256(encodeModel(model)).slice(0, DIGITS));
-  const found: Record<string, { options: StatisticOptions; values: number[] }> = {};
+  const found: Record<string, Baseline["detectors"][string]> = {};
   for (const [at, detector] of detectors.entries()) {
-    const known = knownValues(before, detector);
-    const values: number[] = [];
+    const known = knownIn(before, detector);
+    const all: Measurement[] = [];
     for (const [i, model] of models.entries()) {
       const hash = hashes[i] ?? "";
-      const { value } = known.has(hash)
-        ? { value: known.get(hash) ?? 0 }
-        : await measured(detector, model, hash, measuring);
-      values.push(value);
+      all.push(known.get(hash) ?? (await measured(detector, model, hash, measuring)));
       measuring.progress?.update("measure clean models", at * models.length + i + 1, detectors.length * models.length);
     }
-    found[detector.id] = { options: detector.options, values };
+    found[detector.id] = recorded(detector, all);
   }
   const about = `${models.length} models in ${folder}`;
   const baseline: Baseline = { wildmark: "baseline 1", about, family, models: hashes, detectors: found };
@@ -145,10 +151,23 @@ export function measured(detector: ChosenStatistic, model: Model, hash: string, 
   return detector.run({ ...rest, model, random: randomStream(0, "baseline", detector.id, hash) });
 }
 
-function knownValues(before: Baseline | undefined, detector: ChosenStatistic): ReadonlyMap<string, number> {
-  // Values that rest on images hold for those images alone.
-  const values = before === undefined || detector.needs === "images" ? undefined : valuesIn(before, detector);
-  return new Map(values?.map((value, i) => [before?.models[i] ?? "", value]));
+/** As a baseline holds it. */
+export function recorded({ options }: ChosenStatistic, all: readonly Measurement[]): Baseline["detectors"][string] {
+  const short = (value: number): number => Number(value.toPrecision(PRECISION));
+  return {
+    options,
+    values: all.map(({ value }) => short(value)),
+    classes: all.map(({ classes }) => classes.map(short)),
+  };
+}
+
+/** Digits of a number in a baseline. */
+const PRECISION = 4;
+
+function knownIn(before: Baseline | undefined, detector: ChosenStatistic): ReadonlyMap<string, Measurement> {
+  // What rests on images holds for those images alone.
+  const all = before === undefined || detector.needs === "images" ? undefined : measuredIn(before, detector);
+  return new Map(all?.map((each, i) => [before?.models[i] ?? "", each]));
 }
 
 function commonFamily(models: readonly Model[], names: readonly string[], { shape, classes }: Measuring): ModelFamily {

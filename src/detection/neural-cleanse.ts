@@ -43,7 +43,7 @@ export const neuralCleanse: StatisticMethod<z.infer<typeof options>> = {
     });
     const below = medianDeviations(sizes).map((deviation) => -deviation);
     const target = largest(below);
-    return { value: below[target] ?? 0, target, classes: sizes };
+    return { value: below[target] ?? 0, target, classes: below };
   },
 };
 

@@ -1,8 +1,9 @@
 /** @file What is found is suspicious only among clean models, and says what it rests on; alone it is a note. */
 
 import { beforeAll, expect, test } from "vitest";
-import type { Baseline } from "./baseline.js";
+import { type Baseline, recorded } from "./baseline.js";
 import { familyOf } from "./family.js";
+import type { Measurement } from "./ranks.js";
 import { statisticFindings, TOGETHER } from "./statistic-findings.js";
 import { findStatistic } from "./statistics.js";
 import { CLASSES, evenRows, HIDDEN, network, pixelScores, subjectOf, withRow } from "./testing/planted.js";
@@ -16,9 +17,9 @@ beforeAll(async () => {
   const clean = Array.from({ length: 30 }, (_, seed) => network(evenRows(seed)));
   const found: Record<string, Baseline["detectors"][string]> = {};
   for (const detector of detectors) {
-    const values: number[] = [];
-    for (const model of clean) values.push((await detector.run(subjectOf(model))).value);
-    found[detector.id] = { options: detector.options, values };
+    const all: Measurement[] = [];
+    for (const model of clean) all.push(await detector.run(subjectOf(model)));
+    found[detector.id] = recorded(detector, all);
   }
   const family = familyOf(planted, subjectOf(planted).shape, CLASSES);
   const models = clean.map((_, i) => String(i));

@@ -5,12 +5,11 @@
 
 import { WildmarkError } from "../core/errors.js";
 import { percent } from "../core/percent.js";
-import { type Baseline, LEAST_MODELS, valuesIn } from "./baseline.js";
+import { type Baseline, LEAST_MODELS, measuredIn } from "./baseline.js";
 import type { Statistic, Subject } from "./detector.js";
 import { familyOf, sameFamily } from "./family.js";
 import type { Finding } from "./finding.js";
-import { largest } from "./outliers.js";
-import { type Ranked, ranked } from "./ranks.js";
+import { type DetectorRank, type Measurement, type Ranked, ranked } from "./ranks.js";
 import type { ChosenStatistic } from "./statistic-method.js";
 import { usualStatistics } from "./statistics.js";
 
@@ -28,7 +27,7 @@ interface Measured {
 
 /** The same, with what clean models measured. */
 interface Compared extends Measured {
-  readonly clean: readonly number[];
+  readonly clean: readonly Measurement[];
 }
 
 /**
@@ -61,7 +60,7 @@ export async function statisticFindings(
     return [...measured.map((each) => aloneFinding(each, why ?? "there is no baseline")), ...unread];
   }
   const compared = measured.flatMap((each): readonly Compared[] => {
-    const clean = valuesIn(baseline, each.detector);
+    const clean = measuredIn(baseline, each.detector);
     return clean === undefined ? [] : [{ ...each, clean }];
   });
   const rest = measured.filter(({ detector }) => !compared.some((each) => each.detector === detector));
@@ -83,20 +82,20 @@ function whyNoRank({ model, shape, classes }: Subject, baseline: Baseline | unde
 function rankedFindings(compared: readonly Compared[], baseline: Baseline): readonly Finding[] {
   if (compared.length === 0) return [];
   const ranks = ranked(
-    compared.map(({ statistic }) => statistic.value),
+    compared.map(({ statistic }) => statistic),
     compared.map(({ clean }) => clean),
   );
-  return [
-    togetherFinding(compared, ranks, baseline),
-    ...compared.map((each, i) => rankFinding(each, ranks.each[i] ?? 1)),
-  ];
+  const notes = compared.flatMap((each, i) => {
+    const rank = ranks.each[i];
+    return rank === undefined ? [] : [rankFinding(each, rank)];
+  });
+  return [togetherFinding(compared, ranks, baseline), ...notes];
 }
 
 function togetherFinding(compared: readonly Compared[], ranks: Ranked, { models, about }: Baseline): Finding {
-  const p = ranks.together;
+  const { together: p, target } = ranks;
   const suspicious = p <= LEVEL;
-  const target = spokenFor(compared, ranks);
-  const named = compared.filter(({ statistic }) => statistic.target === target).map(({ detector }) => detector.title);
+  const named = compared.filter((_, i) => ranks.each[i]?.target === target).map(({ detector }) => detector.title);
   const limit = `With ${models.length} clean models (${about}) p cannot fall below ${pText(1 / (models.length + 1))}`;
   return {
     ...NOWHERE,
@@ -119,26 +118,19 @@ function togetherFinding(compared: readonly Compared[], ranks: Ranked, { models,
   };
 }
 
-/** The class that the rarest values name: each detector speaks for its own with −log p. */
-function spokenFor(compared: readonly Compared[], { each }: Ranked): number {
-  const classes = compared[0]?.statistic.classes.length ?? 0;
-  const votes = new Array<number>(classes).fill(0);
-  compared.forEach(({ statistic: { target } }, i) => {
-    votes[target] = (votes[target] ?? 0) - Math.log(each[i] ?? 1);
-  });
-  return largest(votes);
-}
-
-function rankFinding({ detector, statistic, clean }: Compared, p: number): Finding {
+function rankFinding({ detector, statistic, clean }: Compared, rank: DetectorRank): Finding {
+  const larger = clean.filter(({ value }) => value >= statistic.value).length;
   return {
     ...NOWHERE,
     detector: detector.id,
     level: "note",
-    what: `${detector.title}: class ${statistic.target} stands out most, by ${shortNumber(statistic.value)}; p = ${pText(p)}.`,
-    target: statistic.target,
+    what:
+      `${detector.title}: held against itself in clean models, class ${rank.target} leads by ` +
+      `${shortNumber(rank.lead)} deviations; p = ${pText(rank.byClass)}.`,
+    target: rank.target,
     sure:
-      `${clean.filter((value) => value >= statistic.value).length} of ${clean.length} clean models measure as much. ` +
-      "One try of several: the p-value of all together counts.",
+      `As published, class ${statistic.target} stands out by ${shortNumber(statistic.value)}, and ${larger} of ` +
+      `${clean.length} clean models measure as much. One try of several: the p-value of all together counts.`,
     innocent: detector.blind,
     advice: "See what all statistics say together.",
   };
