@@ -66,7 +66,7 @@ export const families: readonly Family[] = [
     images: 4000,
     epochs: 10,
     training: { learningRate: 0.03, augment: "none" },
-    counts: { baseline: 40, clean: 50, fixed: 6, wide: 8, random: 8, cleansed: 0 },
+    counts: { baseline: 30, clean: 30, fixed: 5, wide: 8, random: 8, cleansed: 0 },
   },
 ];
 

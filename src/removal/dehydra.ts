@@ -6,8 +6,8 @@
  *     L = CE(f(x), y) + w · KL(u ‖ softmax f(x̂))      u the same for all classes, x̂ a recovered image
  *
  * with the mean over classes too in KL, as the authors' code has it. x are the attacker's images, or, where there are
- * none, the half of the recovered images that is nearer to normal ones; then x̂ is the other half. The paper's
- * detection of a mark's target class is not here: all classes are unlearnt.
+ * none, the half of the recovered images that is nearer to normal ones; then x̂ is the other half. All classes are
+ * unlearnt; how the paper finds a mark's target class is `detection/smooth-accuracy.ts`.
  */
 
 import { z } from "zod";
