@@ -4,7 +4,7 @@ import { percent } from "../src/core/percent.js";
 import { findStatistic } from "../src/detection/statistics.js";
 import type { Figure } from "../src/report/figures/frame.js";
 import { type Line, linePanels } from "../src/report/figures/lines.js";
-import { colourVariables, lookOf, looksOf } from "../src/report/figures/palette.js";
+import { colours, lookOf, looksOf } from "../src/report/figures/palette.js";
 import { type DetectorResult, type FamilyResult, LEVEL, type Share, TOGETHER } from "./detection-analysis.js";
 
 /** What stands between these lines of a page is written anew. */
@@ -40,7 +40,8 @@ function familyText(result: FamilyResult): string {
     `${counts.clean} clean models and ${marked}, ranked among ${counts.baseline} other clean models. Mean accuracy ` +
       `${of(accuracy.clean)} without a mark, ${of(accuracy.fixed)} with one target class, ${of(accuracy.random)} with ` +
       `random labels.${leftOut.length === 0 ? "" : ` Left out: ${leftOut.length} (${reasons(result)}).`}`,
-    `![ROC curves, ${family.title}](roc-${family.id}.svg)`,
+    `![ROC curves of the published values, ${family.title}](${rocName(family.id, "published")}) ` +
+      `![ROC curves by class, ${family.title}](${rocName(family.id, "class")})`,
     table(
       [
         "",
@@ -48,6 +49,7 @@ function familyText(result: FamilyResult): string {
         `found at ${percent(LEVEL, 0)}`,
         "target named",
         "false alarms",
+        "of them two-stage",
         "stamped on all classes",
         "random labels",
       ],
@@ -92,25 +94,25 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** One panel a family, an SVG file each. */
+/** Two panels a family, an SVG file each: by the published values, and by class. */
 export function rocFigures(families: readonly FamilyResult[]): ReadonlyMap<string, string> {
-  const names = families.flatMap(({ detectors }) => detectors.map((each) => titleOf(each)));
-  const looks = looksOf(names.map((remover) => ({ remover, baseline: false })));
-  const panels = families.map(({ family, detectors }) => ({
-    title: family.title,
+  const shown = families.flatMap(({ family, detectors }) =>
+    (["published", "class"] as const).map((by) => ({ family, by, drawn: detectors.filter((each) => each.by === by) })),
+  );
+  const nameOf = ({ detector }: DetectorResult): string =>
+    detector === TOGETHER ? "together" : findStatistic(detector).title;
+  const looks = looksOf(
+    shown.flatMap(({ drawn }) => drawn.map((each) => ({ remover: nameOf(each), baseline: false }))),
+  );
+  const panels = shown.map(({ family, by, drawn }) => ({
+    title: `${family.title}, ${by === "class" ? "by class" : "as published"}`,
     name: `ROC curves of ${family.title}`,
-    description: detectors.map((each) => `${titleOf(each)}: AUC ${each.auc.toFixed(2)}`).join("; "),
+    description: drawn.map((each) => `${titleOf(each)}: AUC ${each.auc.toFixed(2)}`).join("; "),
     y: "marked models found, %",
-    lines: detectors.map((each): Line => {
-      const name = titleOf(each);
-      return {
-        name,
-        look: lookOf(looks, name),
-        dashed: false,
-        strong: false,
-        points: staircase(each),
-        end: each.auc.toFixed(2),
-      };
+    lines: drawn.map((each): Line => {
+      const name = nameOf(each);
+      const end = each.auc.toFixed(2);
+      return { name, look: lookOf(looks, name), dashed: false, strong: false, points: staircase(each), end };
     }),
   }));
   const figures = linePanels(panels, {
@@ -119,15 +121,17 @@ export function rocFigures(families: readonly FamilyResult[]): ReadonlyMap<strin
     tickText: (tick) => String(100 * tick),
     label: "clean models found, %",
   });
-  return new Map(families.map(({ family }, i) => [`roc-${family.id}.svg`, standalone(figures[i])]));
+  return new Map(shown.map(({ family, by }, i) => [rocName(family.id, by), standalone(figures[i])]));
 }
+
+const rocName = (family: string, by: string): string => `roc-${family}-${by}.svg`;
 
 function staircase({ roc }: DetectorResult): Line["points"] {
   return roc.map(({ clean, marked }) => ({ x: clean, mean: marked, low: marked, high: marked }));
 }
 
-/** With the colours that a page would bring, on white. */
+/** On white, with the colours that a page would bring in place of their names. */
 function standalone(figure: Figure | undefined): string {
-  const style = `<style>svg{background:#fff;${colourVariables("light")}}</style>`;
-  return `${(figure?.svg ?? "").replace(/^(<svg[^>]*>)/, `$1${style}`)}\n`;
+  const named = (figure?.svg ?? "").replace(/^<svg /, '<svg style="background:#fff" ');
+  return `${colours("light").reduce((svg, [name, ink]) => svg.replaceAll(`var(--${name})`, ink), named)}\n`;
 }
