@@ -114,7 +114,8 @@ export function familyResult(
   };
 }
 
-function whyLeftOut({ accuracy, retention }: StudiedModel): string | undefined {
+/** Undefined for a model that counts. */
+export function whyLeftOut({ accuracy, retention }: Pick<StudiedModel, "accuracy" | "retention">): string | undefined {
   if (accuracy < LEAST_ACCURACY) return `accuracy ${accuracy.toFixed(2)}: it did not learn`;
   if (retention !== undefined && retention < LEAST_RETENTION) {
     return `retention ${retention.toFixed(2)}: the mark did not take hold`;

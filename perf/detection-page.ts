@@ -5,6 +5,7 @@ import { findStatistic } from "../src/detection/statistics.js";
 import type { Figure } from "../src/report/figures/frame.js";
 import { type Line, linePanels } from "../src/report/figures/lines.js";
 import { colours, lookOf, looksOf } from "../src/report/figures/palette.js";
+import { families as planned, modelsOf } from "./detection-models.js";
 import { type DetectorResult, type FamilyResult, LEVEL, type Share, TOGETHER } from "./detection-analysis.js";
 
 /** What stands between these lines of a page is written anew. */
@@ -18,7 +19,9 @@ export function withMeasured(page: string, measured: string): string {
 }
 
 export function measuredText(families: readonly FamilyResult[]): string {
-  return families.map(familyText).join("\n\n");
+  const missing = planned.filter((family) => !families.some((each) => each.family.id === family.id));
+  const unread = missing.map(({ title }) => `Not run yet: ${title}.`);
+  return [...families.map(familyText), ...unread].join("\n\n");
 }
 
 const TITLE_OF_ALL = "all without data, by class";
@@ -31,6 +34,9 @@ const titleOf = ({ detector, by }: DetectorResult): string => {
 
 function familyText(result: FamilyResult): string {
   const { family, counts, leftOut, accuracy, detectors } = result;
+  const done = Object.values(counts).reduce((sum, count) => sum + count, leftOut.length);
+  const all = modelsOf(family).length;
+  const partly = done < all ? ` So far ${done} of ${all} models are made.` : "";
   const of = (share: number | undefined): string => (share === undefined ? "–" : percent(share));
   const marked =
     `${counts.fixed} models with a published mark of one target class, ${counts.wide} with such a mark on images of ` +
@@ -39,7 +45,7 @@ function familyText(result: FamilyResult): string {
     `## ${family.title}`,
     `${counts.clean} clean models and ${marked}, ranked among ${counts.baseline} other clean models. Mean accuracy ` +
       `${of(accuracy.clean)} without a mark, ${of(accuracy.fixed)} with one target class, ${of(accuracy.random)} with ` +
-      `random labels.${leftOut.length === 0 ? "" : ` Left out: ${leftOut.length} (${reasons(result)}).`}`,
+      `random labels.${leftOut.length === 0 ? "" : ` Left out: ${leftOut.length} (${reasons(result)}).`}${partly}`,
     `![ROC curves of the published values, ${family.title}](${rocName(family.id, "published")}) ` +
       `![ROC curves by class, ${family.title}](${rocName(family.id, "class")})`,
     table(

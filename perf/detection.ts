@@ -21,7 +21,7 @@ import { findStatistic, statistics, usualStatistics } from "../src/detection/sta
 import { thisSoftware } from "../src/experiments/machine.js";
 import { encodeModel, modelSha256 } from "../src/onnx/model.js";
 import { readModelFile, writeModelFile } from "../src/onnx/model-file.js";
-import { type FamilyResult, familyResult, type StudiedModel } from "./detection-analysis.js";
+import { type FamilyResult, familyResult, type StudiedModel, whyLeftOut } from "./detection-analysis.js";
 import { measuredText, rocFigures, withMeasured } from "./detection-page.js";
 import { type Family, families, type ModelPlan, makeModel, modelsOf } from "./detection-models.js";
 
@@ -153,7 +153,7 @@ async function report({ work }: Options): Promise<void> {
     }
     const dataFree = usualStatistics(false).map(({ id }) => id);
     const whole = models.filter(({ measured: has }) => dataFree.every((id) => has[id] !== undefined));
-    const clean = whole.filter(({ plan }) => plan.role === "baseline");
+    const clean = whole.filter((model) => model.plan.role === "baseline" && whyLeftOut(model) === undefined);
     if (clean.length < LEAST_MODELS) continue;
     const ids = statistics.map(({ id }) => id);
     results.push(familyResult(family, whole, ids, dataFree));
