@@ -5,6 +5,7 @@ import { dirname, join, normalize } from "node:path/posix";
 import { expect, test } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { gradientRules } from "../src/autodiff/rules/index.js";
+import { statistics } from "../src/detection/statistics.js";
 import { removalMethods } from "../src/removal/registry.js";
 import { markSchemes } from "../src/watermarks/registry.js";
 
@@ -15,9 +16,9 @@ test("docs/operators.md lists exactly the operators that have a gradient rule", 
   expect(listed.toSorted()).toEqual(Object.keys(gradientRules).toSorted());
 });
 
-test("docs/methods.md names every method and every mark", () => {
+test("docs/methods.md names every method, every mark and every statistic", () => {
   const text = read("docs/methods.md");
-  for (const { id } of [...removalMethods, ...markSchemes]) expect(text).toContain(`\`${id}\``);
+  for (const { id } of [...removalMethods, ...markSchemes, ...statistics]) expect(text).toContain(`\`${id}\``);
 });
 
 test("what the package's documents link to is in the package", () => {

@@ -60,7 +60,7 @@ export interface Statistic {
   readonly value: number;
   /** The class that stands out. */
   readonly target: number;
-  /** One number a class, on which the value rests. */
+  /** One number a class, on which the value rests; larger is more suspicious. */
   readonly classes: readonly number[];
 }
 

@@ -11,7 +11,7 @@ import { graphBuilder } from "../onnx/builder.js";
 import { createSession } from "../runtime/session.js";
 import { learnt, tinyImages } from "../training/testing/tiny.js";
 import { unlearningObjective } from "./dehydra.js";
-import { recoveredImages } from "./recovered-images.js";
+import { recoveredImages } from "../data/recovered-images.js";
 import { findMethod } from "./registry.js";
 import { attack } from "./testing/attacked.js";
 import { perceptron } from "./testing/perceptron.js";

@@ -6,17 +6,17 @@
  *     L = CE(f(x), y) + w · KL(u ‖ softmax f(x̂))      u the same for all classes, x̂ a recovered image
  *
  * with the mean over classes too in KL, as the authors' code has it. x are the attacker's images, or, where there are
- * none, the half of the recovered images that is nearer to normal ones; then x̂ is the other half. The paper's
- * detection of a mark's target class is not here: all classes are unlearnt.
+ * none, the half of the recovered images that is nearer to normal ones; then x̂ is the other half. All classes are
+ * unlearnt; how the paper finds a mark's target class is `detection/smooth-accuracy.ts`.
  */
 
 import { z } from "zod";
 import type { LabelledImages } from "../data/dataset.js";
+import { recoveredImages, recoverySteps, splitRecovered } from "../data/recovered-images.js";
 import { cleanView } from "../data/views.js";
 import { meanCrossEntropy, type Objective, rows } from "../training/objective.js";
 import { sgdShape } from "../training/options.js";
 import { type Attack, type RemovalMethod, stepsOfEpochs } from "./method.js";
-import { recoveredImages, recoverySteps, splitRecovered } from "./recovered-images.js";
 import { CLIP_RATIO_AT_001, tune, tuneAfter } from "./tuning.js";
 
 const options = z.strictObject({

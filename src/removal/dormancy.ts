@@ -6,12 +6,13 @@
 
 import { type FloatTensor, float32, type Tensor } from "../core/tensor.js";
 import type { Images, LabelledImages } from "../data/dataset.js";
+import { floats, overChunks, withOutputs } from "../data/hidden-values.js";
 import { graphBuilder } from "../onnx/builder.js";
 import type { Graph } from "../onnx/graph.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import { tailOf } from "../onnx/tail.js";
 import { createSession, type RuntimeOptions } from "../runtime/session.js";
-import { activationMeans, floats, overChunks, withOutputs } from "./activations.js";
+import { activationMeans } from "./activations.js";
 import type { Attack } from "./method.js";
 import { type UnitLayer, unitShape } from "./units.js";
 

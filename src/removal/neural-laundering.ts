@@ -3,7 +3,7 @@
  * Watermarks from Deep Neural Networks, Computers & Security 2021, arXiv:2004.11368).
  *
  * 1. Triggers are reversed as Neural Cleanse does it, and those too small to be natural are taken for the mark's
- *    (`reversed-trigger.ts`).
+ *    (`data/reversed-trigger.ts`).
  * 2. Units that answer a stamped image much more strongly than the clean one are reset to zero.
  * 3. The model is trained on clean and on stamped images, all with their true labels.
  *
@@ -13,6 +13,15 @@
 import { performance } from "node:perf_hooks";
 import { z } from "zod";
 import type { FloatTensor } from "../core/tensor.js";
+import {
+  reversalShape,
+  reversalSteps,
+  reverseTriggers,
+  sourcesOf,
+  stamped,
+  suspicious,
+  type Trigger,
+} from "../data/reversed-trigger.js";
 import { cleanView, copiesView } from "../data/views.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import { type Model, withWeights } from "../onnx/model.js";
@@ -22,15 +31,6 @@ import { throwIfAborted } from "../training/epochs.js";
 import { type Objective, viewsCrossEntropy } from "../training/objective.js";
 import { activationMeans } from "./activations.js";
 import { type Attack, type RemovalMethod, type Stage, stepsOfEpochs } from "./method.js";
-import {
-  reversalShape,
-  reversalSteps,
-  reverseTriggers,
-  sourcesOf,
-  stamped,
-  suspicious,
-  type Trigger,
-} from "./reversed-trigger.js";
 import { tune, tuningShape } from "./tuning.js";
 import { type UnitLayer, unitLayers, withoutUnits } from "./units.js";
 

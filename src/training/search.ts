@@ -15,6 +15,10 @@ export interface SearchPlan extends GradientPlan {
   readonly by: readonly string[];
   /** Decay of Adam's average gradient, β₁, and of its average square, β₂. */
   readonly betas: readonly [number, number];
+  /** Times the value, added to its gradient; default 0. */
+  readonly weightDecay?: number;
+  /** What is sought does not fall below it: set to it after each step; default: it may be anything. */
+  readonly least?: number;
 }
 
 export interface Search {
@@ -43,6 +47,7 @@ interface Sought {
 export async function compileSearch(plan: SearchPlan, options: RuntimeOptions = {}): Promise<Search> {
   const { by, betas } = plan;
   const [beta1, beta2] = betas;
+  const bounds: Bounds = { weightDecay: plan.weightDecay ?? 0, least: plan.least ?? Number.NEGATIVE_INFINITY };
   const adam: Optimizer = { kind: "adam", beta1, beta2, epsilon: EPSILON, weightDecay: 0 };
   const gradient = await compileGradient({ ...plan, variable: [...by, ...(plan.variable ?? [])] }, options);
   const sought = new Map<string, Sought>();
@@ -75,13 +80,20 @@ export async function compileSearch(plan: SearchPlan, options: RuntimeOptions = 
       by.forEach((name, i) => {
         const state = states[i];
         const slope = gradients.get(name)?.data;
-        if (state !== undefined && slope !== undefined) moveByAdam(state, slope, rate, rootCorrection, betas);
+        if (state !== undefined && slope !== undefined) {
+          moveByAdam(state, slope, rate, rootCorrection, betas, bounds);
+        }
       });
       return { loss, watched };
     },
     value: (name) => soughtAs(name).value,
     release: gradient.release,
   };
+}
+
+interface Bounds {
+  readonly weightDecay: number;
+  readonly least: number;
 }
 
 /** Adam's ε, as published. */
@@ -93,13 +105,14 @@ function moveByAdam(
   rate: number,
   rootCorrection: number,
   [beta1, beta2]: SearchPlan["betas"],
+  { weightDecay, least }: Bounds,
 ): void {
   for (let i = 0; i < data.length; i++) {
-    const g = gradient[i] ?? 0;
+    const g = (gradient[i] ?? 0) + weightDecay * (data[i] ?? 0);
     const mean = beta1 * (first[i] ?? 0) + (1 - beta1) * g;
     const square = beta2 * (second[i] ?? 0) + (1 - beta2) * g * g;
     first[i] = mean;
     second[i] = square;
-    data[i] = (data[i] ?? 0) - (rate * mean) / (Math.sqrt(square) * rootCorrection + EPSILON);
+    data[i] = Math.max(least, (data[i] ?? 0) - (rate * mean) / (Math.sqrt(square) * rootCorrection + EPSILON));
   }
 }

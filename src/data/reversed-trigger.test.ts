@@ -5,8 +5,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { randomStream } from "../core/random.js";
-import { answers } from "../data/answers.js";
-import { copyPixels } from "../data/dataset.js";
+import { answers } from "./answers.js";
+import { copyPixels } from "./dataset.js";
 import type { Model } from "../onnx/model.js";
 import { learnt, tinyImages } from "../training/testing/tiny.js";
 import {
@@ -19,8 +19,8 @@ import {
   suspicious,
   type Trigger,
 } from "./reversed-trigger.js";
-import { withBackdoor } from "./testing/backdoor.js";
-import { perceptron } from "./testing/perceptron.js";
+import { withBackdoor } from "../removal/testing/backdoor.js";
+import { perceptron } from "../removal/testing/perceptron.js";
 
 const subset = tinyImages(96, { seed: 3 });
 const quick = z.object(reversalShape).parse({ rounds: 120, roundSteps: 10 });

@@ -6,18 +6,18 @@
 import { beforeAll, expect, test } from "vitest";
 import { randomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
-import { accuracy } from "../data/answers.js";
-import { copyPixels, imageAt, type LabelledImages } from "../data/dataset.js";
-import { inMemory } from "../data/pixels.js";
+import { accuracy } from "./answers.js";
+import { copyPixels, imageAt, type LabelledImages } from "./dataset.js";
+import { inMemory } from "./pixels.js";
 import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { imageGraph } from "../onnx/image-graph.js";
 import { decodeModel, type Model } from "../onnx/model.js";
 import { learnt, tinyImages, tinyModel } from "../training/testing/tiny.js";
-import { floats, overChunks, withOutputs } from "./activations.js";
+import { floats, overChunks, withOutputs } from "./hidden-values.js";
 import { recoveredImages, splitRecovered } from "./recovered-images.js";
-import { weightOf } from "./testing/attacked.js";
-import { perceptron } from "./testing/perceptron.js";
+import { weightOf } from "../removal/testing/attacked.js";
+import { perceptron } from "../removal/testing/perceptron.js";
 
 const subset = tinyImages(8);
 let model: Model;

@@ -10,8 +10,8 @@
  */
 
 import { float32 } from "../core/tensor.js";
-import { imageSize, type LabelledImages, select } from "../data/dataset.js";
-import { inMemory } from "../data/pixels.js";
+import { imageSize, type LabelledImages, select } from "./dataset.js";
+import { inMemory } from "./pixels.js";
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import { withFront } from "../onnx/front.js";
 import type { Graph } from "../onnx/graph.js";
@@ -22,8 +22,8 @@ import { meanCrossEntropy, type Objective } from "../training/objective.js";
 import { freeImageGraph } from "../training/rows.js";
 import { scheduleFactor } from "../training/schedule.js";
 import { compileSearch } from "../training/search.js";
-import { floats, overChunks, withOutputs } from "./activations.js";
-import type { Attack } from "./method.js";
+import { floats, overChunks, withOutputs } from "./hidden-values.js";
+import type { Seeker } from "./seeker.js";
 
 const LEARNING_RATE = 0.1;
 const BETAS = [0.5, 0.9] as const;
@@ -51,6 +51,7 @@ export function recoverySteps(perClass: number, steps: number, classes: number):
 /**
  * `perClass` images of each class, one class after the other, as 8-bit pictures.
  *
+ * @param subset only its shape and classes are looked at.
  * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when
  *   the signal fires.
  */
@@ -62,7 +63,7 @@ export async function recoveredImages(
     runtime,
     progress,
     signal,
-  }: Pick<Attack, "model" | "subset" | "random" | "runtime" | "progress" | "signal">,
+  }: Omit<Seeker, "subset"> & { readonly subset: Pick<LabelledImages, "shape" | "classes"> },
   { perClass, steps }: { readonly perClass: number; readonly steps: number },
 ): Promise<LabelledImages> {
   const { shape, classes } = subset;
@@ -182,7 +183,7 @@ const LEAST_DEVIATION = 1e-6;
  * (Dehydra's recovered sample splitting).
  */
 export async function splitRecovered(
-  { model, runtime = {} }: Pick<Attack, "model" | "runtime">,
+  { model, runtime = {} }: Pick<Seeker, "model" | "runtime">,
   images: LabelledImages,
 ): Promise<{ readonly normal: LabelledImages; readonly marked: LabelledImages }> {
   const { graph, classifier } = imageGraph(model, images.shape);

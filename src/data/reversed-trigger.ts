@@ -12,16 +12,16 @@
 import { z } from "zod";
 import type { RandomStream } from "../core/random.js";
 import { float32 } from "../core/tensor.js";
-import { epochBatches, packImages } from "../data/batches.js";
-import { imageAt, imageSize, type LabelledImages, select } from "../data/dataset.js";
-import { inMemory } from "../data/pixels.js";
+import { epochBatches, packImages } from "./batches.js";
+import { imageAt, imageSize, type LabelledImages, select } from "./dataset.js";
+import { inMemory } from "./pixels.js";
 import { type GraphBuilder, graphBuilder } from "../onnx/builder.js";
 import { withFront } from "../onnx/front.js";
 import { throwIfAborted } from "../training/epochs.js";
 import { meanCrossEntropy, type Objective } from "../training/objective.js";
 import { freeImageGraph } from "../training/rows.js";
 import { compileSearch, type Search } from "../training/search.js";
-import type { Attack } from "./method.js";
+import type { Seeker } from "./seeker.js";
 import { median } from "../core/summary.js";
 
 /** Zod shape to spread into an options schema. */
@@ -85,10 +85,10 @@ export function reversalSteps({ sources, rounds, roundSteps }: ReversalOptions, 
  * @throws WildmarkError `unsupported-operator` where the model has an operator without a gradient, `interrupted` when
  *   the signal fires.
  */
-export async function reverseTriggers(attack: Attack, options: ReversalOptions): Promise<readonly Trigger[]> {
-  const { subset, random } = attack;
+export async function reverseTriggers(seeker: Seeker, options: ReversalOptions): Promise<readonly Trigger[]> {
+  const { subset, random } = seeker;
   const wanted = candidatesOf(subset, options.sources);
-  const search = await openSearch(attack);
+  const search = await openSearch(seeker);
   const found: Trigger[] = [];
   try {
     for (const [at, { target, source, images }] of wanted.entries()) {
@@ -97,8 +97,8 @@ export async function reverseTriggers(attack: Attack, options: ReversalOptions):
         .stream(target)
         .stream(source ?? "all");
       const told = (round: number): void =>
-        attack.progress?.prepare?.("reverse triggers", at * options.rounds + round, wanted.length * options.rounds);
-      found.push({ target, source, ...(await reverse(search, { ...attack, options, images, target, told }, stream)) });
+        seeker.progress?.prepare?.("reverse triggers", at * options.rounds + round, wanted.length * options.rounds);
+      found.push({ target, source, ...(await reverse(search, { ...seeker, options, images, target, told }, stream)) });
     }
   } finally {
     await search.release();
@@ -125,7 +125,7 @@ function candidatesOf(subset: LabelledImages, sources: ReversalOptions["sources"
 }
 
 /** The model behind a stamp, with what the stamp is made of to be sought. */
-async function openSearch({ model, subset, runtime }: Pick<Attack, "model" | "subset" | "runtime">): Promise<Search> {
+async function openSearch({ model, subset, runtime }: Pick<Seeker, "model" | "subset" | "runtime">): Promise<Search> {
   const { channels, height, width } = subset.shape;
   const plain = await freeImageGraph(model, subset.shape, runtime);
   const named = graphBuilder(plain.graph.name, { from: plain.graph, keepOutputs: true });
@@ -176,7 +176,7 @@ const smallStamp: Objective = {
 /** ONNX's number of float32. */
 const FLOAT = 1;
 
-interface Reversal extends Pick<Attack, "signal"> {
+interface Reversal extends Pick<Seeker, "signal"> {
   readonly options: ReversalOptions;
   readonly images: LabelledImages;
   readonly target: number;
