@@ -1,9 +1,8 @@
 /** @file wildmark info: what a model is, and what Wildmark sees in it. */
 
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { z } from "zod";
 import { WildmarkError } from "../../core/errors.js";
+import { writeFileAtomic } from "../../core/files.js";
 import { bestReading, type ReadingScores } from "../../data/best-reading.js";
 import { requireAskable } from "../../data/fit.js";
 import { describeDims } from "../../onnx/classifier.js";
@@ -11,8 +10,13 @@ import { describeModel, type ModelDescription } from "../../onnx/describe.js";
 import type { ValueInfo } from "../../onnx/graph.js";
 import { encodeModel, type Model, modelSha256 } from "../../onnx/model.js";
 import { preprocessingInWords } from "../../onnx/preprocessing.js";
+import { renderModel } from "../../report/model/page.js";
 import { type Call, type CommandFile, defineCommand } from "../command.js";
 import { type DataCall, type DataFlags, dataFlags, loadChosen } from "../data.js";
+import { type Fingerprint, fingerprint } from "../fingerprint.js";
+import { picturedModel } from "../pictured-model.js";
+import { requireWritable } from "../outputs.js";
+import { thisSoftware } from "../../experiments/machine.js";
 import { imageShapeOf, layerLowerings, loweringsInWords, watchOf } from "../lowerings.js";
 import { type ModelFlags, modelFlags, openModel } from "../model.js";
 import { textTable } from "../../core/text-table.js";
@@ -34,6 +38,10 @@ export const command: CommandFile = () =>
         placeholder: "NAME",
       }),
       ...modelFlags,
+      html: z
+        .string()
+        .optional()
+        .meta({ description: "write a page with the model drawn, layer by layer", placeholder: "FILE" }),
       autotuning: z
         .boolean()
         .default(false)
@@ -49,9 +57,10 @@ export const command: CommandFile = () =>
         .default(false)
         .describe("with --autotuning: measure what was not measured on this machine, and keep it"),
     }),
-    common: { computes: "trains", loads: true },
+    common: { computes: "trains", loads: true, writes: true },
     examples: [
       ["wildmark info model.onnx", ""],
+      ["wildmark info model.onnx --html model.html", "the model drawn: layers, shapes, parameters"],
       ["wildmark info model.onnx --dataset mnist", "which preprocessing it expects, by its answers"],
       ["wildmark info model.onnx --json", "everything, each weight with its shape"],
       ["wildmark info model.onnx --autotuning --measure", "the lowering of each layer, measured on this machine"],
@@ -59,11 +68,18 @@ export const command: CommandFile = () =>
     async run({ args: [path = ""], flags, runtimeFor, progress, force, signal }) {
       if (flags.measure && !flags.autotuning)
         throw new WildmarkError("usage", "info: --measure goes with --autotuning.");
+      if (flags.html !== undefined) await requireWritable(flags.html, force, [path]);
       const model = await openModel(path, flags, progress);
       const bytes = encodeModel(model);
       const description = describeModel(model);
       const file = { path, ...(await fingerprint(path)) };
       const read = { bytes: bytes.length, sha256: modelSha256(bytes) };
+      if (flags.html !== undefined) {
+        const picture = await picturedModel(model, description, { threads: 1 });
+        const page = renderModel({ file, description, picture, software: thisSoftware() });
+        await writeFileAtomic(flags.html, Buffer.from(page), { force });
+        progress.note(`page: ${flags.html}`);
+      }
       const asked = await readingsOf(path, model, flags, runtimeFor, { progress, force });
       const document = {
         command: "info",
@@ -108,24 +124,6 @@ async function readingsOf(
     call.progress.note(`note: ${sentence}`);
   const runtime = await runtimeFor({ model, shape, classes });
   return { readings: await bestReading(model, dataset.test, { againstFlags: true, runtime }), title: dataset.title };
-}
-
-interface Fingerprint {
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-/**
- * Of the file as it lies there; keys and results know a model by what was read from it, which may be wider or whole.
- */
-async function fingerprint(path: string): Promise<Fingerprint> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of createReadStream(path)) {
-    hash.update(chunk);
-    bytes += chunk.length;
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 function inWords(file: Fingerprint & { readonly path: string }, read: Fingerprint, model: ModelDescription): string {
