@@ -45,6 +45,7 @@ import { type MarkedModel, markModel } from "./tasks/mark-model.js";
 import { type BetterReading, betterReading, settleReading } from "./tasks/reading.js";
 import { type CleanedMark, type CleanedModel, removeMark } from "./tasks/remove-mark.js";
 import type { RunOptions } from "./tasks/run-options.js";
+import { type Scan, type ScanOptions, scanModel } from "./tasks/scan-model.js";
 import {
   continueModel,
   continuingOptions,
@@ -268,6 +269,27 @@ export interface VerifyCall extends VerifyOptions {
  */
 export async function verify({ model, key, ...options }: VerifyCall): Promise<Verdict> {
   return verifyModel(model, key, options);
+}
+
+export interface ScanCall extends Omit<ScanOptions, "images"> {
+  readonly model: Model;
+  /** Clean images of the kind that the model is for: its test images are shown to it. Default: none. */
+  readonly dataset?: Dataset;
+}
+
+/**
+ * Looks for what may be planted in a model, without any key: what was found, where, how sure that is, what innocent
+ * cause it may have; which detectors looked, and what each cannot see. That nothing was found does not say that nothing
+ * is planted.
+ *
+ * @throws WildmarkError `usage` for detectors that there are not; `bad-data`, `bad-model` where model and data do not
+ *   belong together; `interrupted`. A detector that cannot be run on the model is no failure: `looked` says why.
+ */
+export async function scan({ model, dataset, ...options }: ScanCall): Promise<Scan> {
+  if (dataset === undefined) return scanModel(model, options);
+  const { shape, classes } = dataset.test;
+  requireAskable(model, "the model", { what: `the images of ${dataset.id}`, shape, classes }, { exactly: true });
+  return scanModel(model, { ...options, images: dataset.test });
 }
 
 export interface CertifyCall extends Pick<RunOptions, "runtime" | "progress" | "signal"> {

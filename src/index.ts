@@ -58,7 +58,9 @@ export {
   type RemoveOptions,
   remove,
   reproduce,
+  type ScanCall,
   saveModel,
+  scan,
   type TrainingChoices,
   type TrainOptions,
   train,
@@ -69,6 +71,9 @@ export type { MarkedModel } from "./tasks/mark-model.js";
 export { measure, type Yardstick, yardstickOf } from "./tasks/measure.js";
 export type { BetterReading } from "./tasks/reading.js";
 export type { CleanedMark, CleanedModel } from "./tasks/remove-mark.js";
+export { type Looked, type Scan, type ScanDetector, scanDetectors, UNSEEN } from "./tasks/scan-model.js";
+export type { GraphDetector, Subject as ScanSubject } from "./detection/detector.js";
+export type { Finding, Level } from "./detection/finding.js";
 export { documentOf, type ExperimentOptions, runExperiment } from "./experiments/run.js";
 export type { ExperimentSpec, Subject } from "./experiments/spec.js";
 export { type AuditChoices, auditSpec } from "./experiments/statements/audit.js";

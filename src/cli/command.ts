@@ -69,6 +69,8 @@ export interface Outcome {
   readonly text: string;
   /** Whether a part of the work failed, though there is an outcome: the command then ends with status 1. */
   readonly failed?: boolean;
+  /** Whether something was found that the caller asked to be told of by the status: the command then ends with 3. */
+  readonly alarmed?: boolean;
 }
 
 /** Which of the common flags mean something to a command; the others are accepted and left out of the help. */

@@ -80,7 +80,7 @@ export async function perform(
   command: Command,
   place: CommanderCommand,
   { typed, print }: { readonly typed: string; readonly print: (text: string) => Promise<void> },
-): Promise<0 | 1> {
+): Promise<0 | 1 | 3> {
   const given = givenFlags(place);
   const notOwn = Object.entries(given).filter(([flag]) => !(flag in command.flags.shape));
   const common = readFlags(commonFlags, Object.fromEntries(notOwn), command.fullName);
@@ -106,7 +106,7 @@ export async function perform(
     .finally(() => progress.end());
   const text = process.stdout.isTTY ? wrapped(outcome.text, outputWidth()) : outcome.text;
   await print(`${common.json ? JSON.stringify(outcome.document, undefined, 2) : text}\n`);
-  return outcome.failed === true ? 1 : 0;
+  return outcome.failed === true ? 1 : outcome.alarmed === true ? 3 : 0;
 }
 
 /** Standard error, as long as anybody listens. */

@@ -132,6 +132,11 @@ const GROUPS: readonly EntryGroup[] = [
       { name: "train", summary: "train a classifier without a mark", load: () => import("./commands/train.js") },
       { name: "evaluate", summary: "accuracy of a model on a test set", load: () => import("./commands/evaluate.js") },
       {
+        name: "scan",
+        summary: "what may be planted in a model, without a key",
+        load: () => import("./commands/scan.js"),
+      },
+      {
         name: "info",
         summary: "what a model is and what Wildmark sees in it",
         load: () => import("./commands/info.js"),
@@ -186,7 +191,7 @@ const ROOT_EXAMPLES = [
 function afterRootHelp(): string {
   return `
 Every command: wildmark COMMAND --help
-Exit status:   0 done, 1 failed, 2 bad input, 130 stopped
+Exit status:   0 done, 1 failed, 2 bad input, 3 found (scan), 130 stopped
 
 Examples:
 ${examplesText(ROOT_EXAMPLES.map((line) => [line, ""]))}

@@ -22,7 +22,7 @@ svg.model { display: block; font-family: var(--sans); }
 .model .note > rect:first-of-type { fill: var(--dear); stroke: var(--dear-line); }
 .model .badge { font-size: 12.5px; font-weight: 700; } .model .planted .badge { fill: var(--hit-line); }
 .model .suspicious .badge { fill: var(--half-line); } .model .note .badge { fill: var(--dear-line); }
-.layers code { font-size: .82em; overflow-wrap: anywhere; } .layers th { min-width: 12rem; }
+.layers code { font-size: .82em; overflow-wrap: anywhere; } .layers tbody th { min-width: 12rem; }
 .layers td:last-child { min-width: 22rem; }
 .layers tr.planted th, .layers tr.planted td { background: var(--hit); }
 .layers tr.suspicious th, .layers tr.suspicious td { background: var(--half); }
