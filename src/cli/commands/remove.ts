@@ -24,6 +24,7 @@ import { noteEpochs } from "../epochs.js";
 import { asReadFlag, modelFlags, openModel, requireSidecarWritable, trainFromFlag } from "../model.js";
 import { textTable } from "../../core/text-table.js";
 import { points } from "../output.js";
+import type { Finding } from "../../detection/finding.js";
 import { percent } from "../../core/percent.js";
 import { requireWritable } from "../outputs.js";
 import { readingsDocument } from "../readings.js";
@@ -206,13 +207,16 @@ const COLLAPSED =
 /** What was cut, and what stays: a model with a gate in it is not clean, whatever became of its mark. */
 function graphInWords({ cut, refused, after }: GraphRecord, wanted: boolean): readonly string[] {
   const gone = cut.map(({ removed }) => `Cut out of the graph: ${removed.join(", ")}.`);
-  const stayed = wanted ? refused.map(({ finding, why }) => `Not cut: ${finding.nodes.join(", ")}. ${why}`) : [];
+  // What was only suspicious may have gone with what was cut.
+  const stands = ({ nodes }: Finding): boolean => after.some((left) => left.nodes.join() === nodes.join());
+  const left = refused.filter(({ finding }) => wanted && stands(finding));
+  const stayed = left.map(({ finding, why }) => `Not cut: ${finding.nodes.join(", ")}. ${why}`);
   if (after.length === 0) return [...gone, ...stayed];
   const first = after[0]?.what ?? "";
-  const stands = gateStands(after)
+  const said = gateStands(after)
     ? `The model is not clean: something is still planted in its graph.${wanted ? "" : " --cut cuts it out first."}`
     : "Its graph still holds what innocent ones seldom hold.";
-  return [...gone, ...stayed, `${stands} ${first}`];
+  return [...gone, ...stayed, `${said} ${first}`];
 }
 
 function inWords(cleaned: CleanedModel & { readonly mark?: CleanedMark }, label: string): string {
