@@ -19,6 +19,8 @@ import { gates } from "../detection/gates.js";
 import { probe } from "../detection/inspection.js";
 import { detectors } from "../detection/registry.js";
 import { scanGraph } from "../detection/scan.js";
+import { familyOf } from "../detection/family.js";
+import { shippedBaseline } from "../detection/shipped.js";
 import { statisticFindings, TOGETHER } from "../detection/statistic-findings.js";
 import type { ChosenStatistic } from "../detection/statistic-method.js";
 import { statistics } from "../detection/statistics.js";
@@ -172,8 +174,9 @@ async function measureClasses(
   subject: Subject,
   { asked, baseline: path }: { readonly asked: boolean; readonly baseline?: string },
 ): Promise<Look> {
+  const shipped = path === undefined ? shippedFor(subject) : undefined;
   const whyEach = (detector: ChosenStatistic): string | undefined => {
-    if (path === undefined && !asked) return NO_BASELINE;
+    if (path === undefined && shipped === undefined && !asked) return NO_BASELINE;
     if (subject.classes < 2) return NO_CLASSES;
     return detector.needs === "images" && subject.images === undefined ? NO_IMAGES : undefined;
   };
@@ -183,7 +186,7 @@ async function measureClasses(
     return why === undefined ? [] : [notRun(each, why)];
   });
   if (able.length === 0) return { looked: unable, findings: [] };
-  const baseline = path === undefined ? undefined : await baselineAt(path, able, subject);
+  const baseline = path === undefined ? shipped : await baselineAt(path, able, subject);
   try {
     subject.progress?.update("scan: statistics", 0, able.length);
     const findings = await statisticFindings(subject, baseline, able);
@@ -194,6 +197,17 @@ async function measureClasses(
   } catch (error) {
     const why = whyNot(error);
     return { looked: [...able.map((each) => notRun(each, why)), ...unable], findings: [] };
+  }
+}
+
+/** The clean models that come with Wildmark, where there are some of this architecture. */
+function shippedFor({ model, shape, classes }: Subject): Baseline | undefined {
+  try {
+    return shippedBaseline(familyOf(model, shape, classes));
+  } catch (error) {
+    // A model that cannot be trained is of no family.
+    whyNot(error);
+    return undefined;
   }
 }
 

@@ -10,14 +10,23 @@ export function scanText(document: ScanDocument): string {
   const { headline, caution } = summariseScan(document);
   const ran = detectors.filter((each) => each.ran);
   const notRun = detectors.filter((each) => !each.ran);
+  const lesser = findings.filter(({ level }) => level === "note");
+  const graver = findings.filter(({ level }) => level !== "note");
   return [
     `${printable(document.model.path)}: ${headline}\n${caution}`,
-    ...findings.map(findingText),
+    ...graver.map(findingText),
+    ...(lesser.length === 0 ? [] : [lesserText(lesser)]),
     ...(notes.length === 0 ? [] : [`Noted:\n${notes.map((note) => `  - ${printable(note)}`).join("\n")}`]),
     ...(ran.length === 0 ? [] : [`Looked for, and what each cannot see:\n${ran.map(ranText).join("\n")}`]),
     ...(notRun.length === 0 ? [] : [`Not run:\n${notRunText(notRun)}`]),
     `What none of them can see:\n${unseen.map((each) => `  - ${each}`).join("\n")}`,
   ].join("\n\n");
+}
+
+/** What is usually innocent, a line each; how sure each is and what to do stands in the page and the document. */
+function lesserText(findings: ScanDocument["findings"]): string {
+  const lines = findings.map(({ detector, what }) => `  - ${printable(what)} (${printable(detector)})`);
+  return `Worth knowing, and usually innocent (--html or --json tell more):\n${lines.join("\n")}`;
 }
 
 function findingText(finding: ScanDocument["findings"][number], index: number): string {
