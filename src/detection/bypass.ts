@@ -15,7 +15,7 @@ export const bypass: GraphDetector = {
   kind: "graph",
   title: "bypass",
   summary: "Looks for ways from the image to the scores past all learned layers.",
-  source: "After PAIT-ONNX-200 of ModelScan's successors; what counts as learned, and as past, is ours.",
+  source: "After the rule PAIT-ONNX-200; what counts as learned, and as past, is ours.",
   blind:
     "A layer with weights of four values or more counts as learned, be they drawn by hand; a way that passes one of " +
     "those is none to it.",

@@ -132,7 +132,7 @@ export const command: CommandFile = (words) => {
         origin: modelIdentity(model),
         dataset: dataset.sha256,
         method: { id: picked.id, options: picked.options },
-        ...{ fraction, seed, ...share, trainFrom },
+        ...{ fraction, seed, ...share, trainFrom, cut },
         key: key === undefined ? null : keySha256(key),
         ...followed,
       };
