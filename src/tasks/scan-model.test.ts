@@ -1,5 +1,6 @@
 /** @file A scan runs what can be run, says what could not, and never fails for it. */
 
+import { findArchitecture, newModel } from "../models/registry.js";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +15,7 @@ import { graphBuilder } from "../onnx/builder.js";
 import { encodeGraph } from "../onnx/encode.js";
 import { decodeModel, type Model } from "../onnx/model.js";
 import { tinyModel } from "../training/testing/tiny.js";
-import { scanDetectors, scanModel } from "./scan-model.js";
+import { scanDetectors, SHIPPED, scanModel } from "./scan-model.js";
 
 const folder = await mkdtemp(join(tmpdir(), "wildmark-scan-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -135,6 +136,14 @@ describe("what asks whether a class stands out", () => {
     expect(looked).toMatchObject([{ ran: false, why: expect.stringContaining("clean images") }]);
     const none = scanModel(model, { detectors: [statistic(1)], baseline: join(folder, "missing") });
     await expect(none).rejects.toMatchObject({ code: "bad-file" });
+  });
+
+  test("the clean models that come along are for their own architecture", async () => {
+    const other = scanModel(model, { detectors: [statistic(1)], baseline: SHIPPED });
+    await expect(other).rejects.toMatchObject({ code: "usage", hint: expect.stringContaining("LeNet-5 on MNIST") });
+    const lenet = newModel(findArchitecture("lenet5"), { channels: 1, height: 28, width: 28, classes: 10 }, 0);
+    const { findings } = await scanModel(lenet, { detectors: ["last-layer"], baseline: SHIPPED });
+    expect(findings.map(({ sure }) => sure).join()).toMatch(/clean models \(\d+ of LeNet-5 on MNIST/);
   });
 });
 

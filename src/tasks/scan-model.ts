@@ -21,6 +21,7 @@ import { detectors } from "../detection/registry.js";
 import { scanGraph } from "../detection/scan.js";
 import { familyOf } from "../detection/family.js";
 import { shippedBaseline } from "../detection/shipped.js";
+import { shippedBaselines } from "../detection/shipped-baselines.js";
 import { statisticFindings, TOGETHER } from "../detection/statistic-findings.js";
 import type { ChosenStatistic } from "../detection/statistic-method.js";
 import { statistics } from "../detection/statistics.js";
@@ -63,7 +64,10 @@ export interface ScanOptions {
   readonly structureOnly?: boolean;
   /** Clean images of the kind that the model is for. */
   readonly images?: LabelledImages;
-  /** A folder of clean models of the same architecture, where what they measure is kept too; or that file. */
+  /**
+   * A folder of clean models of the same architecture, where what they measure is kept too; or that file; or `shipped`
+   * for those that come with Wildmark, trained on well-known data.
+   */
   readonly baseline?: string;
   /** Draws what the model is shown; default 0. */
   readonly seed?: number;
@@ -174,9 +178,8 @@ async function measureClasses(
   subject: Subject,
   { asked, baseline: path }: { readonly asked: boolean; readonly baseline?: string },
 ): Promise<Look> {
-  const shipped = path === undefined ? shippedFor(subject) : undefined;
   const whyEach = (detector: ChosenStatistic): string | undefined => {
-    if (path === undefined && shipped === undefined && !asked) return NO_BASELINE;
+    if (path === undefined && !asked) return NO_BASELINE;
     if (subject.classes < 2) return NO_CLASSES;
     return detector.needs === "images" && subject.images === undefined ? NO_IMAGES : undefined;
   };
@@ -186,7 +189,7 @@ async function measureClasses(
     return why === undefined ? [] : [notRun(each, why)];
   });
   if (able.length === 0) return { looked: unable, findings: [] };
-  const baseline = path === undefined ? shipped : await baselineAt(path, able, subject);
+  const baseline = path === undefined ? undefined : await baselineAt(path, able, subject);
   try {
     subject.progress?.update("scan: statistics", 0, able.length);
     const findings = await statisticFindings(subject, baseline, able);
@@ -200,19 +203,20 @@ async function measureClasses(
   }
 }
 
-/** The clean models that come with Wildmark, where there are some of this architecture. */
-function shippedFor({ model, shape, classes }: Subject): Baseline | undefined {
-  try {
-    return shippedBaseline(familyOf(model, shape, classes));
-  } catch (error) {
-    // A model that cannot be trained is of no family.
-    whyNot(error);
-    return undefined;
-  }
+/** For `baseline`: the clean models that come with Wildmark. Whether they saw data like the model's, who asks knows. */
+export const SHIPPED = "shipped";
+
+function shippedFor({ model, shape, classes }: Subject): Baseline {
+  const found = shippedBaseline(familyOf(model, shape, classes));
+  if (found !== undefined) return found;
+  throw new WildmarkError("usage", "No clean models of this architecture come with Wildmark.", {
+    hint: `There are: ${shippedBaselines.map(({ about }) => about).join("; ")}. Give a folder of your own.`,
+  });
 }
 
 /** A baseline that is none is the caller's mistake, and not the model's. */
 async function baselineAt(path: string, chosen: readonly ChosenStatistic[], subject: Subject): Promise<Baseline> {
+  if (path === SHIPPED) return shippedFor(subject);
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

@@ -41,7 +41,7 @@ const ownFlags = {
     .meta({
       description:
         "a folder of 20 or more clean models of the same architecture, to rank this one among; what they measure is " +
-        "kept there in wildmark-baseline.json, which may be given instead",
+        "kept there in wildmark-baseline.json, which may be given instead; shipped: LeNet-5 on MNIST, which come along",
       placeholder: "DIR",
     }),
   inputShape: z
