@@ -49,14 +49,14 @@ function normal(name: string, dims: readonly number[]): FloatTensor {
 describe.skipIf(block === undefined)("where the machine has blocks", () => {
   const onCpu = { device: "cpu" as const, block: block ?? 1 };
 
-  test.each(operators)("%s of 128 channels on whole tiles is computed so, unless that is not wanted", (operator) => {
+  test.each(operators)("%s of 256 channels on whole tiles is computed so, unless that is not wanted", (operator) => {
     const kernelOf = (geometry: ConvGeometry, without: readonly string[] = []): string | undefined =>
       kernelChoices(graphOf(operator, geometry), { ...onCpu, without })[0]?.kernel;
-    expect(kernelOf(geometryOf(16, 128, 128, 8))).toBe("winograd");
-    expect(kernelOf(geometryOf(16, 128, 128, 8), ["winograd"])).toBe("nchwc");
+    expect(kernelOf(geometryOf(16, 256, 256, 8))).toBe("winograd");
+    expect(kernelOf(geometryOf(16, 256, 256, 8), ["winograd"])).toBe("nchwc");
     // Few channels, and tiles of which more than a third is not wanted.
-    expect(kernelOf(geometryOf(16, 64, 128, 8))).toBe("nchwc");
-    expect(kernelOf(geometryOf(16, 128, 128, 5))).toBe("nchwc");
+    expect(kernelOf(geometryOf(16, 128, 256, 8))).toBe("nchwc");
+    expect(kernelOf(geometryOf(16, 256, 256, 5))).toBe("nchwc");
   });
 
   test.each(operators)("%s rounds by less than is said", async (operator) => {
