@@ -33,20 +33,6 @@ describe("wildmark bench", () => {
     );
   }, 120_000);
 
-  test("two parts in two folders hold every cell once; a part by itself says what is missing", async () => {
-    for (const part of ["1/2", "2/2"]) {
-      const { status, stderr } = await wildmark(folder, `bench small.yaml --shard ${part} --out shared`);
-      expect(status, stderr).toBe(0);
-      const state = await wildmark(folder, "status shared");
-      expect(state.status, state.stderr).toBe(0);
-      const result = experimentSchema.parse(JSON.parse(await readFile(join(folder, "shared/result.json"), "utf8")));
-      expect(result.complete).toBe(part === "2/2");
-    }
-    expect(await withoutTimes(join(folder, "shared/result.json"))).toEqual(
-      await withoutTimes(join(folder, "whole/result.json")),
-    );
-  }, 120_000);
-
   test("status and report need no data set: the folder says what is needed of it", async () => {
     // Data at a path that is gone afterwards, and pictures for the mark that takes some.
     const images = join(folder, "images.npz");
