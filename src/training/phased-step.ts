@@ -50,16 +50,16 @@ export function phasedStep(
       if (current?.staying.size === staying.size) return current.step;
       const before = current === undefined ? resumed : await state();
       await current?.step.release();
+      settled = new Map([...(before?.weights ?? [])].filter(([name]) => staying.has(name)));
       const step = await compile({
         ...plan,
+        // What stays, stays as it was left, and not as it was given.
+        graph: { ...plan.graph, initializers: new Map([...plan.graph.initializers, ...settled]) },
         trainable: plan.trainable.filter((name) => !staying.has(name)),
         frozen: new Set([...(plan.frozen ?? []), ...staying]),
       });
       current = { step, staying };
-      if (before !== undefined) {
-        settled = new Map([...before.weights].filter(([name]) => staying.has(name)));
-        await step.restore(before);
-      }
+      if (before !== undefined) await step.restore(before);
       return step;
     },
     weights: async () => new Map([...settled, ...(await open().weights())]),
