@@ -10,7 +10,7 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { exitStatus, WildmarkError } from "../src/core/errors.js";
+import { WildmarkError } from "../src/core/errors.js";
 import { writeFileAtomic } from "../src/core/files.js";
 import { permutation, randomStream } from "../src/core/random.js";
 import { clopperPearson } from "../src/core/statistics.js";
@@ -34,6 +34,7 @@ import { askSuspect } from "../src/ownership/verify-model.js";
 import { type Answers, verifyAnswers } from "../src/ownership/verify.js";
 import { embedFromScratchOptions } from "../src/watermarks/embed.js";
 import { findMark, markSchemes } from "../src/watermarks/registry.js";
+import { runProgram, say } from "./program.js";
 
 const HELP = `npm run perf:claims -- [options]
 
@@ -422,16 +423,4 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const hint = error instanceof WildmarkError ? error.hint : undefined;
-  process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\n${hint === undefined ? "" : `  ${hint}\n`}`,
-  );
-  process.exitCode = exitStatus(error);
-}
+await runProgram(main);

@@ -8,7 +8,7 @@ import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { exitStatus, WildmarkError } from "../src/core/errors.js";
+import { WildmarkError } from "../src/core/errors.js";
 import { readFileBounded, writeFileAtomic } from "../src/core/files.js";
 import { parsedJson } from "../src/core/json.js";
 import { permutation, randomStream } from "../src/core/random.js";
@@ -24,6 +24,7 @@ import { readModelFile, writeModelFile } from "../src/onnx/model-file.js";
 import { type FamilyResult, familyResult, type StudiedModel, whyLeftOut } from "./detection-analysis.js";
 import { measuredText, rocFigures, withMeasured } from "./detection-page.js";
 import { type Family, families, type ModelPlan, makeModel, modelsOf } from "./detection-models.js";
+import { runProgram, say } from "./program.js";
 
 const HELP = `npm run perf:detection -- [options]
 
@@ -246,16 +247,4 @@ async function writeRecord(path: string, value: ModelRecord): Promise<void> {
   await writeFileAtomic(path, Buffer.from(`${JSON.stringify(value, undefined, 1)}\n`), { force: true });
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const hint = error instanceof WildmarkError ? error.hint : undefined;
-  process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\n${hint === undefined ? "" : `  ${hint}\n`}`,
-  );
-  process.exitCode = exitStatus(error);
-}
+await runProgram(main);

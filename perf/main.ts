@@ -8,7 +8,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { exitStatus, WildmarkError } from "../src/core/errors.js";
 import { writeFileAtomic } from "../src/core/files.js";
 import type { Dataset } from "../src/data/dataset.js";
 import { findFiles } from "../src/data/places.js";
@@ -23,6 +22,7 @@ import { peakContestant } from "./peak.js";
 import { describeMatch, describeScaling } from "./report.js";
 import { runScaling, type ScalingResult } from "./scaling.js";
 import { findPython, startTorch, type Torch } from "./torch-side.js";
+import { runProgram, say } from "./program.js";
 
 const TURN_MS = 300;
 
@@ -119,15 +119,4 @@ async function imagesFor({ dataDir, seed }: BenchOptions): Promise<Dataset> {
   return loadDataset("digits", { seed });
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const hint = error instanceof WildmarkError && error.hint !== undefined ? `\n  ${error.hint}` : "";
-  const text = error instanceof WildmarkError ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`bench: ${text}${hint}\n`);
-  process.exitCode = exitStatus(error);
-}
+await runProgram(main);

@@ -9,7 +9,7 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { exitStatus, WildmarkError } from "../src/core/errors.js";
+import { WildmarkError } from "../src/core/errors.js";
 import { writeFileAtomic } from "../src/core/files.js";
 import { accuracy } from "../src/data/answers.js";
 import { bestReading, type ReadingScores, racedIndices } from "../src/data/best-reading.js";
@@ -23,6 +23,7 @@ import { decodeModel, type Model } from "../src/onnx/model.js";
 import { readModelFile } from "../src/onnx/model-file.js";
 import type { Preprocessing } from "../src/onnx/preprocessing.js";
 import { readAs, readingFlags, sameReading } from "../src/onnx/readings.js";
+import { runProgram, say } from "./program.js";
 
 const HELP = `npm run perf:readings -- --model MODEL.onnx --dataset NAME [options]
 
@@ -222,16 +223,4 @@ function points(difference: number): string {
   return `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(2)} points`;
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const hint = error instanceof WildmarkError ? error.hint : undefined;
-  process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\n${hint === undefined ? "" : `  ${hint}\n`}`,
-  );
-  process.exitCode = exitStatus(error);
-}
+await runProgram(main);

@@ -69,6 +69,10 @@ test("lies beside the model or above its folder, and counts less than model.wild
   const first = await read();
   expect(first).toMatchObject({ mean, std, from: { mean: "preprocessor_config.json", layout: "assumed" } });
   expect(first.notes).toEqual([expect.stringContaining("preprocessor_config.json")]);
+  // What another program keeps under such a name stands in nobody's way.
+  await mkdir(join(folder, "onnx", "preprocessor_config.json"));
+  await writeFile(join(folder, "onnx", "config.json"), "x".repeat(2 ** 20 + 1));
+  expect(await read()).toEqual(first);
   await writeFile(join(folder, "onnx", "model.wildmark.json"), JSON.stringify({ mean: [0.5] }));
   expect(await read()).toMatchObject({ mean: [0.5], std, from: { mean: "model.wildmark.json" } });
 });

@@ -38,9 +38,10 @@ async function withHubConfig(model: Model, path: string): Promise<Model> {
   const folder = dirname(resolve(path));
   const folders = basename(folder) === "onnx" ? [folder, dirname(folder)] : [folder];
   for (const place of folders.flatMap((each) => HUB_FILES.map((name) => join(each, name)))) {
-    if (!(await exists(place))) continue;
-    const json = await readFileBounded(place, { what: "a preprocessing", maxBytes: LARGEST_SIDECAR });
-    const config = parseHubConfig(new TextDecoder().decode(json));
+    // Another program's config.json may be anything: what cannot be read says nothing.
+    const bounds = { what: "a preprocessing", maxBytes: LARGEST_SIDECAR };
+    const json = await readFileBounded(place, bounds).catch(() => undefined);
+    const config = json && parseHubConfig(new TextDecoder().decode(json));
     if (config === undefined) continue;
     const { says, size } = config;
     const note = `${basename(place)} beside ${path} says how images become numbers`;

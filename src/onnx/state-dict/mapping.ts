@@ -82,7 +82,10 @@ export function storedFrom(
       given.data,
     );
     if (elementCount(shaped.dims) !== given.data.length) throw unlike(part.name);
-    found.set(part.stored, permuted(shaped, inverse));
+    const next = permuted(shaped, inverse);
+    const other = found.get(part.stored);
+    if (other !== undefined && !next.data.every((value, i) => value === other.data[i])) throw merged(part.name);
+    found.set(part.stored, next);
   }
   return found;
 }
@@ -112,6 +115,15 @@ function dimsOf({ tensors }: SafeTensors, name: string): readonly number[] {
 function inTypeOf(old: Tensor | undefined, values: FloatTensor): Tensor {
   if (old?.type === "float64") return { type: "float64", dims: old.dims, data: Float64Array.from(values.data) };
   return { ...values, dims: old?.dims ?? values.dims };
+}
+
+/** Exporters store equal tensors once: then the model has room for one of them. */
+function merged(name: string): WildmarkError {
+  return new WildmarkError(
+    "bad-data",
+    `"${name}" was equal to another tensor when the model was exported, which stores both once; now they differ.`,
+    { hint: "Export the network again." },
+  );
 }
 
 function unlike(name: string): WildmarkError {

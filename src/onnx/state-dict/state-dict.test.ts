@@ -191,6 +191,12 @@ test("equal tensors are told apart by their order, and refused where their numbe
   // One stored tensor for all: exporters store equals once.
   expect(matchStateDict(graph(1), equal).parts).toHaveLength(2);
   expect(() => matchStateDict(graph(3), equal)).toThrow(/more than once/);
+  // It has room for one of them: what differs now cannot go back into it.
+  const once = matchStateDict(graph(1), equal);
+  const stored = storedTensors(graph(1));
+  const apart = stateDict(new Map(equal.tensors).set("b", float32([3], [1, 2, 3])));
+  expect(() => storedFrom(once, apart, stored)).toThrow(/"b" was equal to another tensor/);
+  expect(storedFrom(once, equal, stored).size).toBe(1);
 });
 
 test("half precision is refused with the way out", () => {
