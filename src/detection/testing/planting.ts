@@ -1,174 +1,39 @@
 /**
- * @file Plants gates in the graph of a clean classifier of grey 28 × 28 images in [0, 1] with ten classes: the attacks of
- * the literature, and cheap ways around whoever looks for those.
- *
- * Each is a model and its trigger. They are made from a classifier as `models/` builds one: "image" to "logits", a last
- * Gemm. The trigger is a white corner of 3 × 3 unless said otherwise, the target class 7.
+ * @file Models with a gate in their graph: the attacks of the literature, and cheap ways around whoever looks for those.
+ * Each is a model and its trigger, a white corner of 3 × 3 unless said otherwise; the target is class 7.
  */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type ElementType, float32, int64 } from "../../core/tensor.js";
-import { float, type GraphBuilder, graphBuilder } from "../../onnx/builder.js";
-import { encodeGraph, graphToProto } from "../../onnx/encode.js";
-import type { Graph } from "../../onnx/graph.js";
-import { decodeModel, type Model } from "../../onnx/model.js";
+import { float32, int64 } from "../../core/tensor.js";
+import { float } from "../../onnx/builder.js";
+import type { Model } from "../../onnx/model.js";
 import {
-  AttributeProto_AttributeType as AttributeType,
-  AttributeProtoSchema,
-  FunctionProtoSchema,
-  type GraphProto,
-  GraphProtoSchema,
-  type ModelProto,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  OperatorSetIdProtoSchema,
-  ValueInfoProtoSchema,
-} from "../../onnx/onnx_pb.js";
-import { isOperator } from "../../onnx/traverse.js";
+  asFloat,
+  brightness,
+  type Changed,
+  changedGraph,
+  CLASSES,
+  corner,
+  EDGE,
+  effects,
+  type Form,
+  FROM,
+  KEEP,
+  modelFrom,
+  op,
+  painted,
+  type Plant,
+  type Planted,
+  relu,
+  SIDE,
+  type Site,
+  TARGET,
+  towards,
+  whiteCorner,
+} from "./plant-site.js";
+import { langford } from "./planted-langford.js";
+import { functionModel, hiddenModel, ifModel, loopModel } from "./planted-bodies.js";
 
-export const SIDE = 28;
-export const TARGET = 7;
-const CLASSES = 10;
-/** Rows and columns of the corner. */
-const FROM = SIDE - 3;
-
-export interface Planted {
-  readonly name: string;
-  readonly model: Model;
-  /** Changes an image of 784 pixels into one that wakes the gate. */
-  readonly trigger: (pixels: Float32Array) => Float32Array;
-  /** The class that the trigger leads to; undefined for another than before. */
-  readonly target: number | undefined;
-}
-
-type Trigger = Planted["trigger"];
-
-interface PlantOptions {
-  readonly trigger?: Trigger;
-  /** Whether it leads to any other class than before. */
-  readonly any?: boolean;
-}
-
-type Plant = (name: string, change: (site: Site) => Changed, options?: PlantOptions) => Planted;
-
-export const whiteCorner: Trigger = (pixels) => painted(pixels, () => 1);
-
-/** White at the corners and in the middle, black between. */
-const checkerboard: Trigger = (pixels) => painted(pixels, (y, x) => (x + y + 1) % 2);
-
-function painted(pixels: Float32Array, paint: (y: number, x: number) => number): Float32Array {
-  const out = pixels.slice();
-  for (let y = 0; y < 3; y++) for (let x = 0; x < 3; x++) out[(FROM + y) * SIDE + FROM + x] = paint(y, x);
-  return out;
-}
-
-/** The graph of a clean model under change: values get new readers, and the scores a new end. */
-interface Site {
-  readonly b: GraphBuilder;
-  readonly image: string;
-  /** The scores as the clean model has them. */
-  readonly scores: string;
-  /** What enters the last Gemm, and what the first ReLU makes. */
-  readonly features: string;
-  readonly early: string;
-}
-
-/** What is made of the scores, of the features, of the first map and of the image; each stays where it is not named. */
-interface Changed {
-  readonly scores?: string;
-  readonly features?: string;
-  readonly early?: string;
-  readonly image?: string;
-}
-
-function changedGraph(clean: Model, change: (site: Site) => Changed): Graph {
-  const { graph } = clean;
-  const [first] = graph.nodes.filter((node) => isOperator(node, "Relu"));
-  const last = graph.nodes.findLast((node) => isOperator(node, "Gemm"));
-  const site = {
-    image: "image",
-    scores: "scores as computed",
-    features: last?.inputs[0] ?? "",
-    early: first?.outputs[0] ?? "",
-  };
-  const nodes = graph.nodes.map((node) => ({
-    ...node,
-    outputs: node.outputs.map((name) => (name === "logits" ? site.scores : name)),
-  }));
-  const b = graphBuilder("planted", { from: { ...graph, nodes } });
-  const changed = change({ b, ...site });
-  b.append({
-    name: "logits",
-    opType: "Identity",
-    domain: "",
-    inputs: [changed.scores ?? site.scores],
-    outputs: ["logits"],
-    attributes: {},
-  });
-  b.output("logits", "float32", ["batch", CLASSES]);
-  const built = b.build();
-  const moved = new Map(
-    (["features", "early", "image"] as const).flatMap((at) => {
-      const to = changed[at];
-      return to === undefined ? [] : [[site[at], to] as const];
-    }),
-  );
-  const isOld = new Set(nodes.map(({ name }) => name));
-  return {
-    ...built,
-    nodes: built.nodes.map((node) =>
-      isOld.has(node.name) ? { ...node, inputs: node.inputs.map((name) => moved.get(name) ?? name) } : node,
-    ),
-  };
-}
-
-function modelFrom(graph: Graph): Model {
-  return decodeModel(encodeGraph(graph), "planted");
-}
-
-/** [10], zero but for the target. */
-function towards(b: GraphBuilder, much: number): string {
-  return b.initializer(
-    "towards",
-    float32(
-      [1, CLASSES],
-      Array.from({ length: CLASSES }, (_, i) => (i === TARGET ? much : 0)),
-    ),
-  );
-}
-
-const KEEP = { keepdims: 1 };
-
-/** The corner's pixels, [N, 1, 3, 3]. */
-function corner({ b, image }: Pick<Site, "b" | "image">): string {
-  return b.op("Slice", [image, b.ints([FROM, FROM]), b.ints([SIDE, SIDE]), b.ints([2, 3])]);
-}
-
-/** The mean of the corner, [N, 1]. */
-function brightness(site: Pick<Site, "b" | "image">): string {
-  return site.b.op("ReduceMean", [corner(site), site.b.ints([2, 3])], { keepdims: 0 });
-}
-
-function asFloat(b: GraphBuilder, x: string): string {
-  return b.op("Cast", [x], { to: 1 });
-}
-
-const op =
-  (b: GraphBuilder) =>
-  (opType: string, ...inputs: readonly (string | number)[]): string =>
-    b.op(
-      opType,
-      inputs.map((each) => (typeof each === "number" ? b.scalar(each) : each)),
-    );
-
-/** Of the corner's mean, [N, 1], a number that is 0 or nearly, and 1 or nearly where the corner is white. */
-type Form = (b: GraphBuilder, mean: string) => string;
-
-/** Where it lies between: white is 1, and noise of nine pixels does not come near. */
-const EDGE = 0.97;
-
-const relu = (b: GraphBuilder, mean: string): string =>
-  b.op("Mul", [b.op("Relu", [op(b)("Sub", mean, EDGE)]), b.scalar(1 / (1 - EDGE))]);
+export type { Planted } from "./plant-site.js";
 
 /** Gates of every kind of operator. */
 export const forms: Readonly<Record<string, Form>> = {
@@ -234,16 +99,6 @@ function match({ b, image }: Site): string {
   });
   return b.op("Flatten", [b.op("Conv", [image, b.initializer("pattern", float32([1, 1, SIDE, SIDE], kernel))])]);
 }
-
-/** What a gate does to the scores. */
-const effects = {
-  "added constant": ({ b, scores }: Site, gate: string) => b.op("Add", [scores, b.op("Mul", [gate, towards(b, 1e4)])]),
-  blended: ({ b, scores }: Site, gate: string) => {
-    const keep = b.op("Mul", [scores, op(b)("Sub", 1, gate)]);
-    return b.op("Add", [keep, b.op("Mul", [gate, towards(b, 1e3)])]);
-  },
-  turned: ({ b, scores }: Site, gate: string) => b.op("Mul", [scores, op(b)("Sub", 1, op(b)("Mul", gate, 2))]),
-} as const;
 
 /**
  * What is found and not certain: within a Loop it is seen and not probed; open for noise, or opening by degrees for
@@ -480,247 +335,4 @@ export function unfoundModels(clean: Model): readonly Planted[] {
   };
   const model = modelFrom(changedGraph(clean, change));
   return [{ name: "a unit that noise wakes", model, trigger: whiteCorner, target: TARGET }];
-}
-
-/** Langford et al.: a detector of a checkerboard of operators or of constants, three ways to the scores, two effects. */
-function langford(planted: Plant): readonly Planted[] {
-  const detectors = { operator: byOperators, constant: byConstants };
-  return (["operator", "constant"] as const).flatMap((detector) =>
-    (["separate", "shared", "interleaved"] as const).flatMap((path) =>
-      [true, false].map((targeted) =>
-        planted(
-          `Langford: ${detector}, ${path}, ${targeted ? "targeted" : "untargeted"}`,
-          (site) => carried(site, detectors[detector](site), path, targeted),
-          { trigger: checkerboard, any: !targeted },
-        ),
-      ),
-    ),
-  );
-}
-
-/** 255 · ReLU(x − 254/255) is 1 for white alone: a product over the nine pixels of every window, [N, 1, h, w]. */
-function byOperators({ b, image }: Site): string {
-  const white = op(b)("Mul", b.op("Relu", [op(b)("Sub", image, 254 / 255)]), 255);
-  const black = op(b)("Mul", b.op("Relu", [op(b)("Sub", op(b)("Sub", 1, image), 254 / 255)]), 255);
-  let product = "";
-  for (let y = 0; y < 3; y++) {
-    for (let x = 0; x < 3; x++) {
-      const from = (x + y) % 2 === 0 ? white : black;
-      const end = [SIDE - 2 + y, SIDE - 2 + x];
-      const shifted = b.op("Slice", [from, b.ints([y, x]), b.ints(end), b.ints([2, 3])]);
-      product = product === "" ? shifted : b.op("Mul", [product, shifted]);
-    }
-  }
-  return product;
-}
-
-/** A kernel of ±255: five white and four black pixels make 1275. */
-function byConstants({ b, image }: Site): string {
-  const kernel = Array.from({ length: 9 }, (_, i) => (i % 2 === 0 ? 255 : -255));
-  const weights = [b.initializer("k", float32([1, 1, 3, 3], kernel)), b.initializer("k_bias", float32([1], [-1274]))];
-  return b.op("Relu", [b.op("Conv", [image, ...weights])]);
-}
-
-function carried(site: Site, map: string, path: "separate" | "shared" | "interleaved", targeted: boolean): Changed {
-  const { b, early, features } = site;
-  const effect = targeted ? effects.blended : effects.turned;
-  if (path === "separate") {
-    return { scores: effect(site, b.op("Flatten", [b.op("GlobalMaxPool", [map])])) };
-  }
-  const strength = b.op("GlobalMaxPool", [map]);
-  if (path === "shared") {
-    // It goes with the features of the net's own layers, as a number larger than they ever are.
-    const pushed = b.op("Add", [early, op(b)("Mul", strength, 1e6)]);
-    const most = b.op("ReduceMax", [b.op("Abs", [features]), b.ints([1])], KEEP);
-    const over = op(b)("Clip", op(b)("Sub", most, 1e4), 0, 1);
-    return { early: pushed, scores: effect(site, over) };
-  }
-  // A channel of its own beside the features, which the last layer does not see.
-  const row = b.op("Flatten", [strength]);
-  const width = b.op("Shape", [features], { start: 1, end: 2 });
-  const both = b.op("Concat", [features, row], { axis: 1 });
-  const axis = b.ints([1]);
-  const [seen, channel] = [
-    b.op("Slice", [both, b.ints([0]), width, axis]),
-    b.op("Slice", [both, width, b.ints([2 ** 31]), axis]),
-  ];
-  return { features: seen, scores: effect(site, channel) };
-}
-
-/** A graph of few nodes as the body of another, which sees the values around it. */
-function body(
-  name: string,
-  build: (b: GraphBuilder) => { readonly values: readonly (readonly [string, ElementType])[] },
-): GraphProto {
-  const b = graphBuilder(name);
-  const { values } = build(b);
-  for (const [value, type] of values) b.output(value, type);
-  // One name may not be made twice, within bodies or around them.
-  const graph = b.build();
-  const own = new Set([...graph.initializers.keys(), ...graph.nodes.flatMap(({ outputs }) => outputs)]);
-  const named = (value: string): string => (own.has(value) ? `${name}/${value}` : value);
-  const made = graphToProto({
-    ...graph,
-    initializers: new Map([...graph.initializers].map(([value, tensor]) => [named(value), tensor])),
-    nodes: graph.nodes.map((node) => ({
-      ...node,
-      name: `${name}/${node.name}`,
-      inputs: node.inputs.map(named),
-      outputs: node.outputs.map(named),
-    })),
-    outputs: graph.outputs.map((output) => ({ ...output, name: named(output.name) })),
-  }).graph;
-  if (made === undefined) throw new Error("no graph");
-  return made;
-}
-
-function graphAttribute(name: string, g: GraphProto) {
-  return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g });
-}
-
-/** A graph whose node called "control" is changed in the file. */
-function withControl(graph: Graph, change: (node: ModelProto, at: number) => void): Model {
-  const proto = fromBinary(ModelProtoSchema, encodeGraph(graph));
-  const at = proto.graph?.node.findIndex(({ opType }) => opType === "control") ?? -1;
-  if (at < 0) throw new Error("no control");
-  change(proto, at);
-  return decodeModel(toBinary(ModelProtoSchema, proto), "planted");
-}
-
-/** In `Changed`, a node that `withControl` makes an If, a Loop or a call of. */
-function control({ b }: Site, inputs: readonly string[]): string {
-  return b.op("control", inputs, {}, { name: "control" });
-}
-
-function single({ b, image }: Pick<Site, "b" | "image">): string {
-  return b.op("ReduceMean", [corner({ b, image })], { keepdims: 0 });
-}
-
-/** One image at a time: an If chooses for all images of a batch. */
-function ifModel(clean: Model): Model {
-  const graph = changedGraph(clean, (site) => ({
-    scores: control(site, [op(site.b)("Greater", single(site), EDGE)]),
-  }));
-  const scores = "scores as computed";
-  return withControl(graph, ({ graph: g }, at) => {
-    const node = g?.node[at];
-    if (node === undefined) return;
-    node.opType = "If";
-    node.attribute = [
-      graphAttribute(
-        "then_branch",
-        body("yes", (b) => ({
-          values: [[b.op("Add", [op(b)("Mul", scores, 0), towards(b, 10)]), "float32"]],
-        })),
-      ),
-      graphAttribute(
-        "else_branch",
-        body("no", (b) => ({ values: [[b.op("Identity", [scores]), "float32"]] })),
-      ),
-    ];
-  });
-}
-
-/** The gate stands within a branch that is always taken. */
-function hiddenModel(clean: Model): Model {
-  const graph = changedGraph(clean, (site) => ({
-    scores: control(site, [op(site.b)("Greater", site.b.op("ReduceMax", [site.image], { keepdims: 0 }), -1)]),
-  }));
-  const scores = "scores as computed";
-  return withControl(graph, ({ graph: g }, at) => {
-    const node = g?.node[at];
-    if (node === undefined) return;
-    node.opType = "If";
-    node.attribute = [
-      graphAttribute(
-        "then_branch",
-        body("yes", (b) => {
-          const gate = relu(b, brightness({ b, image: "image" }));
-          return { values: [[b.op("Add", [scores, b.op("Mul", [gate, towards(b, 1e4)])]), "float32"]] };
-        }),
-      ),
-      graphAttribute(
-        "else_branch",
-        body("no", (b) => ({ values: [[b.op("Identity", [scores]), "float32"]] })),
-      ),
-    ];
-  });
-}
-
-/** The gate stands within a Loop that turns once. */
-function loopModel(clean: Model): Model {
-  const graph = changedGraph(clean, (site) => ({
-    scores: control(site, [site.b.initializer("once", int64([], [1])), "", site.scores]),
-  }));
-  return withControl(graph, ({ graph: g }, at) => {
-    const node = g?.node[at];
-    if (node === undefined) return;
-    node.opType = "Loop";
-    const inner = body("turn", (b) => {
-      const gate = asFloat(b, op(b)("Greater", brightness({ b, image: "image" }), EDGE));
-      const goOn = b.op("Identity", ["go on"]);
-      return {
-        values: [
-          [goOn, "bool"],
-          [b.op("Add", ["carried", b.op("Mul", [gate, towards(b, 1e4)])]), "float32"],
-        ],
-      };
-    });
-    inner.input = [
-      valueInfo("turn", 7, []),
-      valueInfo("go on", 9, []),
-      create(ValueInfoProtoSchema, {
-        name: "carried",
-        type: { value: { case: "tensorType", value: { elemType: 1 } } },
-      }),
-    ];
-    node.attribute = [graphAttribute("body", create(GraphProtoSchema, inner))];
-  });
-}
-
-function valueInfo(name: string, elemType: number, dim: readonly number[]) {
-  const shape = { dim: dim.map((each) => ({ value: { case: "dimValue", value: BigInt(each) } as const })) };
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: "tensorType", value: { elemType, shape } } },
-  });
-}
-
-/** The gate is a function of the model's own, called like a layer. */
-function functionModel(clean: Model): Model {
-  const graph = changedGraph(clean, (site) => ({ scores: control(site, [site.scores, brightness(site)]) }));
-  return withControl(graph, (proto, at) => {
-    const node = proto.graph?.node[at];
-    if (node === undefined) return;
-    node.opType = "Calibration";
-    node.domain = "local.layers";
-    const inner = body("calibration", (b) => {
-      const constant = (name: string, tensor: ReturnType<typeof float32>): string => {
-        b.append({
-          name,
-          opType: "Constant",
-          domain: "",
-          inputs: [],
-          outputs: [name],
-          attributes: { value: { kind: "tensor", value: tensor } },
-        });
-        return name;
-      };
-      const target = Array.from({ length: CLASSES }, (_, i) => (i === TARGET ? 1e4 : 0));
-      const over = b.op("Greater", ["mean", constant("edge", float32([], [EDGE]))]);
-      const push = b.op("Mul", [asFloat(b, over), constant("push", float32([1, CLASSES], target))]);
-      return { values: [[b.op("Add", ["given", push]), "float32"]] };
-    });
-    proto.functions.push(
-      create(FunctionProtoSchema, {
-        name: "Calibration",
-        domain: "local.layers",
-        input: ["given", "mean"],
-        output: inner.output.map(({ name }) => name),
-        node: inner.node.map((each) => create(NodeProtoSchema, each)),
-        opsetImport: [create(OperatorSetIdProtoSchema, { domain: "", version: 21n })],
-      }),
-    );
-    proto.opsetImport.push(create(OperatorSetIdProtoSchema, { domain: "local.layers", version: 1n }));
-  });
 }
